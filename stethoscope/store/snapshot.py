@@ -1,0 +1,109 @@
+"""What consumers read: one immutable, merged view of every worker of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+from stethoscope.names import Metric
+from stethoscope.store.buckets import Buckets, Cells, buckets_for
+
+
+class Distribution:
+    """A merged histogram. Immutable; its count is by construction the sum of its buckets.
+
+    ``sum`` is in the metric's base unit. A worker that records while it is being read may be seen
+    with an observation's bucket but not yet its sum, or the other way round: the sum can be off by
+    the observations in flight, never the count against the buckets.
+    """
+
+    def __init__(self, buckets: Buckets, cells: Cells, sum: float) -> None:
+        self.buckets = buckets
+        self.cells = cells
+        self.sum = sum
+
+    @cached_property
+    def cumulative(self) -> tuple[int, ...]:
+        """Counts at or below each explicit bound, and the count of all last."""
+        return self.buckets.explicit_counts(self.cells)
+
+    @property
+    def count(self) -> int:
+        return self.cumulative[-1]
+
+    @property
+    def mean(self) -> float:
+        """Sum by count; NaN when nothing was recorded."""
+        return self.sum / self.count if self.count else float("nan")
+
+    def quantile(self, q: float) -> float:
+        """The value at quantile ``q`` (0–1): at most 1 % off, relative; NaN when nothing was recorded.
+
+        Raises ValueError when ``q`` is outside 0–1.
+        """
+        if not 0 <= q <= 1:
+            raise ValueError(f"quantile() takes a number from 0 to 1, got {q!r}; for the 95th percentile pass 0.95")
+        return self.buckets.quantile(q, self.cells)
+
+    def minus(self, earlier: Distribution) -> Distribution:
+        """What was recorded since ``earlier``, an older state of the same series."""
+        cells = {cell: count - earlier.cells.get(cell, 0) for cell, count in self.cells.items()}
+        return Distribution(self.buckets, {cell: count for cell, count in cells.items() if count > 0}, max(0.0, self.sum - earlier.sum))
+
+    def plus(self, other: Distribution) -> Distribution:
+        """Both together: for summing series of one metric, say over status codes."""
+        cells = dict(self.cells)
+        for cell, count in other.cells.items():
+            cells[cell] = cells.get(cell, 0) + count
+        return Distribution(self.buckets, cells, self.sum + other.sum)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One label set of a metric. ``labels`` are values in the order of ``Metric.labels``.
+
+    ``value`` is a number for counters and gauges, a `Distribution` for histograms. ``created`` is the
+    Unix time in seconds at which the first worker made the series. ``overflow`` marks the one series
+    that holds what the cap on series refused; its label values are all empty.
+    ``pid`` tells workers apart for gauges that are not merged (`Merge.ALL`), else it is 0.
+    """
+
+    labels: tuple[str, ...]
+    value: float | Distribution
+    created: float
+    overflow: bool = False
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric with its series, sorted by label values."""
+
+    metric: Metric
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a service has recorded on this host, at one moment. Immutable, safe in any thread.
+
+    ``taken_at`` is Unix time in seconds; ``families`` are by metric name, sorted.
+    ``workers`` are the process ids of living workers. ``seconds`` is the length of the window that
+    the numbers cover, or None when they count from the beginning.
+    """
+
+    service: str
+    taken_at: float
+    families: Mapping[str, Family]
+    workers: tuple[int, ...] = ()
+    seconds: float | None = None
+
+    def family(self, metric: Metric) -> Family:
+        """The metric's family; one without series when nothing was recorded."""
+        return self.families.get(metric.name) or Family(metric, ())
+
+
+def empty_distribution(metric: Metric) -> Distribution:
+    return Distribution(buckets_for(metric), MappingProxyType({}), 0.0)
