@@ -1,0 +1,63 @@
+# Everything a developer runs, by name. Each target sets up what it needs in a virtual environment.
+#
+#   PYTHON=python3.12   use that interpreter, in an environment of its own (.venvs/3.12)
+#   VENV=folder         use that environment
+
+ifdef PYTHON
+python := $(shell tools/find-python $(PYTHON))
+ifeq ($(python),)
+$(error Set PYTHON to a Python 3.11 or later, or leave it out)
+endif
+VENV ?= .venvs/$(shell $(python) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+else
+VENV ?= .venv
+endif
+
+run := $(VENV)/bin/python -m
+code := $(wildcard stethoscope tests examples benchmarks tools)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check bench golden docs
+# Make would count the stamps as intermediate files and delete them.
+.PRECIOUS: $(VENV)/ready $(VENV)/ready-%
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+$(VENV)/ready:
+	@python=$$(tools/find-python $(PYTHON)) && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+	@# 25.1 is the first pip that reads dependency groups.
+	@$(run) pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/ready-%: $(VENV)/ready pyproject.toml
+	@echo "Installing the package and the dependency group '$*' into $(VENV)"
+	@$(run) pip install --quiet --disable-pip-version-check --editable . --group $*
+	@touch $@
+
+demo: $(VENV)/ready-demo ## run a small shop with traffic against it and watch it (DEMO_ARGS="--seconds 15")
+	@$(run) examples.shop.demo $(DEMO_ARGS)
+
+test: $(VENV)/ready-test ## run all tests (TEST_ARGS="tests/store -k merge")
+	@$(VENV)/bin/python tools/require.py
+	@$(run) pytest -n 2 $(TEST_ARGS)
+
+test-all: ## run all tests on every supported Python found
+	@pythons=$$(tools/find-python --all); test -n "$$pythons" || exec tools/find-python; \
+	for python in $$pythons; do echo "== $$python"; $(MAKE) --no-print-directory test PYTHON=$$python || exit 1; done
+
+check: $(VENV)/ready-check ## format, lint, types, import direction, licences
+	@$(run) ruff format --check $(code)
+	@$(run) ruff check $(code)
+	@$(run) mypy $(code)
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/python tools/licences.py
+
+bench: $(VENV)/ready-bench ## measure us beside each peer, in one run (BENCH_ARGS=…)
+	@$(run) benchmarks $(BENCH_ARGS)
+
+golden: $(VENV)/ready-test ## rewrite the expected bytes of the expositions, to be read before they are committed
+	@$(run) pytest -p no:randomly --golden-update tests/exporters
+
+docs: $(VENV)/ready-docs ## regenerate the reference and run the code blocks of the docs
+	@$(run) pytest tests/docs
