@@ -1,0 +1,1 @@
+"""Stethoscope beside what users take instead, measured within one run."""
