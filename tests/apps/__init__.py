@@ -1,0 +1,1 @@
+"""Small apps, one module a framework, that tests serve with real servers."""
