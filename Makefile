@@ -27,12 +27,12 @@ help:
 $(VENV)/ready:
 	@python=$$(tools/find-python $(PYTHON)) && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
 	@# 25.1 is the first pip that reads dependency groups.
-	@$(run) pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(run) pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
 	@touch $@
 
 $(VENV)/ready-%: $(VENV)/ready pyproject.toml
 	@echo "Installing the package and the dependency group '$*' into $(VENV)"
-	@$(run) pip install --quiet --disable-pip-version-check --editable . --group $*
+	@$(run) pip install -qq --disable-pip-version-check --editable . --group $*
 	@touch $@
 
 demo: $(VENV)/ready-demo ## run a small shop with traffic against it and watch it (DEMO_ARGS="--seconds 15")
