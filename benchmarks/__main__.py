@@ -4,81 +4,120 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from benchmarks import inprocess
+from benchmarks import accuracy, imports, inprocess, memory, scrape, throughput
 from benchmarks.apps import APPS, make_app
 from benchmarks.contenders import CONTENDERS, wrap
 from benchmarks.machine import machine_facts
 from benchmarks.report import Result, render, render_floors, render_table, save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
-def _inprocess(options: argparse.Namespace) -> Result:
-    contenders = inprocess.DEFAULT_CONTENDERS
-    if options.contender:
-        asked = {"bare", "wrap", *options.contender}
-        apps = [options.app] if options.app else list(contenders)
-        contenders = {app: tuple(name for name in CONTENDERS if name in asked) for app in apps}
-    elif options.app:
-        contenders = {options.app: contenders[options.app]}
-    return inprocess.run(contenders, options.rounds, options.processes)
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One subcommand: what it says about itself, its whole-number options, and how it is run."""
+
+    help: str
+    options: Mapping[str, int]
+    run: Callable[[argparse.Namespace], Result]
+    chooses_contenders: bool = False
 
 
-def _only(options: argparse.Namespace) -> None:
+MEASURES: Final = {
+    "inprocess": Measure(
+        "cost per request in the process, contender minus bare",
+        {"rounds": 40, "processes": 3},
+        lambda options: inprocess.run(
+            _chosen(options, inprocess.DEFAULT_CONTENDERS), options.rounds, options.processes
+        ),
+        chooses_contenders=True,
+    ),
+    "throughput": Measure(
+        "requests per second under uvicorn and wrk",
+        {"rounds": 8, "seconds": 2},
+        lambda options: throughput.run(
+            _chosen(options, throughput.DEFAULT_CONTENDERS), options.rounds, options.seconds
+        ),
+        chooses_contenders=True,
+    ),
+    "scrape": Measure(
+        "one scrape of eight workers, and the memory it reads",
+        {"rounds": 7},
+        lambda options: scrape.run(options.rounds),
+    ),
+    "accuracy": Measure(
+        "error of merged quantiles",
+        {"values": 200_000},
+        lambda options: accuracy.run(options.values),
+    ),
+    "memory": Measure(
+        "growth of resident memory",
+        {"requests": 1_000_000},
+        lambda options: memory.run(options.requests),
+    ),
+    "imports": Measure(
+        "time and weight of `import stethoscope`",
+        {"interpreters": 31},
+        lambda options: imports.run(options.interpreters),
+    ),
+}
+
+
+def _chosen(options: argparse.Namespace, defaults: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """Contenders by app: the defaults, or those named beside the two that all are compared with."""
+    apps = [options.app] if options.app else [*defaults]
+    if not options.contender:
+        return {app: defaults[app] for app in apps}
+    named = {"bare", "wrap", *options.contender}
+    return {app: [name for name in CONTENDERS if name in named] for app in apps}
+
+
+def _loop(options: argparse.Namespace) -> None:
     """One contender's loop in this very process, for a profiler to look at."""
     from benchmarks.inprocess_worker import time_requests
 
     app = options.app or "raw"
     for contender in options.contender or ["stethoscope"]:
         seconds = time_requests(wrap(contender, make_app(app)), options.requests)
-        print(f"{contender} ({app}): {seconds * 1e6:.2f} µs per request, unwarmed and not compared")
-
-
-MEASURES: dict[str, Callable[[argparse.Namespace], Result]] = {
-    "inprocess": _inprocess,
-}
+        print(f"{contender} ({app} app): {seconds * 1e6:.2f} µs per request, app included, compared with nothing")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    measures = parser.add_subparsers(dest="measure", metavar="measure")
-    command = measures.add_parser("inprocess", help="cost per request, contender minus bare")
-    command.add_argument("--rounds", type=int, default=40)
-    command.add_argument("--processes", type=int, default=3, help="processes per contender")
-    command.add_argument("--contender", action="append", choices=[*CONTENDERS])
-    command.add_argument("--app", choices=APPS)
-    command.add_argument("--only", action="store_true", help="run the loop here, to be profiled")
-    command.add_argument("--requests", type=int, default=200_000, help="with --only")
+    commands = parser.add_subparsers(dest="measure", metavar="measure")
+    for name, measure in MEASURES.items():
+        command = commands.add_parser(name, help=measure.help)
+        for option, default in measure.options.items():
+            command.add_argument(f"--{option}", type=int, default=default, help=f"default {default:,}")
+        if measure.chooses_contenders:
+            command.add_argument("--contender", action="append", choices=[*CONTENDERS], help="may be repeated")
+            command.add_argument("--app", choices=APPS)
+        if name == "inprocess":
+            command.add_argument("--only", action="store_true", help="run one loop here, for a profiler")
+            command.add_argument("--requests", type=int, default=200_000, help="with --only, default 200,000")
     return parser
-
-
-def _options(arguments: Sequence[str]) -> tuple[list[str], argparse.Namespace]:
-    """The measures to run and their options; without a measure, all of them with defaults."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    return ([options.measure], options) if options.measure else ([*MEASURES], options)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs, prints and saves; 1 when a floor was missed, else 0."""
-    names, options = _options(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if getattr(options, "only", False):
-        _only(options)
+        _loop(options)
         return 0
     machine = machine_facts()
     print(render_table(("machine", ""), machine.items()))
-    results = []
-    for name in names:
-        own = options if options.measure else _parser().parse_args([name])
-        result = MEASURES[name](own)
-        results.append(result)
-        print(f"\n{render(result)}\n\n(saved as {save(result, machine).name})", flush=True)
-    floors = [floor for result in results for floor in result.floors]
-    if len(results) > 1:
-        print("\n## All floors\n\n" + render_floors(floors))
+    floors = []
+    for name in [options.measure] if options.measure else [*MEASURES]:
+        result = MEASURES[name].run(options if options.measure else parser.parse_args([name]))
+        floors += result.floors
+        print(f"\n{render(result)}\n\nReadings: {save(result, machine)}", flush=True)
+    if not options.measure:
+        print(f"\n## All floors\n\n{render_floors(floors)}")
     return 0 if all(floor.met for floor in floors) else 1
 
 

@@ -1,0 +1,88 @@
+"""One contender served by uvicorn on one core, and wrk on another to load it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from benchmarks.apps import PATH
+from benchmarks.requests import HEADERS
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SERVER_CPU: Final = 0
+CLIENT_CPU: Final = 1
+CONNECTIONS: Final = 32
+
+
+class ServerFailed(RuntimeError):
+    """A server did not start, or answered wrk with something other than 200."""
+
+
+class Server:
+    """uvicorn with one worker, uvloop and httptools, pinned to `SERVER_CPU`, until the block ends.
+
+    The listening socket is made here and handed over: its port is known and free, and a connection
+    made before the server is up waits in the backlog instead of being refused.
+    """
+
+    def __init__(self, contender: str, app: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port: int = listener.getsockname()[1]
+            descriptor = listener.fileno()
+            self._process = subprocess.Popen(
+                [*_pinned(SERVER_CPU), sys.executable, "-m", "benchmarks.serve", contender, app, str(descriptor)],
+                pass_fds=[descriptor],
+            )
+
+    def load(self, seconds: int) -> float:
+        """Requests per second that wrk had answered; raises ServerFailed when not all were."""
+        headers = [part for name, value in HEADERS if name not in _WRK_SETS for part in ("-H", f"{name}: {value}")]
+        output = subprocess.run(
+            [*_pinned(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, self._url()],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+        if rate is None or "Non-2xx" in output or "Socket errors" in output:
+            raise ServerFailed(f"wrk did not get 200 for every request:\n{output}")
+        return float(rate[1])
+
+    def cpu_seconds(self) -> float:
+        """Processor time that the server has used so far, all its threads, in seconds."""
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+    def peak_bytes(self) -> int:
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return int(peak[1]) * 1024 if peak else 0
+
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{PATH}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=10)
+
+
+# wrk makes these itself.
+_WRK_SETS: Final = {"Host", "Connection"}
+
+
+def _pinned(cpu: int) -> list[str]:
+    return ["taskset", "--cpu-list", str(cpu)]

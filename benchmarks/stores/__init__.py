@@ -1,0 +1,37 @@
+"""Where several processes keep their metrics, one file per rival.
+
+Each is a module with the functions of `Store`. `directory` is set in the environment, in the way that
+the rival reads it, before the module is imported.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from benchmarks.workload import Traffic
+
+STORES: Final = {
+    "stethoscope": "benchmarks.stores.stethoscope",
+    "prometheus_client": "benchmarks.stores.prometheus",
+}
+DIRECTORY_VARIABLES: Final = {
+    "stethoscope": "STETHOSCOPE_DIR",
+    "prometheus_client": "PROMETHEUS_MULTIPROC_DIR",
+}
+
+
+class Store(Protocol):
+    def record(self, traffic: Traffic) -> None:
+        """Records one series' requests in this process."""
+
+    def render(self) -> bytes:
+        """One scrape: the Prometheus text of all processes together."""
+
+    def count(self, rendered: bytes) -> float:
+        """How many requests `rendered` reports, over all series."""
+
+
+def load(name: str) -> Store:
+    return cast("Store", import_module(STORES[name]))
