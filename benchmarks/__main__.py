@@ -11,7 +11,7 @@ from benchmarks import accuracy, imports, inprocess, memory, scrape, throughput
 from benchmarks.apps import APPS, make_app
 from benchmarks.contenders import CONTENDERS, wrap
 from benchmarks.machine import machine_facts
-from benchmarks.report import Result, render, render_floors, render_table, save
+from benchmarks.report import Floor, Result, render, render_floors, render_table, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     machine = machine_facts()
     print(render_table(("machine", ""), machine.items()))
-    floors = []
+    floors: list[Floor] = []
     for name in [options.measure] if options.measure else [*MEASURES]:
         result = MEASURES[name].run(options if options.measure else parser.parse_args([name]))
         floors += result.floors

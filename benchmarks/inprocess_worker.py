@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from benchmarks.apps import make_app
 from benchmarks.contenders import wrap
 from benchmarks.processes import Answer, answer_commands
 from benchmarks.requests import drive
+from benchmarks.resident import peak_bytes
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -53,8 +54,7 @@ class Rounds:
         return {"seconds": time_requests(self._app, self._count)}
 
     def peak(self, _: float) -> Answer:
-        """The most memory the process ever had, in bytes (Linux counts it in KiB)."""
-        return {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+        return {"bytes": peak_bytes(os.getpid())}
 
 
 def main(contender: str, app: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from benchmarks.apps import PATH
 from benchmarks.requests import HEADERS
+from benchmarks.resident import peak_bytes
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -60,9 +61,7 @@ class Server:
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def peak_bytes(self) -> int:
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-        return int(peak[1]) * 1024 if peak else 0
+        return peak_bytes(self._process.pid)
 
     def _url(self) -> str:
         return f"http://127.0.0.1:{self.port}{PATH}"
