@@ -16,8 +16,8 @@ octaves that its values fall in.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate
 from typing import Final
@@ -52,7 +52,7 @@ class Buckets:
     positive but below the range, and the last cell (``len(bounds)``) what is above it.
     """
 
-    __slots__ = ("_exponential", "_explicit_cells", "_low", "bounds", "cell_count", "explicit", "block_count")
+    __slots__ = ("_explicit_cells", "_exponential", "_low", "_pieces", "block_count", "bounds", "cell_count", "explicit")
 
     def __init__(self, explicit: tuple[float, ...], low: int, high: int) -> None:
         exponential = _exponential_bounds(low, high)
@@ -63,6 +63,18 @@ class Buckets:
         self._low = low * _PER_OCTAVE
         self._explicit_cells = tuple(bisect_left(self.bounds, bound) for bound in explicit)
         self._exponential = exponential
+        self._pieces = tuple(tuple(self._pieces_of(block)) for block in range(self.block_count))
+
+    def _pieces_of(self, block: int) -> Iterator[tuple[int, int, int]]:
+        """The explicit buckets that a block's counts fall in: first lane, lane after the last, number of the bucket."""
+        first, start = block * CELLS_PER_BLOCK, 0
+        for bucket, cell in enumerate(self._explicit_cells):
+            stop = min(cell + 1 - first, CELLS_PER_BLOCK)
+            if stop > start:
+                yield start, stop, bucket
+                start = stop
+        if start < CELLS_PER_BLOCK:
+            yield start, CELLS_PER_BLOCK, len(self._explicit_cells)
 
     def cell(self, value: float) -> int:
         """Number of the cell that ``value`` (finite, not negative) falls in."""
@@ -70,9 +82,28 @@ class Buckets:
 
     def explicit_counts(self, cells: Cells) -> tuple[int, ...]:
         """Cumulative counts at each explicit bound, and the total last: ``len(explicit) + 1`` numbers."""
+        if not cells:
+            return (0,) * (len(self.explicit) + 1)
+        # Slices of sorted counts are summed in C, which is three times as fast as a step per cell.
+        # Cells come in order as a rule; then sorting is one comparison a cell.
+        numbers = sorted(cells)
+        counts = list(cells.values()) if numbers == list(cells) else [cells[cell] for cell in numbers]
+        edges = self._explicit_cells
+        first, last = bisect_left(edges, numbers[0]), bisect_left(edges, numbers[-1])
+        answer, start, seen = [0] * first, 0, 0
+        for edge in edges[first:last]:
+            end = bisect_right(numbers, edge, start)
+            seen += sum(counts[start:end])
+            answer.append(seen)
+            start = end
+        return (*answer, *[seen + sum(counts[start:])] * (len(edges) + 1 - last))
+
+    def explicit_counts_of_blocks(self, blocks: Iterable[tuple[int, list[int]]]) -> tuple[int, ...]:
+        """The same from blocks with their 64 counts each, without looking at single cells."""
         counts = [0] * (len(self.explicit) + 1)
-        for cell, count in cells.items():
-            counts[bisect_left(self._explicit_cells, cell)] += count
+        for block, lanes in blocks:
+            for start, stop, bucket in self._pieces[block]:
+                counts[bucket] += sum(lanes[start:stop])
         return tuple(accumulate(counts))
 
     def quantile(self, q: float, cells: Cells) -> float:

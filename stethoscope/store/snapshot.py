@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
-from stethoscope.names import Metric
+from stethoscope.names import Kind, Metric
 from stethoscope.store.buckets import Buckets, Cells, buckets_for
 
 
@@ -68,6 +68,7 @@ class Series:
     Unix time in seconds at which the first worker made the series. ``overflow`` marks the one series
     that holds what the cap on series refused; its label values are all empty.
     ``pid`` tells workers apart for gauges that are not merged (`Merge.ALL`), else it is 0.
+    ``stamp`` is the Unix time at which a gauge was last set, 0.0 for all else.
     """
 
     labels: tuple[str, ...]
@@ -75,6 +76,7 @@ class Series:
     created: float
     overflow: bool = False
     pid: int = 0
+    stamp: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,11 @@ class Snapshot:
     workers: tuple[int, ...] = ()
     seconds: float | None = None
 
+    def minus(self, earlier: Snapshot, seconds: float) -> Snapshot:
+        """What was recorded since ``earlier``, ``seconds`` ago. Gauges stay as they are now."""
+        families = {name: _family_minus(family, earlier.families.get(name)) for name, family in self.families.items()}
+        return Snapshot(self.service, self.taken_at, families, self.workers, seconds)
+
     def family(self, metric: Metric) -> Family:
         """The metric's family; one without series when nothing was recorded."""
         return self.families.get(metric.name) or Family(metric, ())
@@ -107,3 +114,17 @@ class Snapshot:
 
 def empty_distribution(metric: Metric) -> Distribution:
     return Distribution(buckets_for(metric), MappingProxyType({}), 0.0)
+
+
+def _family_minus(family: Family, earlier: Family | None) -> Family:
+    if earlier is None or family.metric.kind is Kind.GAUGE:
+        return family
+    before = {(one.labels, one.overflow): one.value for one in earlier.series}
+    return Family(family.metric, tuple(_series_minus(one, before.get((one.labels, one.overflow))) for one in family.series))
+
+
+def _series_minus(series: Series, before: float | Distribution | None) -> Series:
+    value = series.value
+    if isinstance(value, Distribution):
+        return replace(series, value=value.minus(before)) if isinstance(before, Distribution) else series
+    return replace(series, value=max(0.0, value - before)) if isinstance(before, float) else series

@@ -1,0 +1,217 @@
+"""The folder in which the segments of one service live, and what may be trusted in it.
+
+The folder is ours alone (mode 0700, our user), so that nobody else can put anything there. All files
+are opened relative to the folder's descriptor, without following links, and checked after opening.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from mmap import mmap
+from typing import Final
+
+from stethoscope.store.layout import VERSION
+from stethoscope.store.segment import ADDRESS_SPACE, Segment
+
+SUPPORTED: Final = sys.platform != "win32"
+"""Whether this platform has file locks that end with their process, which liveness rests on."""
+
+if sys.platform != "win32":
+    import fcntl
+
+    _OPEN: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+else:
+    _OPEN: Final = 0
+
+SUFFIX: Final = f".v{VERSION}.segment"
+_UNFINISHED: Final = ".unfinished"
+
+
+class FolderError(OSError):
+    """A folder can not be used; the text says which one and why."""
+
+
+class Claim:
+    """A segment file that this process writes, alive to all readers until `release` or the process's end.
+
+    Forked children inherit the lock and must `release` it, or the parent would outlive itself.
+    """
+
+    __slots__ = ("_data", "_folder", "_lock", "_name", "segment")
+
+    def __init__(self, folder: Folder, name: str, segment: Segment, lock: int, data: int) -> None:
+        self.segment = segment
+        self._folder = folder
+        self._name = name
+        self._lock = lock
+        self._data = data
+
+    @property
+    def published(self) -> bool:
+        """Whether the file still has a name: False once someone has emptied the folder."""
+        return os.fstat(self._data).st_nlink > 0
+
+    def release(self) -> None:
+        """Let go of the lock: to readers the writer has ended. Call once."""
+        os.close(self._lock)
+        os.close(self._data)
+
+    def withdraw(self) -> None:
+        """Delete the file, then let go."""
+        if self.published:
+            self._folder.remove(self._name)
+        self.release()
+
+
+class Folder:
+    """An opened, verified folder. Safe in any thread and after a fork."""
+
+    def __init__(self, path: str) -> None:
+        """Make the folder if it is missing, and verify it. Raises `FolderError`."""
+        self.path = path
+        self._descriptor = _open_private_folder(path)
+
+    def create_segment(self) -> Claim:
+        """Publish a new segment. Raises OSError: no room, no rights, folder gone.
+
+        The file gets its name only when it is locked and complete, so that no reader ever sees a
+        living worker's segment unlocked.
+        """
+        name = os.urandom(8).hex()
+        lock = self._open(name + _UNFINISHED, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        data = -1
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Opened a second time: mmap keeps a duplicate of its descriptor, which in a forked child
+            # would hold on to the lock after `release`.
+            data = self._open(name + _UNFINISHED, os.O_RDWR)
+            os.ftruncate(data, ADDRESS_SPACE)
+            segment = Segment(mmap(data, ADDRESS_SPACE), lambda start, stop: reserve(data, start, stop))
+            self._rename(name + _UNFINISHED, name + SUFFIX)
+        except BaseException:
+            os.close(lock)
+            if data >= 0:
+                os.close(data)
+            self.remove(name + _UNFINISHED)
+            raise
+        return Claim(self, name + SUFFIX, segment, lock, data)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a file in place, whole or not at all. Raises OSError."""
+        unfinished = os.urandom(8).hex() + _UNFINISHED
+        try:
+            with open(self._open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+                file.write(data)
+            self._rename(unfinished, name)
+        except BaseException:
+            self.remove(unfinished)
+            raise
+
+    def write_segment(self, image: bytes) -> None:
+        """Put a complete segment in place, as that of a writer that has ended. Raises OSError."""
+        self.write(os.urandom(8).hex() + SUFFIX, image)
+
+    def open(self, name: str) -> int:
+        """A descriptor for reading. Raises OSError, also for links, pipes, folders and others' files."""
+        descriptor = self._open(name, os.O_RDONLY)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink > 1:
+            os.close(descriptor)
+            raise FolderError(f"{self.path}/{name} is not a file that belongs to user {os.geteuid()} alone; it was not read")
+        return descriptor
+
+    def names(self) -> list[str]:
+        return os.listdir(self._descriptor)
+
+    def remove(self, name: str) -> None:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=self._descriptor)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[bool]:
+        """Hold the lock file ``name`` if nobody else does; yields whether we hold it. Never waits."""
+        try:
+            lock = self._open(name, os.O_RDWR | os.O_CREAT)
+        except OSError:
+            yield False
+            return
+        try:
+            yield is_free_for_all(lock)
+        finally:
+            os.close(lock)
+
+    def remove_unfinished(self) -> None:
+        """Remove what writers that died in the middle have left. Only for the holder of the folder's lock."""
+        for name in self.names():
+            if name.endswith(_UNFINISHED):
+                with suppress(OSError):
+                    self._remove_unless_locked(name)
+
+    def _remove_unless_locked(self, name: str) -> None:
+        descriptor = self.open(name)
+        try:
+            # A writer locks at once after creating; the age covers the instants between the two.
+            if is_free_for_all(descriptor) and _age(descriptor) > 60:
+                self.remove(name)
+        finally:
+            os.close(descriptor)
+
+    def _open(self, name: str, flags: int) -> int:
+        return os.open(name, flags | _OPEN, 0o600, dir_fd=self._descriptor)
+
+    def _rename(self, old: str, new: str) -> None:
+        os.rename(old, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+
+def is_free_for_all(descriptor: int) -> bool:
+    """Whether nobody holds the file's lock. If so it is ours until the descriptor closes."""
+    return _try_lock(descriptor, fcntl.LOCK_EX)
+
+
+def is_alive(descriptor: int) -> bool:
+    """Whether the writer of a segment lives: it does while it holds the segment's lock."""
+    if not _try_lock(descriptor, fcntl.LOCK_SH):
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def reserve(descriptor: int, start: int, stop: int) -> None:
+    """Give the file's bytes ``[start, stop)`` real pages. Raises OSError when there is no room."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, start, stop - start)
+    else:  # macOS
+        os.pwrite(descriptor, bytes(stop - start), start)
+
+
+def _age(descriptor: int) -> float:
+    return time.time() - os.fstat(descriptor).st_mtime
+
+
+def _open_private_folder(path: str) -> int:
+    try:
+        os.makedirs(path, 0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
+    except OSError as error:
+        raise FolderError(f"{path} can not be made or opened: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        os.close(descriptor)
+        raise FolderError(
+            f"{path} must belong to user {os.geteuid()} and be writable by nobody else, "
+            f"but belongs to user {status.st_uid} with mode {stat.S_IMODE(status.st_mode):04o}"
+        )
+    return descriptor

@@ -1,0 +1,438 @@
+"""Recording: the hot side of the store, and the seam where a compiled one would go.
+
+A process has one recorder for each service. It makes itself a segment at its first record and none
+before, again so after a fork. The objects it hands out keep their place in the segment, so that
+recording is a few aligned stores in shared memory: no lock between processes, no system call.
+
+Threads: with the interpreter lock, ``view[i] += x`` on a memoryview is indivisible, because CPython
+(3.11 to 3.14) switches threads only at calls of Python functions and at backward jumps. Interpreters
+without that lock get the subclasses that take a lock of their own around each record.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final, Protocol
+from weakref import WeakSet, ref
+
+from stethoscope import names
+from stethoscope.names import Kind, Metric
+from stethoscope.store import layout
+from stethoscope.store.buckets import buckets_for
+from stethoscope.store.folder import Claim, Folder
+from stethoscope.store.gather import Gatherer
+from stethoscope.store.history import STEP, History
+from stethoscope.store.reader import Contents, read_image
+from stethoscope.store.segment import Segment, private_segment
+from stethoscope.store.snapshot import Snapshot
+
+logger = logging.getLogger("stethoscope")
+
+SERIES_CAP: Final = 2000
+_UNBOUND: Final = 0
+_NOWHERE: Final = memoryview(b"")
+_GROWTH_RETRY: Final = 5.0
+_HISTORY_LOCK: Final = "history.lock"
+
+
+class FindFolder(Protocol):
+    def __call__(self) -> Folder | None:
+        """The folder to record into, or None when only private memory is left. Warns by itself."""
+
+
+class Scalar:
+    """A counter's or gauge's series in this process."""
+
+    __slots__ = ("_bind", "_word", "_words")
+
+    def __init__(self, bind: Callable[[Scalar], bool]) -> None:
+        self._bind = bind
+        self._word = _UNBOUND
+        self._words: memoryview[float] = _NOWHERE.cast("d")
+
+    def add(self, amount: float) -> None:
+        """Add ``amount``, a finite number. Any thread."""
+        word = self._word
+        if word:
+            self._words[word] += amount
+        elif self._bind(self):
+            self._words[self._word] += amount
+
+    def set(self, value: float) -> None:
+        """Set a gauge, and when that was. Any thread; the last one wins."""
+        if self._word or self._bind(self):
+            self._words[self._word] = value
+            self._words[self._word + 1] = time.time()
+
+    def get(self) -> float:
+        """What this process has recorded, without other workers."""
+        return float(self._words[self._word]) if self._word else 0.0
+
+    def attach(self, segment: Segment, word: int) -> None:
+        self._words, self._word = segment.words, word
+
+    def detach(self) -> None:
+        self._word = _UNBOUND
+
+
+class HistogramSeries:
+    """A histogram's series in this process."""
+
+    __slots__ = ("_bind_block", "_bounds", "_lanes", "_no_blocks", "_word", "_words", "blocks")
+
+    def __init__(self, metric: Metric, bind_block: Callable[[HistogramSeries, int], bool]) -> None:
+        buckets = buckets_for(metric)
+        self._bounds = buckets.bounds
+        self._bind_block = bind_block
+        self._no_blocks = (_UNBOUND,) * buckets.block_count
+        self.blocks: list[int] = list(self._no_blocks)
+        self._lanes: memoryview[int] = _NOWHERE.cast("I")
+        self._words: memoryview[float] = _NOWHERE.cast("d")
+        self._word = _UNBOUND
+
+    def record(self, value: float) -> None:
+        """Count one observation in base units, finite and not negative. Any thread.
+
+        The caller refuses all other values: see `Recorder.refuse`.
+        """
+        cell = bisect_left(self._bounds, value)
+        block = self.blocks[cell >> 6]
+        if block:
+            try:
+                self._lanes[block + (cell & 63)] += 1
+            except ValueError:  # a count of 2**32: go on in a fresh block
+                self._record_in_new_block(cell, value)
+                return
+            self._words[self._word] += value
+        else:
+            self._record_in_new_block(cell, value)
+
+    def _record_in_new_block(self, cell: int, value: float) -> None:
+        if self._bind_block(self, cell >> 6):
+            self._lanes[self.blocks[cell >> 6] + (cell & 63)] += 1
+            self._words[self._word] += value
+
+    def attach(self, segment: Segment, word: int) -> None:
+        self._words, self._lanes, self._word = segment.words, segment.lanes, word
+
+    def detach(self) -> None:
+        self.blocks = list(self._no_blocks)
+        self._word = _UNBOUND
+
+
+class _LockedScalar(Scalar):
+    """For interpreters without a global lock."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self, bind: Callable[[Scalar], bool]) -> None:
+        super().__init__(bind)
+        self._lock = threading.Lock()
+
+    def add(self, amount: float) -> None:
+        with self._lock:
+            super().add(amount)
+
+    def set(self, value: float) -> None:
+        with self._lock:
+            super().set(value)
+
+
+class _LockedHistogramSeries(HistogramSeries):
+    """For interpreters without a global lock."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self, metric: Metric, bind_block: Callable[[HistogramSeries, int], bool]) -> None:
+        super().__init__(metric, bind_block)
+        self._lock = threading.Lock()
+
+    def record(self, value: float) -> None:
+        with self._lock:
+            super().record(value)
+
+
+_FREE_THREADED: Final = not getattr(sys, "_is_gil_enabled", lambda: True)()
+_SCALAR: Final = _LockedScalar if _FREE_THREADED else Scalar
+_HISTOGRAM: Final = _LockedHistogramSeries if _FREE_THREADED else HistogramSeries
+
+_recorders: WeakSet[Recorder] = WeakSet()
+_never: Final = threading.Event()
+
+
+class Recorder:
+    """Records into one service, for this process. Safe in any thread, and across forks.
+
+    ``find_folder`` is called at the first record. ``series_cap`` bounds the series of each metric;
+    what is beyond goes to the metric's overflow series.
+    """
+
+    def __init__(self, service: str, find_folder: FindFolder, series_cap: int = SERIES_CAP) -> None:
+        self.service = service
+        self._find_folder = find_folder
+        self._cap = series_cap
+        self._series: dict[str, dict[tuple[str, ...], Scalar | HistogramSeries]] = {}
+        self._overflows: dict[str, Scalar | HistogramSeries] = {}
+        self._metrics: dict[str, Metric] = {}
+        self._start_over()
+        _recorders.add(self)
+
+    def _start_over(self) -> None:
+        """The state of a process that has recorded nothing yet."""
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._place: _Place | None = None
+        self._sealed: list[bytes] = []
+        self._full_until = 0.0
+        self._warned: set[str] = set()
+
+    # What producers call
+
+    def counter(self, metric: Metric, labels: tuple[str, ...] = ()) -> Scalar:
+        """The counter's or gauge's series with these label values, made if need be."""
+        series = self._find(metric, labels)
+        assert isinstance(series, Scalar)
+        return series
+
+    gauge = counter
+
+    def histogram(self, metric: Metric, labels: tuple[str, ...] = ()) -> HistogramSeries:
+        """The histogram's series with these label values, made if need be."""
+        series = self._find(metric, labels)
+        assert isinstance(series, HistogramSeries)
+        return series
+
+    def refuse(self, metric: Metric) -> None:
+        """Count an observation that can not be recorded: NaN, infinite, or negative where that means nothing."""
+        self.counter(names.REFUSED_OBSERVATIONS, (metric.name,)).add(1.0)
+
+    def failed(self, where: str, error: BaseException) -> None:
+        """Count a failure of our own, and log the first at each place. Never raises."""
+        with suppress(Exception):
+            self.warn_once(where, "%s failed and was skipped; the app is not affected: %r", where, error)
+            self.counter(names.INTERNAL_ERRORS, (where,)).add(1.0)
+
+    def warn_once(self, topic: str, message: str, *arguments: object) -> None:
+        if topic not in self._warned:
+            self._warned.add(topic)
+            logger.warning(message, *arguments)
+
+    # What consumers call
+
+    def snapshot(self) -> Snapshot:
+        """A merged view of all workers of the service. Takes milliseconds: not for an event loop's thread."""
+        return self._gatherer().gather()
+
+    def window(self, seconds: float) -> Snapshot:
+        """What all workers have recorded in the last ``seconds`` (60 to 900); its ``seconds`` say how long it really is."""
+        present, folder = self.snapshot(), self._here().folder
+        return History(folder).window(present, seconds) if folder else present
+
+    # Series
+
+    def _find(self, metric: Metric, labels: tuple[str, ...]) -> Scalar | HistogramSeries:
+        try:
+            return self._series[metric.name][labels]
+        except KeyError:
+            return self._add(metric, labels)
+
+    def _add(self, metric: Metric, labels: tuple[str, ...]) -> Scalar | HistogramSeries:
+        with self._lock:
+            known = self._metrics.setdefault(metric.name, metric)
+            if known != metric:
+                raise ValueError(f"metric {metric.name!r} exists already as {known}; it can not be {metric} as well")
+            of_metric = self._series.setdefault(metric.name, {})
+            if labels not in of_metric and len(of_metric) >= self._cap:
+                return self._overflow(metric)
+            return of_metric.setdefault(labels, self._make(metric, labels, overflow=False))
+
+    def _overflow(self, metric: Metric) -> Scalar | HistogramSeries:
+        if metric.name not in self._overflows:
+            self._overflows[metric.name] = self._make(metric, ("",) * len(metric.labels), overflow=True)
+            self.warn_once(f"cap {metric.name}", "%s has %d series; further label sets are recorded as one overflow series", metric.name, self._cap)
+        if metric is not names.OVERFLOWED_SERIES:
+            self.counter(names.OVERFLOWED_SERIES, (metric.name,)).add(1.0)
+        return self._overflows[metric.name]
+
+    def _make(self, metric: Metric, labels: tuple[str, ...], *, overflow: bool) -> Scalar | HistogramSeries:
+        if metric.kind is Kind.HISTOGRAM:
+            return _HISTOGRAM(metric, lambda series, block: self._attach(series, metric, labels, overflow, block))
+        return _SCALAR(lambda series: self._attach(series, metric, labels, overflow))
+
+    def _all_series(self) -> Iterator[Scalar | HistogramSeries]:
+        for of_metric in self._series.values():
+            yield from of_metric.values()
+        yield from self._overflows.values()
+
+    # Places in the segment
+
+    def _attach(self, series: Scalar | HistogramSeries, metric: Metric, labels: tuple[str, ...], overflow: bool, block: int | None = None) -> bool:
+        """Give a series its place, and its block if one is asked for. False when the segment is full: the observation is lost."""
+        if os.getpid() != self._process:  # forked by something that runs no hooks of Python
+            self._after_fork()
+        with self._lock:
+            if time.monotonic() < self._full_until:
+                return self._drop()
+            try:
+                self._here().attach(series, metric, labels, overflow, block)
+            except OSError as error:
+                self._full_until = time.monotonic() + _GROWTH_RETRY
+                self.warn_once("full", "the store can not grow, new series are lost until there is room: %s", error)
+                return self._drop()
+            return True
+
+    def _drop(self) -> bool:
+        self._here().dropped.add(1.0)
+        return False
+
+    def _here(self) -> _Place:
+        """Where this process records; made at the first call."""
+        with self._lock:
+            if self._place is None:
+                self._place = self._settle()
+                Housekeeper(self).start()
+            return self._place
+
+    def _settle(self) -> _Place:
+        folder = self._find_folder()
+        if folder is not None:
+            try:
+                return _Place(folder, folder.create_segment())
+            except OSError as error:
+                self.warn_once("private", "recording into private memory, unseen by other workers: no segment in %s: %s", folder.path, error)
+        return _Place(folder, None)
+
+    # Reading
+
+    def _gatherer(self) -> Gatherer:
+        with self._lock:
+            place = self._here()
+            if place.gatherer is None:
+                place.gatherer = Gatherer(self.service, place.folder, self._private_contents, self._cap)
+            return place.gatherer
+
+    def _private_contents(self) -> list[Contents]:
+        """What this process has recorded and no file shows."""
+        with self._lock:
+            place = self._here()
+            images = list(self._sealed) if place.published else [*self._sealed, place.segment.image()]
+        return [read_image(image) for image in images]
+
+    # Keeping house
+
+    def keep_house(self) -> None:
+        """Repair what has happened to the folder, and put a snapshot aside if this worker is the one to do so."""
+        if not self._here().published and self._here().claim is not None:
+            self.move(self._find_folder)
+        self._publish_sealed()
+        folder = self._here().folder
+        if folder is not None:
+            with folder.exclusive(_HISTORY_LOCK) as mine:
+                if mine and History(folder).due():
+                    History(folder).put_aside(self.snapshot())
+
+    def move(self, find_folder: FindFolder, service: str | None = None) -> None:
+        """Go on in another folder, and take along what this process has recorded."""
+        with self._lock:
+            self.service = service or self.service
+            self._find_folder = find_folder
+            old, self._place = self._place, None
+            if old is not None:
+                for series in self._all_series():
+                    series.detach()
+                # Detached means still: no thread can be between reading a series' place and using it.
+                self._sealed.append(old.segment.image())
+                old.leave()
+        if old is not None:
+            self._publish_sealed()
+
+    def _publish_sealed(self) -> None:
+        """Put what this process recorded elsewhere into the folder, as the segment of a worker that has ended."""
+        with self._lock:
+            folder = self._here().folder
+            while folder is not None and self._sealed:
+                folder.write_segment(self._sealed[0])
+                del self._sealed[0]
+
+    def _after_fork(self) -> None:
+        """In the child: let go of the parent's segment, whose lock would say that the parent lives."""
+        place = self._place
+        self._start_over()
+        for series in self._all_series():
+            series.detach()
+        if place is not None and place.claim is not None:
+            place.claim.release()
+
+
+class _Place:
+    """Where one process records: its segment, and what is in it already."""
+
+    def __init__(self, folder: Folder | None, claim: Claim | None) -> None:
+        self.folder = folder
+        self.claim = claim
+        self.gatherer: Gatherer | None = None
+        self.segment = claim.segment if claim else private_segment()
+        self._metrics: dict[str, int] = {}
+        self._series: dict[int, int] = {}
+        self.dropped = _SCALAR(lambda series: False)
+        self.attach(self.dropped, names.DROPPED_OBSERVATIONS, (), False, None)
+
+    @property
+    def published(self) -> bool:
+        return self.claim is not None and self.claim.published
+
+    def attach(self, series: Scalar | HistogramSeries, metric: Metric, labels: tuple[str, ...], overflow: bool, block: int | None) -> None:
+        """Raises OSError when the segment can not grow. What is attached by then stays right."""
+        if id(series) not in self._series:
+            word = self.segment.append_series(self._metric(metric), layout.labels_to_bytes(labels), time.time(), overflow)
+            self._series[id(series)] = len(self._series)
+            series.attach(self.segment, word)
+        if block is not None and isinstance(series, HistogramSeries):
+            series.blocks[block] = self.segment.append_block(self._series[id(series)], block)
+
+    def _metric(self, metric: Metric) -> int:
+        if metric.name not in self._metrics:
+            self.segment.append_metric(layout.metric_to_bytes(metric))
+            self._metrics[metric.name] = len(self._metrics)
+        return self._metrics[metric.name]
+
+    def leave(self) -> None:
+        """End the claim and delete its file: the numbers go on elsewhere."""
+        if self.claim is not None:
+            self.claim.withdraw()
+
+
+class Housekeeper(threading.Thread):
+    """The one thread that a recording process has: every 15 seconds it repairs, folds and puts a snapshot aside."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(name="stethoscope", daemon=True)
+        self._recorder = ref(recorder)
+
+    def run(self) -> None:
+        process = os.getpid()
+        while not _never.wait(STEP) and os.getpid() == process:
+            recorder = self._recorder()
+            if recorder is None:
+                return
+            try:
+                recorder.keep_house()
+            except Exception as error:
+                recorder.failed("housekeeping", error)
+            del recorder
+
+
+def _after_fork_in_child() -> None:
+    for recorder in list(_recorders):
+        recorder._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

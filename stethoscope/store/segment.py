@@ -1,0 +1,122 @@
+"""Writing a segment: reserve, append, publish.
+
+Assumptions
+  A1  One process writes a segment. Its threads append under the recorder's lock.
+  A2  An aligned store of 4 or 8 bytes is never seen half done (x86-64, arm64).
+  A3  Stores become visible in program order (x86-64), or a reader notices that they did not,
+      because the fixed part of a record fails its CRC.
+
+Guarantees
+  G1  Every byte that is ever written was reserved before, so that a full disk is an OSError here
+      and never a SIGBUS later.
+  G2  A record is either published whole or not at all, wherever the writer dies.
+  G3  Published records never move. Only their live parts change.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from typing import Final
+from zlib import crc32
+
+from stethoscope.store import layout
+from stethoscope.store.layout import Record, Role
+
+ADDRESS_SPACE: Final = 128 << 20
+"""Bytes that a segment may grow to. Address space only: what is not reserved costs no memory."""
+
+FIRST_RESERVATION: Final = 32 << 10
+_LARGEST_STEP: Final = 256 << 10
+
+Reserve = Callable[[int, int], None]
+"""Make sure that bytes ``[start, stop)`` can be written; raise OSError when they can not."""
+
+
+class Segment:
+    """A segment that this process writes.
+
+    ``words`` and ``lanes`` are the whole segment seen as 8-byte floats and as 32-bit counts:
+    recording is ``words[i] += amount`` and ``lanes[i] += 1``, which the interpreter lock makes
+    indivisible between threads, because neither runs Python code between its load and its store.
+    """
+
+    __slots__ = ("_integers", "_reserve", "_reserved", "lanes", "identity", "used", "words", "memory", "created")
+
+    def __init__(self, memory: mmap.mmap | bytearray, reserve: Reserve, role: Role = Role.WORKER) -> None:
+        self.memory = memoryview(memory)
+        self.words = self.memory.cast("d")
+        self.lanes = self.memory.cast("I")
+        self._integers = self.memory.cast("Q")
+        self._reserve = reserve
+        self._reserved = 0
+        self.identity = os.urandom(16)
+        self.created = time.time()
+        self.used = layout.HEADER.size
+        self._reserve_until(FIRST_RESERVATION)
+        self.memory[: self.used] = layout.header(self.identity, self.created, os.getpid(), role, self.used)
+
+    def append_metric(self, fixed: bytes) -> None:
+        self._append(Record.METRIC, fixed)
+
+    def append_series(self, metric: int, labels: bytes, created: float, overflow: bool) -> int:
+        """Returns the index into ``words`` of the series' value."""
+        fixed = layout.SERIES.pack(metric, layout.OVERFLOW_FLAG if overflow else 0, created) + labels
+        return self._append(Record.SERIES, fixed) // 8
+
+    def append_block(self, series: int, block: int) -> int:
+        """Returns the index into ``lanes`` of the block's first count."""
+        return self._append(Record.BLOCK, layout.BLOCK.pack(series, block)) // 4
+
+    def append_counts(self, series: int, block: int, counts: list[int]) -> None:
+        """Append a block that has its counts already, in the width that they need."""
+        fixed = layout.BLOCK.pack(series, block)
+        if max(counts) < 1 << 32:
+            offset = self._append(Record.BLOCK, fixed)
+            self.memory[offset : offset + layout.BLOCK_BYTES] = struct.pack("64I", *counts)
+        else:
+            offset = self._append(Record.WIDE, fixed)
+            self.memory[offset : offset + layout.WIDE_BYTES] = struct.pack("64Q", *counts)
+
+    def append_folded(self, identity: bytes) -> None:
+        self._append(Record.FOLDED, identity)
+
+    def image(self) -> bytes:
+        """The published bytes, as a reader of the file would get them."""
+        return bytes(self.memory[: self.used])
+
+    @property
+    def reserved_bytes(self) -> int:
+        return self._reserved
+
+    def _append(self, kind: Record, fixed: bytes) -> int:
+        """Publish a record whose live part is zero; return the offset of that part.
+
+        Raises OSError when no room can be reserved. Nothing has changed then.
+        """
+        start, live = self.used, layout.RECORD.size + layout.padded(len(fixed))
+        size = live + layout.LIVE_BYTES[kind]
+        if start + size > self._reserved:
+            self._reserve_until(start + size)
+        layout.RECORD.pack_into(self.memory, start, size, kind, len(fixed), crc32(fixed))
+        first = start + layout.RECORD.size
+        self.memory[first : first + len(fixed)] = fixed
+        self.used = start + size
+        self._integers[layout.USED_WORD] = self.used  # publishes the record
+        return start + live
+
+    def _reserve_until(self, needed: int) -> None:
+        if needed > len(self.memory):
+            raise OSError(f"segment is full: {needed} bytes needed, {len(self.memory)} bytes is the most")
+        step = min(max(FIRST_RESERVATION, self._reserved // 4), _LARGEST_STEP)
+        stop = min(max(layout.padded(needed), self._reserved + step), len(self.memory))
+        self._reserve(self._reserved, stop)
+        self._reserved = stop
+
+
+def private_segment(role: Role = Role.WORKER) -> Segment:
+    """A segment in this process's own memory: nobody else sees it, and it ends with the process."""
+    return Segment(mmap.mmap(-1, ADDRESS_SPACE), lambda start, stop: None, role)

@@ -1,0 +1,151 @@
+"""Folding the dead: what ended workers have counted moves into the service's totals, exactly once.
+
+One file holds the totals. Folding, under a lock that only folders take:
+
+  1. write a new totals file: the old totals plus the dead segments, with the identities of those
+     segments in a list;
+  2. rename it over the old one;
+  3. delete the dead segments.
+
+The rename is the moment at which the counts move. Before it, readers add the dead segments as they
+are. After it, they find the identities in the list and leave out any segment that is still there.
+So a folder that dies at any step has lost nothing and doubled nothing; the next one finishes step 3.
+A reader compares the totals' identity before and after it has read the segments, and starts over if
+it changed. No reader ever waits for a folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
+from typing import Final
+
+from stethoscope.names import Kind
+from stethoscope.store import layout
+from stethoscope.store.folder import SUFFIX, Folder, is_free_for_all
+from stethoscope.store.layout import VERSION, Role
+from stethoscope.store.merge import LIVE_ONLY, BlockDistribution, Merger, Part
+from stethoscope.store.reader import Contents, Damaged, SegmentReader, read_image
+from stethoscope.store.segment import Segment, private_segment
+from stethoscope.store.snapshot import Family, Series
+
+TOTALS: Final = f"totals.v{VERSION}"
+_LOCK: Final = "fold.lock"
+
+
+def read_totals(folder: Folder) -> Contents | None:
+    """The totals, or None while there are none. Raises `Damaged` and OSError."""
+    try:
+        descriptor = folder.open(TOTALS)
+    except FileNotFoundError:
+        return None
+    try:
+        return SegmentReader(descriptor).read()
+    finally:
+        os.close(descriptor)
+
+
+def totals_identity(folder: Folder) -> bytes:
+    """What changes whenever a fold has happened."""
+    try:
+        descriptor = folder.open(TOTALS)
+    except OSError:
+        return b""
+    try:
+        return os.pread(descriptor, layout.HEADER.size, 0)[16:32]
+    finally:
+        os.close(descriptor)
+
+
+def fold(folder: Folder, cap: int) -> int:
+    """Fold all dead segments, unless somebody else is doing so. Returns how many were folded.
+
+    Raises OSError when the new totals can not be written: then everything is as before.
+    """
+    with folder.exclusive(_LOCK) as mine, ExitStack() as opened:
+        if not mine:
+            return 0
+        folder.remove_unfinished()
+        totals = _totals_or_none(folder)
+        dead = _dead_segments(folder, totals.index.folded if totals else set(), opened)
+        if dead:
+            parts = [Part(contents, alive=False) for contents in ([totals] if totals else []) + list(dead.values())]
+            families, _ = Merger().merge(parts)
+            folder.write(TOTALS, image_of(families, [contents.identity for contents in dead.values()], cap))
+        for name in dead:
+            folder.remove(name)
+        return len(dead)
+
+
+def _totals_or_none(folder: Folder) -> Contents | None:
+    try:
+        return read_totals(folder)
+    except (Damaged, OSError):
+        return None
+
+
+def _dead_segments(folder: Folder, folded: set[bytes], opened: ExitStack) -> dict[str, Contents]:
+    """Segments whose lock nobody held: it is ours from here on, until ``opened`` closes."""
+    dead = {}
+    for name in folder.names():
+        if not name.endswith(SUFFIX):
+            continue
+        with suppress(OSError, Damaged):
+            descriptor = folder.open(name)
+            opened.callback(os.close, descriptor)
+            if is_free_for_all(descriptor):
+                contents = SegmentReader(descriptor).read()
+                if contents.identity in folded:
+                    folder.remove(name)
+                else:
+                    dead[name] = contents
+    return dead
+
+
+def image_of(families: Mapping[str, Family], folded: Iterable[bytes], cap: int) -> bytes:
+    """The bytes of a segment that holds these families, with at most ``cap`` series each.
+
+    Series beyond the cap are added to the overflow series, so that totals stay exact. Gauges that
+    only living workers have are left out.
+    """
+    segment = private_segment(Role.TOTALS)
+    for identity in folded:
+        segment.append_folded(identity)
+    ordinal = 0
+    kept = [family for family in families.values() if not (family.metric.kind is Kind.GAUGE and family.metric.merge in LIVE_ONLY)]
+    for number, family in enumerate(kept):
+        segment.append_metric(layout.metric_to_bytes(family.metric))
+        for series in capped(family, cap):
+            _append_series(segment, number, ordinal, series)
+            ordinal += 1
+    return segment.image()
+
+
+def capped(family: Family, cap: int) -> Iterable[Series]:
+    """The family's series with those beyond the cap, the youngest, merged into the overflow series."""
+    plain = sorted((series for series in family.series if not series.overflow), key=lambda series: series.created)
+    if len(plain) <= cap:
+        return family.series
+    return [*plain[:cap], *_merged([*plain[cap:], *(series for series in family.series if series.overflow)], family)]
+
+
+def _merged(surplus: list[Series], family: Family) -> Iterable[Series]:
+    # As overflow series they have one key, so that the merger adds them up.
+    image = private_segment(Role.TOTALS)
+    image.append_metric(layout.metric_to_bytes(family.metric))
+    for ordinal, series in enumerate(surplus):
+        _append_series(image, 0, ordinal, Series(("",) * len(series.labels), series.value, series.created, True, 0, series.stamp))
+    families, _ = Merger().merge([Part(read_image(image.image()), alive=False)])
+    return families[family.metric.name].series
+
+
+def _append_series(segment: Segment, metric: int, ordinal: int, series: Series) -> None:
+    word = segment.append_series(metric, layout.labels_to_bytes(series.labels), series.created, series.overflow)
+    value = series.value
+    if isinstance(value, BlockDistribution):
+        segment.words[word] = value.sum
+        for block in value.blocks:
+            segment.append_counts(ordinal, block, value.counts(block))
+    elif isinstance(value, float):
+        segment.words[word], segment.words[word + 1] = value, series.stamp
