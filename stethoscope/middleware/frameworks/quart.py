@@ -1,0 +1,52 @@
+"""Quart leaves nothing in the scope: the route is noted when it signals that a request started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from stethoscope.middleware.exchange import CURRENT
+from stethoscope.middleware.frameworks.installed import is_layer
+from stethoscope.middleware.routes import under_root
+
+if TYPE_CHECKING:
+    from hypercorn.typing import HTTPScope, WebsocketScope
+    from quart import Quart
+    from starlette.types import ASGIApp, Scope
+    from werkzeug.routing import Rule
+
+
+def observe(app: Quart) -> None:
+    """Listens to the app's requests and WebSockets. The signals keep one of equal listeners."""
+    from quart import request_started, websocket_started
+
+    request_started.connect(_note_request, app)
+    websocket_started.connect(_note_websocket, app)
+
+
+def install(app: Quart, wrap: Callable[[ASGIApp], ASGIApp]) -> ASGIApp:
+    """Wraps ``app.asgi_app``, the place that Quart names for middlewares, and returns ``app``."""
+    if not is_layer(app.asgi_app):
+        app.asgi_app = wrap(app.asgi_app)  # type: ignore[method-assign, assignment, arg-type]
+    return app  # type: ignore[return-value]
+
+
+# Both are coroutines because Quart would run plain functions in a thread.
+
+
+async def _note_request(app: Quart, **_: object) -> None:
+    from quart import request
+
+    _note(request.scope, request.url_rule)
+
+
+async def _note_websocket(app: Quart, **_: object) -> None:
+    from quart import websocket
+
+    _note(websocket.scope, websocket.url_rule)
+
+
+def _note(scope: HTTPScope | WebsocketScope, rule: Rule | None) -> None:
+    exchange = CURRENT.get()
+    if exchange is not None and rule is not None:
+        exchange.route = under_root(cast("Scope", scope), rule.rule)
