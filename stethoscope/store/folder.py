@@ -152,6 +152,20 @@ class Folder:
                 with suppress(OSError):
                     self._remove_unless_locked(name)
 
+    def remove_if_dead(self) -> None:
+        """Delete the folder and all in it, unless a segment's writer lives. Raises OSError."""
+        for name in self.names():
+            descriptor = self.open(name)
+            try:
+                if is_alive(descriptor):
+                    return
+            finally:
+                os.close(descriptor)
+        for name in self.names():
+            self.remove(name)
+        os.close(self._descriptor)
+        os.rmdir(self.path)
+
     def _remove_unless_locked(self, name: str) -> None:
         descriptor = self.open(name)
         try:

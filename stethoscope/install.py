@@ -1,0 +1,110 @@
+"""Putting it together: settings, recorder and endpoints, in a layer around an app."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from stethoscope.middleware.frameworks import install_in_place, observe_routes
+from stethoscope.middleware.layer import ASGIApp, Layer, OwnEndpoints
+from stethoscope.settings import AccessRule, Settings
+from stethoscope.store.recorder import Recorder
+from stethoscope.store.registry import main_module, recorder_for
+
+
+class Stethoscope(Layer):
+    """An ASGI app that watches the one inside it.
+
+    All arguments but ``app`` are settings: see `Settings`; environment variables stand in for those
+    not given. Wrapping an app that is watched already is fine: the inner layer steps aside. Nothing
+    is opened and no thread starts before the first request. Raises `SettingsError` listing every
+    mistake at once, TypeError when ``app`` is no ASGI 3 app.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        service: str | None = None,
+        dir: str | os.PathLike[str] | None = None,
+        prefix: str | None = None,
+        token: str | None = None,
+        metrics_path: str | None = None,
+        metrics_access: AccessRule | None = None,
+        headers: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+    ) -> None:
+        settings = Settings.resolve(
+            service=service,
+            directory=dir,
+            prefix=prefix,
+            token=token,
+            metrics_path=metrics_path,
+            metrics_access=metrics_access,
+            headers=headers,
+            exclude=exclude,
+        )
+        recorder = recorder_for(settings, name_of(app))
+        super().__init__(app, recorder, settings, _endpoints(recorder, settings))
+        observe_routes(app)
+
+
+def install(
+    app: ASGIApp,
+    *,
+    service: str | None = None,
+    dir: str | os.PathLike[str] | None = None,
+    prefix: str | None = None,
+    token: str | None = None,
+    metrics_path: str | None = None,
+    metrics_access: AccessRule | None = None,
+    headers: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+) -> ASGIApp:
+    """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
+
+    That is the same object for Starlette, FastAPI, Litestar and Quart, and a `Stethoscope` around it
+    for all others; ``app = stethoscope.install(app)`` is right for each. Settings and errors are
+    those of `Stethoscope`.
+    """
+
+    def wrap(inner: ASGIApp) -> ASGIApp:
+        return Stethoscope(
+            inner,
+            service=service,
+            dir=dir,
+            prefix=prefix,
+            token=token,
+            metrics_path=metrics_path,
+            metrics_access=metrics_access,
+            headers=headers,
+            exclude=exclude,
+        )
+
+    return install_in_place(app, wrap)
+
+
+def name_of(app: Any) -> str:
+    """What a service is called when nobody has named it: its app's title, else the module that the app is from."""
+    title = getattr(app, "title", None)
+    if isinstance(title, str) and title.strip():
+        return title
+    module = getattr(app, "__module__", None) or type(app).__module__
+    return main_module() if module == "__main__" else str(module)
+
+
+def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
+    """What we serve inside the app: nothing, unless there is a token or a path for the exposition."""
+    if settings.token is None and settings.metrics_path is None:
+        return None
+    from stethoscope.dashboards.endpoints import Endpoints  # not for those who serve nothing
+
+    access = {} if settings.metrics_access is None else {"metrics_access": settings.metrics_access}
+    return Endpoints(
+        recorder.snapshot,
+        prefix=settings.prefix,
+        token=settings.token,
+        metrics_path=settings.metrics_path,
+        **access,
+    )

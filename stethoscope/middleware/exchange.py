@@ -1,0 +1,267 @@
+"""One HTTP request and its response, as they pass.
+
+What is noted when, each exactly once:
+
+  arrival         start of the clock; one more active request
+  first start     status; first byte; headers are added, on a copied message
+  last body       end of the clock (after it was sent); one active request fewer; recorded
+                  (last body, last trailers where trailers were announced, pathsend, last zerocopysend)
+  5xx             recorded when the app returns, because the exception behind it comes out only then
+  app returns     recorded now if the response is not complete; else what it did after the response
+                  is background work, recorded on its own when it took above 1 ms or failed
+
+Every message goes on at once, the same object except for the first start. No tasks, no queues, no
+messages of our own, nothing of asyncio: it works on any event loop. Whatever fails in here is caught
+at the border to the app's own messages, counted and logged once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from stethoscope.middleware.correlation import correlation_id
+from stethoscope.middleware.routes import name_route
+from stethoscope.middleware.timing import Header, Share
+from stethoscope.names import UNMATCHED_ROUTE
+
+if TYPE_CHECKING:
+    from stethoscope.middleware.layer import Layer
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+clock = perf_counter
+"""Seconds, monotonic. Replaced by tests."""
+
+_BACKGROUND_FROM: Final = 0.001
+_OURS: Final = frozenset((b"x-request-id", b"x-response-time", b"x-process-time"))
+
+
+class Exchange:
+    """State of one request. Lives in the scope and in the context variable until the app returns."""
+
+    __slots__ = (
+        "_ended",
+        "_first_byte",
+        "_headers",
+        "_inlet",
+        "_layer",
+        "_parts",
+        "_receive",
+        "_received",
+        "_recorded",
+        "_scope",
+        "_send",
+        "_sent",
+        "_started",
+        "_status",
+        "_trailers",
+        "disconnected",
+        "id",
+        "route",
+        "shares",
+    )
+
+    def __init__(self, layer: Layer, scope: Scope, receive: Receive, send: Send) -> None:
+        self._started = clock()
+        self._layer = layer
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self.id = correlation_id(scope["headers"])
+        self.route: str | None = None
+        """The route template, where a framework's hook has told it."""
+        self.shares: dict[str, Share] | None = None
+        self.disconnected = False
+        self._status = self._received = self._sent = self._parts = 0
+        self._first_byte = self._ended = 0.0
+        self._trailers = False
+        self._headers: object = ()
+        self._inlet = inlet = layer.inlets.find(scope["method"], scope.get("scheme", "http"))
+        self._recorded = bool(layer.excluded) and layer.is_excluded(own_path(scope))
+        if not self._recorded:
+            inlet.active.add(1.0)
+
+    @property
+    def request_id(self) -> str:
+        return self.id.decode("ascii")
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        try:
+            if message["type"] == "http.request":
+                self._received += len(message.get("body") or b"")
+            elif message["type"] == "http.disconnect" and not self._ended:
+                self.disconnected = True
+        except Exception as error:
+            self._layer.failed(error)
+        return message
+
+    async def send(self, message: Message) -> None:
+        try:
+            kind = message["type"]
+            if kind == "http.response.start" and not self._status:
+                message = self._start(message)
+        except Exception as error:
+            kind = ""
+            self._layer.failed(error)
+        try:
+            await self._send(message)
+        except OSError:  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
+            self.disconnected = self.disconnected or not self._ended
+            raise
+        try:
+            if kind == "http.response.body":
+                self._sent += len(message.get("body") or b"")
+                if message.get("more_body"):
+                    self._parts += 1
+                elif not self._trailers:
+                    self._end()
+            elif kind != "http.response.start":
+                self._sent_other(kind, message)
+        except Exception as error:
+            self._layer.failed(error)
+
+    def _start(self, message: Message) -> Message:
+        self._status = message["status"]
+        self._first_byte = now = clock()
+        self._trailers = bool(message.get("trailers"))
+        self._headers = message.get("headers")
+        layer = self._layer
+        if not layer.adds_headers:
+            return message
+        headers = list(message.get("headers") or ())
+        added = layer.timing.render(now - self._started, self.shares)
+        for name, _ in headers:
+            if name.lower() in _OURS:
+                headers, added = _without_doubles(headers, added, layer.sends_id)
+                break
+        if layer.sends_id:
+            headers.append((b"x-request-id", self.id))
+        headers.extend(added)
+        return {**message, "headers": headers}
+
+    def _sent_other(self, kind: str, message: Message) -> None:
+        """Response extensions of the ASGI specification; anything unknown means nothing to us."""
+        if kind == "http.response.trailers":
+            last = not message.get("more_trailers")
+        elif kind == "http.response.zerocopysend":
+            self._sent += message.get("count") or content_length(self._headers)
+            last = not message.get("more_body") and not self._trailers
+        elif kind == "http.response.pathsend":
+            self._sent += content_length(self._headers)
+            last = not self._trailers
+        else:
+            return
+        if last:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = clock()
+            if self._status < 500 and not self._recorded:
+                self._record("")
+
+    def close(self, error: BaseException | None) -> None:
+        """The app has returned, or raised ``error``."""
+        try:
+            if not self._recorded:
+                self._record(self._error_type(error))
+            if self._ended:
+                self._record_background(error)
+        except Exception as failure:
+            self._layer.failed(failure)
+
+    def _error_type(self, error: BaseException | None) -> str:
+        if self.disconnected:
+            return "client_disconnect"
+        if error is not None:
+            return error_type(error)
+        return str(self._status) if self._ended else "incomplete_response"
+
+    def _record(self, error: str) -> None:
+        self._recorded = True
+        inlet = self._inlet
+        inlet.active.add(-1.0)
+        route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
+        if self._layer.excluded and self._layer.is_excluded(route):
+            return
+        ended = self._ended or clock()
+        status = self._status or _unsent_status(error)
+        inlet.outcome(route, status, error).record(ended - self._started, self._received, self._sent)
+        if self._parts:
+            inlet.first_byte(route).record(self._first_byte - self._started)
+
+    def _record_background(self, error: BaseException | None) -> None:
+        seconds = clock() - self._ended
+        if seconds > _BACKGROUND_FROM or (error is not None and self._status < 500):
+            route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
+            self._inlet.background(route, error_type(error) if error else "").record(seconds)
+
+
+def _unsent_status(error: str) -> int:
+    """What the client is told when the app has not started a response: servers answer 500, unless nobody listens."""
+    return 0 if error in ("client_disconnect", "cancelled") else 500
+
+
+def _without_doubles(headers: list[Header], added: tuple[Header, ...], sends_id: bool) -> tuple[list[Header], tuple[Header, ...]]:
+    """One header of each name: our correlation ID goes before the app's, the app's own times before ours."""
+    present = {name.lower() for name, _ in headers}
+    if sends_id:
+        headers = [header for header in headers if header[0].lower() != b"x-request-id"]
+    return headers, tuple(header for header in added if header[0] == b"server-timing" or header[0] not in present)
+
+
+def own_path(scope: Scope) -> str:
+    """The path inside the app: without the root path that some servers put in front (ASGI HTTP spec, ``root_path``)."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path") or ""
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+        return path[len(root) :] or "/"
+    return path
+
+
+def error_type(error: BaseException) -> str:
+    """What went wrong, as one word: ``cancelled``, or the exception's class with its module unless built in."""
+    kind = type(error)
+    if isinstance(error, GeneratorExit) or kind.__name__ in ("CancelledError", "Cancelled") and not isinstance(error, Exception):
+        return "cancelled"
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def content_length(headers: object) -> int:
+    """Bytes of a body that passes outside our sight, as its header has it; 0 where it has none."""
+    if isinstance(headers, list | tuple):
+        for name, value in headers:
+            if name.lower() == b"content-length" and value.isdigit():
+                return int(value)
+    return 0
+
+
+class Current(Protocol):
+    """What the running code works for: an HTTP request or a WebSocket connection."""
+
+    id: bytes
+    route: str | None
+    shares: dict[str, Share] | None
+
+    @property
+    def request_id(self) -> str: ...
+
+
+CURRENT: ContextVar[Current | None] = ContextVar("stethoscope_exchange", default=None)
+"""The request or connection that the running code works for."""
+
+
+def request_id() -> str | None:
+    """The correlation ID of the request that the running code works for, or None outside of one.
+
+    Right in tasks, threads of a framework's thread pool, and all else that copies the context.
+    """
+    exchange = CURRENT.get()
+    return None if exchange is None else exchange.request_id

@@ -1,0 +1,129 @@
+"""One WebSocket connection, as its messages pass.
+
+Recorded once, when the app returns or raises: from the handshake to the close, with the close code
+that ended it and the status for a handshake that was answered by HTTP instead (denied).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stethoscope import names
+from stethoscope.middleware import exchange
+from stethoscope.middleware.correlation import correlation_id
+from stethoscope.middleware.exchange import Message, Receive, Scope, Send, error_type, own_path
+from stethoscope.middleware.routes import name_route
+from stethoscope.middleware.timing import Share
+from stethoscope.names import UNMATCHED_ROUTE
+from stethoscope.store.recorder import Recorder
+
+if TYPE_CHECKING:
+    from stethoscope.middleware.layer import Layer
+
+_NO_CLOSE_FRAME = 1006
+_REFUSED = "refused"
+
+
+class Conversation:
+    """State of one connection. Passes every message on as it is."""
+
+    __slots__ = (
+        "_bytes_received",
+        "_bytes_sent",
+        "_close_code",
+        "_layer",
+        "_measured",
+        "_receive",
+        "_received",
+        "_scheme",
+        "_scope",
+        "_send",
+        "_sent",
+        "_started",
+        "disconnected",
+        "id",
+        "route",
+        "shares",
+    )
+
+    def __init__(self, layer: Layer, scope: Scope, receive: Receive, send: Send) -> None:
+        self._started = exchange.clock()
+        self._layer = layer
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self.id = correlation_id(scope["headers"])
+        self.route: str | None = None
+        self.shares: dict[str, Share] | None = None
+        self.disconnected = False
+        self._close_code = ""
+        self._received = self._sent = self._bytes_received = self._bytes_sent = 0
+        self._scheme = "wss" if scope.get("scheme") == "wss" else "ws"
+        self._measured = not layer.is_excluded(own_path(scope))
+        if self._measured:
+            layer.recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(1.0)
+
+    @property
+    def request_id(self) -> str:
+        return self.id.decode("ascii")
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        try:
+            if message["type"] == "websocket.receive":
+                self._received += 1
+                self._bytes_received += payload_bytes(message)
+            elif message["type"] == "websocket.disconnect":
+                self.disconnected = True
+                self._close_code = self._close_code or peer_code(message.get("code"))
+        except Exception as error:
+            self._layer.failed(error)
+        return message
+
+    async def send(self, message: Message) -> None:
+        await self._send(message)
+        try:
+            kind = message["type"]
+            if kind == "websocket.send":
+                self._sent += 1
+                self._bytes_sent += payload_bytes(message)
+            elif kind == "websocket.close":
+                self._close_code = self._close_code or str(message.get("code") or 1000)
+            elif kind == "websocket.http.response.start":
+                self._close_code = _REFUSED
+        except Exception as error:
+            self._layer.failed(error)
+
+    def close(self, error: BaseException | None) -> None:
+        """The app has returned, or raised ``error``."""
+        if self._measured:
+            try:
+                self._record(self._layer.recorder, error_type(error) if error else "")
+            except Exception as failure:
+                self._layer.failed(failure)
+
+    def _record(self, recorder: Recorder, error: str) -> None:
+        recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(-1.0)
+        route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
+        if self._layer.is_excluded(route):
+            return
+        seconds = exchange.clock() - self._started
+        labels = (route, self._scheme, error, self._close_code or str(_NO_CLOSE_FRAME))
+        recorder.histogram(names.WEBSOCKET_DURATION, labels).record(seconds)
+        counted = (("receive", self._received, self._bytes_received), ("send", self._sent, self._bytes_sent))
+        for direction, messages, size in counted:
+            recorder.counter(names.WEBSOCKET_MESSAGES, (route, direction)).add(messages)
+            recorder.counter(names.WEBSOCKET_BYTES, (route, direction)).add(size)
+
+
+def peer_code(code: int | None) -> str:
+    """A close code that the other side has chosen, as a label: the registered ones (RFC 6455, section 7.4.1), else its range."""
+    if not code:
+        return str(_NO_CLOSE_FRAME)
+    return str(code) if 1000 <= code <= 1015 else f"{code // 1000}xxx" if 3000 <= code <= 4999 else "other"
+
+
+def payload_bytes(message: Message) -> int:
+    """Bytes of a message's payload: UTF-8 for text."""
+    data = message.get("bytes")
+    return len(data) if data is not None else len((message.get("text") or "").encode("utf-8", "surrogatepass"))

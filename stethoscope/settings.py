@@ -1,0 +1,161 @@
+"""Settings: keyword argument, else environment variable, else default; validated here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote
+
+ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
+
+AccessRule = Callable[[MutableMapping[str, Any]], bool]
+"""Decides from an ASGI scope whether a request may read the exposition."""
+
+
+class SettingsError(ValueError):
+    """One or more settings are wrong. The text lists all of them: the setting, what came, what is accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a user can set, validated. `Settings.resolve` makes one from arguments and environment.
+
+    ``service`` is None where it was not set, and then the app's title or module names it.
+    ``directory`` is where segments live, None for a private folder in shared memory. ``prefix`` is the
+    path of our own endpoints, served only with a ``token``. ``metrics_path`` serves the exposition
+    at a further path, to whom ``metrics_access`` lets in. ``headers`` are the response headers added,
+    ``exclude`` route templates and path prefixes that are not measured.
+    """
+
+    service: str | None = None
+    directory: str | None = None
+    prefix: str = "/_stethoscope"
+    token: str | None = field(default=None, repr=False)
+    metrics_path: str | None = None
+    metrics_access: AccessRule | None = None
+    headers: tuple[str, ...] = ALL_HEADERS
+    exclude: tuple[str, ...] = ()
+
+    @classmethod
+    def resolve(
+        cls,
+        *,
+        service: str | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        prefix: str | None = None,
+        token: str | None = None,
+        metrics_path: str | None = None,
+        metrics_access: AccessRule | None = None,
+        headers: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Settings:
+        """Arguments win over the environment, which wins over the defaults. Raises `SettingsError`."""
+        read = _Reader(environ)
+        settings = cls(
+            service=read.text("service", "STETHOSCOPE_SERVICE", service) or _opentelemetry_service(environ),
+            directory=read.text("dir", "STETHOSCOPE_DIR", None if directory is None else os.fspath(directory)),
+            prefix=(read.path("prefix", "STETHOSCOPE_PREFIX", prefix) or "/_stethoscope").rstrip("/"),
+            token=read.token("token", "STETHOSCOPE_TOKEN", token),
+            metrics_path=read.path("metrics_path", "STETHOSCOPE_METRICS_PATH", metrics_path),
+            metrics_access=read.function("metrics_access", metrics_access),
+            headers=read.headers("headers", "STETHOSCOPE_HEADERS", headers),
+            exclude=read.paths("exclude", "STETHOSCOPE_EXCLUDE", exclude),
+        )
+        read.raise_mistakes()
+        return settings
+
+
+class _Reader:
+    """Reads settings one by one and keeps the mistakes until the end."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._mistakes: list[str] = []
+
+    def raise_mistakes(self) -> None:
+        if self._mistakes:
+            raise SettingsError("; ".join(self._mistakes))
+
+    def _wrong(self, name: str, value: object, accepted: str) -> None:
+        self._mistakes.append(f"{name}={value!r} is not valid: expected {accepted}")
+
+    def text(self, name: str, variable: str, argument: str | None) -> str | None:
+        value, name = self._value(name, variable, argument)
+        if value is None:
+            return None
+        if not _is_text(value):
+            self._wrong(name, value, "a text that is not empty")
+            return None
+        return value
+
+    def path(self, name: str, variable: str, argument: str | None) -> str | None:
+        value, name = self._value(name, variable, argument)
+        if value is not None and not _is_path(value):
+            self._wrong(name, value, "a path that begins with '/' and is longer than that, such as '/metrics'")
+            return None
+        return value
+
+    def token(self, name: str, variable: str, argument: str | None) -> str | None:
+        value, name = self._value(name, variable, argument)
+        if value is not None and not (_is_text(value) and re.fullmatch(r"[\x21-\x7e]{8,}", value)):
+            self._wrong(name, "…", "at least 8 visible ASCII characters without spaces")
+            return None
+        return value
+
+    def function(self, name: str, argument: AccessRule | None) -> AccessRule | None:
+        if argument is not None and not callable(argument):
+            self._wrong(name, argument, "a function of an ASGI scope that returns True or False")
+        return argument
+
+    def headers(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:
+        values, name = self._values(name, variable, argument)
+        if values is None:
+            return ALL_HEADERS
+        chosen = tuple(value.lower() for value in values)
+        if unknown := [value for value in chosen if value not in ALL_HEADERS]:
+            self._wrong(name, unknown, f"a sequence of {', '.join(ALL_HEADERS)}, or an empty one for none")
+        return chosen
+
+    def paths(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:
+        values, name = self._values(name, variable, argument)
+        if values and (wrong := [value for value in values if not _is_path(value)]):
+            self._wrong(name, wrong, "route templates or path prefixes that begin with '/'")
+        return tuple(values or ())
+
+    def _value(self, name: str, variable: str, argument: str | None) -> tuple[str | None, str]:
+        """An empty variable counts as not set, as everywhere in the field."""
+        if argument is not None:
+            return argument, name
+        return self._environ.get(variable) or None, variable
+
+    def _values(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[list[str] | None, str]:
+        if argument is None:
+            text = self._environ.get(variable)
+            return (None if text is None else [part.strip() for part in text.split(",") if part.strip()]), variable
+        if isinstance(argument, str) or not all(isinstance(value, str) for value in argument):
+            self._wrong(name, argument, "a sequence of texts")
+            return None, name
+        return list(argument), name
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("/") and bool(value.strip("/")) and not re.search(r"[?#\s]", value)
+
+
+def _opentelemetry_service(environ: Mapping[str, str]) -> str | None:
+    """OTEL_SERVICE_NAME, else service.name of OTEL_RESOURCE_ATTRIBUTES (OpenTelemetry resource SDK, "Specifying resource information via an environment variable")."""
+    if name := environ.get("OTEL_SERVICE_NAME", "").strip():
+        return name
+    for pair in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        key, _, value = pair.partition("=")
+        if key.strip() == "service.name" and value.strip():
+            return unquote(value.strip())
+    return None

@@ -1,0 +1,156 @@
+"""Where a service's workers find each other: which folder a process records into.
+
+A service that was named explicitly has one folder for each user of a host: all its servers, scripts
+and job workers share it. A service that was not named gets a folder of its server: two servers that
+happen to have the same title stay apart, and the workers of one server agree on the folder because
+they agree on their *root*, the process that the server was started as.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from typing import Final
+
+from stethoscope.store.folder import SUPPORTED, Folder, FolderError
+
+logger = logging.getLogger("stethoscope")
+
+_PROC: Final = "/proc"
+_SPAWNED: Final = (b"--multiprocessing-fork", b"multiprocessing.forkserver", b"multiprocessing.spawn")
+_OF_SERVER: Final = re.compile(r".*@([0-9]{1,9})-([0-9]{1,20})")
+_ABANDONED_AFTER: Final = 60.0
+"""Seconds without a new file, so that a server whose workers are just being replaced keeps its folder."""
+# Fields of /proc/PID/stat, counted from 0.
+_START_STACK: Final = 27
+_START_TIME: Final = 21
+_PARENT: Final = 3
+
+
+def find_folder(service: str, *, shared: bool, directory: str | None = None) -> Callable[[], Folder | None]:
+    """A function that opens the folder for this process, trying one place after the other.
+
+    ``shared`` says that the service was named explicitly. ``directory`` replaces the default place.
+    """
+
+    def find() -> Folder | None:
+        name = _safe_name(service) if shared else f"{_safe_name(service)}@{root_of(os.getpid())}"
+        return _first_usable([directory] if directory else [], name)
+
+    return find
+
+
+def _first_usable(configured: list[str], name: str) -> Folder | None:
+    if not SUPPORTED:
+        _warn_once("this platform has no file locks that end with their process: each process sees only its own numbers")
+        return None
+    problems = []
+    for place in [*configured, *_default_places()]:
+        try:
+            Folder(place)  # verified itself, so that nobody else can swap what is in it
+            folder = Folder(os.path.join(place, name))
+        except FolderError as error:
+            problems.append(str(error))
+            continue
+        _remove_abandoned(place)
+        if problems and (configured or not os.path.isdir("/dev/shm")):
+            _warn_once(f"recording into {folder.path}, because {'; '.join(problems)}")
+        return folder
+    _warn_once(f"recording into private memory, unseen by other workers: {'; '.join(problems)}")
+    return None
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warned:
+        _warned.add(message)
+        logger.warning(message)
+
+
+def _remove_abandoned(place: str) -> None:
+    """Delete folders of servers that have ended: their root is gone and no worker of theirs lives."""
+    with suppress(OSError):
+        for name in os.listdir(place):
+            found = _OF_SERVER.fullmatch(name)
+            path = os.path.join(place, name)
+            if found and _started(int(found[1])) != found[2] and time.time() - os.stat(path).st_mtime > _ABANDONED_AFTER:
+                Folder(path).remove_if_dead()
+
+
+def _default_places() -> Iterator[str]:
+    name = f"stethoscope-{os.geteuid()}"
+    if os.path.isdir("/dev/shm"):
+        yield os.path.join("/dev/shm", name)
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        yield os.path.join(runtime, "stethoscope")
+    yield os.path.join(tempfile.gettempdir(), name)
+
+
+def _safe_name(service: str) -> str:
+    """A file name for any service name; distinct for distinct names."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", service)[:80]
+    if plain == service and not plain.startswith("."):
+        return plain
+    return f"_{plain}-{sha256(service.encode(errors='surrogatepass')).hexdigest()[:12]}"
+
+
+def root_of(pid: int) -> str:
+    """The process that the server of ``pid`` was started as, as ``pid-starttime``.
+
+    Climbs while a process was made from its parent by ``fork`` without ``exec`` or by
+    multiprocessing: that is how uvicorn, gunicorn, hypercorn and granian make workers. A process
+    started any other way is a root of its own. Where /proc can not tell, the process itself.
+    """
+    while parent := _parent_it_works_for(pid):
+        pid = parent
+    return f"{pid}-{_started(pid)}"
+
+
+def _started(pid: int) -> str:
+    """When a process started, in clock ticks since boot: with its number, a name that is not used twice."""
+    fields = _stat(pid)
+    return fields[_START_TIME] if fields else "0"
+
+
+def _parent_it_works_for(pid: int) -> int:
+    own = _stat(pid)
+    if not own:
+        return 0
+    parent = int(own[_PARENT])
+    theirs = _stat(parent)
+    if not theirs:
+        return 0
+    # The address of the stack is random since exec, and inherited by fork. Zero: another user's.
+    hidden = theirs[_START_STACK] == "0"
+    forked = own[_START_STACK] == theirs[_START_STACK] and not hidden
+    return parent if forked or _is_multiprocessing(pid) or (hidden and _is_gunicorn_worker(pid)) else 0
+
+
+def _is_multiprocessing(pid: int) -> bool:
+    return any(mark in _read(f"{_PROC}/{pid}/cmdline") for mark in _SPAWNED)
+
+
+def _is_gunicorn_worker(pid: int) -> bool:
+    # Only for a worker that runs as another user than its arbiter, whose addresses it may not see.
+    return pid == os.getpid() and os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/")
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat (proc(5)), from 0; empty when there is no such process."""
+    text = _read(f"{_PROC}/{pid}/stat").decode("utf-8", "replace")
+    before, separator, after = text.rpartition(")")
+    return [before, "", *after.split()] if separator else []
+
+
+def _read(path: str) -> bytes:
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read(1 << 16)
+    return b""

@@ -1,0 +1,84 @@
+"""No test of Starlette or FastAPI fails wrapped that does not fail bare."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.transparency.wrapped_suites.suites import Run, Suite, run_bare, run_suite
+
+NEEDS_LOGFIRE = "needs logfire, whose pytest plugin would be loaded into every run of ours"
+
+STARLETTE = Suite("starlette")
+FASTAPI = Suite(
+    "fastapi",
+    left_out={
+        f"tests/test_telemetry/{test}": NEEDS_LOGFIRE
+        for test in (
+            "test_background.py::test_background_task_integrations[logfire]",
+            "test_background.py::test_background_task_integrations[native_logfire]",
+            "test_environment_integrations.py::test_environment_export_with_existing_integrations[logfire]",
+            "test_environment_integrations.py::test_environment_export_with_existing_integrations[logfire-opt-out]",
+            "test_integrations.py::test_current_logfire[before]",
+            "test_integrations.py::test_current_logfire[after]",
+            "test_integrations.py::test_logfire_global_provider_without_fastapi_instrumentor",
+            "test_native_integrations.py::test_logfire_native_spans_and_exception_logs",
+            "test_runtime.py::test_registration_provider_prefers_public_metric_reader",
+            "test_runtime.py::test_concurrent_provider_owner_wins[True]",
+        )
+    },
+)
+
+pytestmark = [pytest.mark.timeout(1200)]
+
+
+def say(capfd: pytest.CaptureFixture[str], *lines: str) -> None:
+    """Past pytest's capture: what was run has to be read in every log, not only in a failing one."""
+    with capfd.disabled():
+        print("", *lines, sep="\n", file=sys.stderr)
+
+
+def summary(suite: Suite, mode: str, run: Run) -> str:
+    through = ", ".join(f"{count} {kind}" for kind, count in sorted(run.scopes.items()))
+    return f"{suite.name} {suite.version} {mode}: {len(run.outcomes)} tests, {len(run.failed)} failed; {through}"
+
+
+def broken_by_us(suite: Suite, mode: str, bare: Run, wrapped: Run) -> tuple[set[str], set[str]]:
+    """Tests that fail wrapped and not bare; and those of them that pass when they are run again by themselves."""
+    suspects = wrapped.failed - bare.failed
+    if not suspects:
+        return set(), set()
+    again = run_suite(suite, mode, *sorted(suspects)).failed
+    return suspects & again, suspects - again
+
+
+@pytest.mark.parametrize("suite", [STARLETTE, FASTAPI], ids=lambda suite: suite.name)
+def test_suite_gives_the_same_verdicts_wrapped(suite: Suite, capfd: pytest.CaptureFixture[str]) -> None:
+    """A4, A10, A11, A13: with `headers=()`, other people's tests cannot tell that the app is wrapped."""
+    bare, wrapped = run_bare(suite), run_suite(suite, "without-headers")
+    broken, unsteady = broken_by_us(suite, "without-headers", bare, wrapped)
+    say(
+        capfd,
+        summary(suite, "bare", bare),
+        summary(suite, "without-headers", wrapped),
+        *(f"  left out: {test} ({reason})" for test, reason in suite.left_out.items()),
+        *(f"  fails bare, so it proves nothing: {test}" for test in sorted(bare.failed)),
+        *(f"  failed once wrapped, passed when run again: {test}" for test in sorted(unsteady)),
+    )
+    assert broken == set()
+    assert wrapped.outcomes.keys() == bare.outcomes.keys()
+    assert all(wrapped.scopes.get(kind, 0) > 0 for kind in ("http", "websocket", "lifespan"))
+
+
+def test_suite_with_default_headers_fails_only_where_headers_are_compared(capfd: pytest.CaptureFixture[str]) -> None:
+    """The documented headers are seen by tests that compare all headers of a response, and by no others."""
+    bare, wrapped = run_bare(STARLETTE), run_suite(STARLETTE, "default-headers")
+    broken, unsteady = broken_by_us(STARLETTE, "default-headers", bare, wrapped)
+    say(
+        capfd,
+        summary(STARLETTE, "default-headers", wrapped),
+        *(f"  sees our headers: {test}" for test in sorted(broken)),
+        *(f"  failed once wrapped, passed when run again: {test}" for test in sorted(unsteady)),
+    )
+    assert wrapped.outcomes.keys() == bare.outcomes.keys()
