@@ -18,7 +18,7 @@ from stethoscope.middleware.frameworks.installed import is_layer
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    Wrap = Callable[[ASGIApp], ASGIApp]
+    from stethoscope.middleware.frameworks.installed import Wrap
 
 _LOG: Final = logging.getLogger("stethoscope")
 _APPS_DEEP: Final = 32
@@ -68,11 +68,14 @@ def observe_routes(app: object) -> None:
 
 
 def install_in_place(app: ASGIApp, wrap: Wrap) -> ASGIApp:
-    """Makes ``wrap(...)`` the outermost layer of ``app`` and returns what is to be served.
+    """Makes ``wrap(app)`` the outermost layer of ``app`` and returns what is to be served.
 
-    That is ``app`` itself for Starlette, FastAPI, Litestar and Quart, so that it keeps its routes,
-    its test client and its command line, and the wrapper for all others. An app that has the layer
-    already is returned as it is.
+    What is returned is ``app`` itself for Starlette, FastAPI, Litestar and Quart, so that it keeps
+    its routes, its test client and its command line, and the wrapper for all others. An app that
+    has the layer already is returned as it is.
+
+    ``wrap`` is called at once, with ``app``. Where the layer belongs inside of ``app``, its
+    attribute ``app`` is then set to what it is around.
 
     Raises:
         TypeError: ``app`` is no ASGI 3 application.

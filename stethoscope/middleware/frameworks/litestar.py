@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from stethoscope.middleware.exchange import CURRENT
-from stethoscope.middleware.frameworks.installed import is_layer
+from stethoscope.middleware.frameworks.installed import is_layer, layer_inside
 from stethoscope.middleware.routes import name_route, under_root
 
 if TYPE_CHECKING:
     from litestar import Litestar
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from stethoscope.middleware.frameworks.installed import Wrap
 
 _FIRST_MESSAGES = frozenset({"http.response.start", "websocket.accept", "websocket.close"})
 
@@ -62,10 +64,10 @@ def observe(app: Litestar) -> None:
             handler.fn.paths.append(route.path_format.rstrip("/"))
 
 
-def install(app: Litestar, wrap: Callable[[ASGIApp], ASGIApp]) -> ASGIApp:
+def install(app: Litestar, wrap: Wrap) -> ASGIApp:
     """Wraps what the app does with requests (not its lifespan) and returns ``app``."""
     if not is_layer(app.asgi_handler):
-        app.asgi_handler = wrap(app.asgi_handler)  # type: ignore[arg-type, assignment]
+        app.asgi_handler = layer_inside(app, wrap, app.asgi_handler)  # type: ignore[arg-type, assignment]
     return app  # type: ignore[return-value]
 
 

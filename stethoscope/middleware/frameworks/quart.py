@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from stethoscope.middleware.exchange import CURRENT
-from stethoscope.middleware.frameworks.installed import is_layer
+from stethoscope.middleware.frameworks.installed import is_layer, layer_inside
 from stethoscope.middleware.routes import under_root
 
 if TYPE_CHECKING:
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from quart import Quart
     from starlette.types import ASGIApp, Scope
     from werkzeug.routing import Rule
+
+    from stethoscope.middleware.frameworks.installed import Wrap
 
 
 def observe(app: Quart) -> None:
@@ -24,10 +25,10 @@ def observe(app: Quart) -> None:
     websocket_started.connect(_note_websocket, app)
 
 
-def install(app: Quart, wrap: Callable[[ASGIApp], ASGIApp]) -> ASGIApp:
+def install(app: Quart, wrap: Wrap) -> ASGIApp:
     """Wraps ``app.asgi_app``, the place that Quart names for middlewares, and returns ``app``."""
     if not is_layer(app.asgi_app):
-        app.asgi_app = wrap(app.asgi_app)  # type: ignore[method-assign, assignment, arg-type]
+        app.asgi_app = layer_inside(app, wrap, app.asgi_app)  # type: ignore[method-assign, assignment, arg-type]
     return app  # type: ignore[return-value]
 
 

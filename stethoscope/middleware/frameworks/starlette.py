@@ -10,33 +10,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from stethoscope.middleware.frameworks.installed import is_layer
+from stethoscope.middleware.frameworks.installed import is_layer, move
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
+    from stethoscope.middleware.frameworks.installed import Wrap
+
 
 class _WrappedBuild:
     """Stands in for the app's ``build_middleware_stack``, also when it is built again."""
 
-    __slots__ = ("build", "wrap")
+    __slots__ = ("build", "layer")
 
-    def __init__(self, build: Callable[[], ASGIApp], wrap: Callable[[ASGIApp], ASGIApp]) -> None:
+    def __init__(self, build: Callable[[], ASGIApp], layer: ASGIApp) -> None:
         self.build = build
-        self.wrap = wrap
+        self.layer = layer
 
     def __call__(self) -> ASGIApp:
-        return self.wrap(self.build())
+        move(self.layer, self.build())
+        return self.layer
 
 
-def install(app: Starlette, wrap: Callable[[ASGIApp], ASGIApp]) -> ASGIApp:
-    """Wraps the stack, built or not, and returns ``app``."""
+def install(app: Starlette, wrap: Wrap) -> ASGIApp:
+    """Wraps the stack, built or not, and returns ``app``.
+
+    The layer is made at once, so that a mistake in its settings shows here and not with the first
+    request.
+    """
     if isinstance(app.build_middleware_stack, _WrappedBuild):
         return app
-    build = _WrappedBuild(app.build_middleware_stack, wrap)
-    # A framework's method on one instance: there is no other place outside of all middlewares.
-    app.build_middleware_stack = build  # type: ignore[method-assign]
+    layer = wrap(app)
+    # A framework's method, on one instance: there is no other place outside of all middlewares.
+    app.build_middleware_stack = _WrappedBuild(app.build_middleware_stack, layer)  # type: ignore[method-assign]
     if app.middleware_stack is not None and not is_layer(app.middleware_stack):
-        app.middleware_stack = wrap(app.middleware_stack)
+        move(layer, app.middleware_stack)
+        app.middleware_stack = layer
     return app
