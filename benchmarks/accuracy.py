@@ -28,7 +28,7 @@ def measure(count: int) -> dict[tuple[str, float], Pair]:
     """Exact and answered quantiles by distribution and quantile, `count` values spread over all workers."""
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-        env = {**os.environ, "STETHOSCOPE_DIR": directory}
+        env = {**os.environ, "STETHOSCOPE_DIR": directory, "STETHOSCOPE_SERVICE": "bench"}
         workers = [stack.enter_context(Worker(MODULE, [str(n), str(count)], env)) for n in range(WORKERS)]
         for worker in workers:
             worker.begin("fill")

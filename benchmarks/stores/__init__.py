@@ -1,7 +1,7 @@
 """Where several processes keep their metrics, one file per rival.
 
-Each is a module with the functions of `Store`. `directory` is set in the environment, in the way that
-the rival reads it, before the module is imported.
+Each is a module with the functions of `Store`. Where its files go is in the environment before it is
+imported, in the variable that the rival itself reads.
 """
 
 from __future__ import annotations
