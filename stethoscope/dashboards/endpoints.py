@@ -1,0 +1,129 @@
+"""Our endpoints inside an app: which paths are ours, who may read them, what answers.
+
+| path | served | open to |
+|---|---|---|
+| ``{prefix}/metrics`` | with a token | bearers of the token |
+| ``metrics_path`` | when given | bearers of the token, and whom ``metrics_access`` lets in |
+
+Everything else under the prefix is 404 for bearers and 401 for others. Paths are compared as they
+are, with or without one trailing slash; nothing redirects, because scrapers do not follow.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from stethoscope.dashboards.access import Rule, holds, loopback
+from stethoscope.dashboards.metrics import Foreign, MetricsPage, OnError
+from stethoscope.dashboards.responses import Response, problem, respond
+from stethoscope.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+_ALLOW = (b"allow", b"GET, HEAD")
+_CHALLENGE = (b"www-authenticate", b'Bearer realm="stethoscope"')
+
+
+def route_path(scope: Scope) -> str:
+    """The path without the ``root_path`` under which a server or an outer app mounts us."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def log_once(logger: logging.Logger) -> OnError:
+    """Log the first failure of each part with its traceback, and no other."""
+    told: set[str] = set()
+
+    def log(part: str, error: Exception) -> None:
+        if part not in told:
+            told.add(part)
+            logger.error("stethoscope: %s endpoint: %s (further ones are not logged)", part, error, exc_info=error)
+
+    return log
+
+
+class Endpoints:
+    """ASGI app for the paths that it `serves`. Works on asyncio and trio, in several event loops.
+
+    ``source`` takes a snapshot; it is called in a thread, never twice at once. Without ``token``
+    nothing under ``prefix`` is served. ``metrics_access`` says who may read ``metrics_path`` without
+    the token (by default `access.loopback`; see there for proxies). ``foreign`` gives what other
+    registries expose. ``on_error`` is told of failures, which are answered with 500.
+
+    Raises ValueError for an empty token, which would open what it should close.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], Snapshot],
+        *,
+        prefix: str,
+        token: str | None,
+        metrics_path: str | None = None,
+        metrics_access: Rule = loopback,
+        foreign: Foreign | None = None,
+        on_error: OnError | None = None,
+    ) -> None:
+        if token == "":
+            raise ValueError(
+                "token takes a secret of at least one character, got ''; leave it out to serve nothing under the prefix"
+            )
+        self._token = token
+        self._metrics_access = metrics_access
+        self._metrics_path = _bare(metrics_path) if metrics_path else None
+        self._on_error = on_error or log_once(logging.getLogger("stethoscope"))
+        metrics = MetricsPage(source, foreign, self._on_error)
+        prefix = _bare(prefix)
+        self._pages = {f"{prefix}/metrics": metrics.answer}
+        self._metrics = metrics.answer
+        self._exact = _both_forms(self._metrics_path) | ({prefix} if token else set())
+        self._under: tuple[str, ...] = (f"{prefix}/",) if token else ()
+
+    def serves(self, path: str) -> bool:
+        """Whether ``path`` (see `route_path`) is ours. Cheap: asked on every request."""
+        return path in self._exact or path.startswith(self._under)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for a path that we serve. WebSockets are refused."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        else:
+            await respond(await self._answer(scope), scope, send)
+
+    async def _answer(self, scope: Scope) -> Response:
+        path = _bare(route_path(scope))
+        try:
+            refusal = self._refusal(path, scope)
+        except Exception as error:
+            self._on_error("access", error)
+            return problem(500, "The access rule failed; the log says why.")
+        if refusal:
+            return refusal
+        answer = self._metrics if path == self._metrics_path else self._pages.get(path)
+        if answer is None:
+            return problem(404, "There is no such page.")
+        if scope["method"] not in ("GET", "HEAD"):
+            return problem(405, "This page can only be read.", _ALLOW)
+        return await answer(scope)
+
+    def _refusal(self, path: str, scope: Scope) -> Response | None:
+        if holds(scope, self._token) or (path == self._metrics_path and self._metrics_access(scope)):
+            return None
+        if self._token is None:
+            return problem(
+                403, "The access rule for this path does not let this request in, and no token is set that would."
+            )
+        return problem(401, "Send the token as 'Authorization: Bearer <token>'.", _CHALLENGE)
+
+
+def _bare(path: str) -> str:
+    return path.removesuffix("/")
+
+
+def _both_forms(path: str | None) -> set[str]:
+    return set() if path is None else {path, f"{path}/"}

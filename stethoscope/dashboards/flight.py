@@ -1,0 +1,70 @@
+"""One result for all who ask at the same time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Flight(Generic[T]):
+    """Shares what ``make`` returns among those who overlap. Safe in any threads and event loops.
+
+    Guarantee: a result goes to those who began to ask before it was complete, never to one who began
+    later. When ``make`` raises, the asker whose turn it was gets the error, and the next one's call
+    makes it anew. Nothing is kept when nobody is asking.
+    """
+
+    def __init__(self, make: Callable[[], T], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._make = make
+        self._clock_ns = clock_ns
+        self._making = threading.Lock()
+        self._counting = threading.Lock()
+        self._asks: set[Ask[T]] = set()
+        self._latest: tuple[int, T] | None = None
+
+    def ask(self) -> Ask[T]:
+        """Begin to ask. Whoever asks must leave, whatever happens."""
+        ask = Ask(self, self._clock_ns())
+        with self._counting:
+            self._asks.add(ask)
+        return ask
+
+    def result(self, asked_ns: int) -> T:
+        with self._making:
+            latest = self._latest
+            if latest is None or latest[0] < asked_ns:
+                made = self._make()
+                latest = self._latest = (self._clock_ns(), made)
+            return latest[1]
+
+    def leave(self, ask: Ask[T]) -> None:
+        with self._counting:
+            self._asks.discard(ask)
+            if not self._asks:
+                self._latest = None
+
+
+class Ask(Generic[T]):
+    """One who asks, from the moment of asking until `leave`."""
+
+    __slots__ = ("_asked_ns", "_flight")
+
+    def __init__(self, flight: Flight[T], asked_ns: int) -> None:
+        self._flight = flight
+        self._asked_ns = asked_ns
+
+    def result(self) -> T:
+        """The result. Blocks while it is being made; raises what making it raises."""
+        return self._flight.result(self._asked_ns)
+
+    def leave(self) -> None:
+        """The result is not needed any more. Any number of times, from any thread.
+
+        The last to leave frees the result, which for a big one takes its time: better in a thread than
+        on an event loop.
+        """
+        self._flight.leave(self)

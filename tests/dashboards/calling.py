@@ -1,0 +1,73 @@
+"""Calls an ASGI app without a server, on asyncio or trio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from starlette.types import ASGIApp, Message, Scope
+
+LOOPBACK = ("127.0.0.1", 40000)
+REMOTE = ("203.0.113.7", 40000)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        assert self.headers["content-type"] == "application/problem+json"
+        document: dict[str, Any] = json.loads(self.body)
+        return document
+
+
+def http_scope(
+    path: str,
+    *,
+    method: str = "GET",
+    token: str | None = None,
+    query: str = "",
+    headers: Iterable[tuple[str, str]] = (),
+    client: tuple[str, int] | None = REMOTE,
+    root_path: str = "",
+) -> Scope:
+    bearer = [] if token is None else [("authorization", f"Bearer {token}")]
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in (*headers, *bearer)]
+    return {
+        "type": "http", "method": method, "path": path, "root_path": root_path, "query_string": query.encode(),
+        "headers": raw, "client": client, "scheme": "http",
+    }  # fmt: skip
+
+
+async def call(app: ASGIApp, scope: Scope) -> Answer:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError("nothing of the request's body is needed")
+
+    await app(scope, receive, send)
+    start, body = sent
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    assert len(headers) == len(start["headers"])
+    return Answer(start["status"], headers, body["body"])
+
+
+def get(app: ASGIApp, path: str, **scope: Any) -> Answer:
+    return asyncio.run(call(app, http_scope(path, **scope)))
+
+
+def get_on_trio(app: ASGIApp, path: str, **scope: Any) -> Answer:
+    async def main() -> Answer:
+        return await call(app, http_scope(path, **scope))
+
+    return trio.run(main)
