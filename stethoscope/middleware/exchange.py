@@ -18,14 +18,18 @@ at the border to the app's own messages, counted and logged once.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextvars import ContextVar
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from stethoscope.current import CURRENT as CURRENT
+from stethoscope.current import Current as Current
+from stethoscope.current import Share
+from stethoscope.current import request_id as request_id
 from stethoscope.middleware.correlation import correlation_id
 from stethoscope.middleware.routes import name_route
-from stethoscope.middleware.timing import Header, Share
+from stethoscope.middleware.timing import Header
 from stethoscope.names import UNMATCHED_ROUTE
+from stethoscope.outcome import error_type as error_type
 
 if TYPE_CHECKING:
     from stethoscope.middleware.layer import Layer
@@ -226,14 +230,6 @@ def own_path(scope: Scope) -> str:
     return path
 
 
-def error_type(error: BaseException) -> str:
-    """What went wrong, as one word: ``cancelled``, or the exception's class with its module unless built in."""
-    kind = type(error)
-    if isinstance(error, GeneratorExit) or kind.__name__ in ("CancelledError", "Cancelled") and not isinstance(error, Exception):
-        return "cancelled"
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
 def content_length(headers: object) -> int:
     """Bytes of a body that passes outside our sight, as its header has it; 0 where it has none."""
     if isinstance(headers, list | tuple):
@@ -241,27 +237,3 @@ def content_length(headers: object) -> int:
             if name.lower() == b"content-length" and value.isdigit():
                 return int(value)
     return 0
-
-
-class Current(Protocol):
-    """What the running code works for: an HTTP request or a WebSocket connection."""
-
-    id: bytes
-    route: str | None
-    shares: dict[str, Share] | None
-
-    @property
-    def request_id(self) -> str: ...
-
-
-CURRENT: ContextVar[Current | None] = ContextVar("stethoscope_exchange", default=None)
-"""The request or connection that the running code works for."""
-
-
-def request_id() -> str | None:
-    """The correlation ID of the request that the running code works for, or None outside of one.
-
-    Right in tasks, threads of a framework's thread pool, and all else that copies the context.
-    """
-    exchange = CURRENT.get()
-    return None if exchange is None else exchange.request_id

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from stethoscope.current import MOST_SHARES
+from stethoscope.current import Share as Share
 
 Header = tuple[bytes, bytes]
 
-_MOST_ENTRIES: Final = 16
 _MOST_BYTES: Final = 1024
 _NOT_TOKEN: Final = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
 _REMEMBERED: Final = 1024
-
-
-@dataclass(slots=True)
-class Share:
-    """What a named part of a request has taken so far: seconds, and in how many pieces."""
-
-    seconds: float = 0.0
-    pieces: int = 0
 
 
 class TimingHeaders:
@@ -60,7 +53,7 @@ def server_timing(milliseconds: bytes, shares: Mapping[str, Share]) -> bytes:
     """A Server-Timing value (W3C Server Timing, section 4): valid tokens, at most 16 entries and 1 kB."""
     entries = [b"app;dur=" + milliseconds]
     length = len(entries[0])
-    for name, share in list(shares.items())[: _MOST_ENTRIES - 1]:
+    for name, share in list(shares.items())[:MOST_SHARES]:
         entry = _entry(name, share)
         length += len(entry) + 2
         if length > _MOST_BYTES:
