@@ -1,4 +1,4 @@
-"""One process of a service: observes its share of each distribution, and answers quantiles of the whole."""
+"""One process of a service: records its share of each distribution, and answers quantiles of the whole."""
 
 from __future__ import annotations
 
@@ -7,25 +7,38 @@ from typing import TYPE_CHECKING
 
 from benchmarks.processes import Answer, answer_commands
 from benchmarks.workload import DISTRIBUTIONS, share_of
-from stethoscope import Histogram
+from stethoscope.names import TIMER_DURATION
+from stethoscope.settings import Settings
+from stethoscope.store.registry import recorder_for
+from stethoscope.store.snapshot import Distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stethoscope.store.snapshot import Snapshot
+
+
+def merged(snapshot: Snapshot, name: str) -> Distribution:
+    """What all processes together have recorded under `name`."""
+    (value,) = (series.value for series in snapshot.family(TIMER_DURATION).series if series.labels[0] == name)
+    assert isinstance(value, Distribution)
+    return value
+
 
 def main(worker: str, count: str) -> None:
-    histograms = {name: Histogram(f"bench_{name}_seconds", f"Values, {name}.") for name in DISTRIBUTIONS}
+    recorder = recorder_for(Settings.resolve(), "benchmarks")
 
     def fill(_: float) -> Answer:
-        for name, histogram in histograms.items():
+        for name in DISTRIBUTIONS:
+            series = recorder.histogram(TIMER_DURATION, (name, ""))
             for value in share_of(name, int(count), int(worker)).tolist():
-                histogram.observe(value)
+                series.record(value)
         return {}
 
     def quantiles_of(name: str) -> Callable[[float], Answer]:
-        return lambda q: {"value": histograms[name].quantile(q)}
+        return lambda q: {"value": merged(recorder.snapshot(), name).quantile(q)}
 
-    answer_commands({"fill": fill, **{name: quantiles_of(name) for name in histograms}}, sys.stdin)
+    answer_commands({"fill": fill, **{name: quantiles_of(name) for name in DISTRIBUTIONS}}, sys.stdin)
 
 
 if __name__ == "__main__":

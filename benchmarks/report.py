@@ -24,14 +24,18 @@ class Floor:
     unit: str = ""
     at_most: bool = True
     spread: str = ""
+    disturbed: bool = False
 
     @property
     def met(self) -> bool:
+        """Whether the requirement holds; what was disturbed has shown nothing, so it does not."""
+        if self.disturbed:
+            return False
         return self.got <= self.must if self.at_most else self.got >= self.must
 
     def cells(self) -> tuple[str, ...]:
         sign = "≤" if self.at_most else "≥"
-        verdict = "met" if self.met else "MISSED"
+        verdict = "DISTURBED" if self.disturbed else "met" if self.met else "MISSED"
         must = f"{sign} {self.must:g}{self.unit}"
         return (self.measure, must, f"{self.got:.3g}{self.unit}", self.spread, verdict)
 

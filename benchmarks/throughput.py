@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 KEPT_FLOOR: Final = 92.0
 WARM_UP_SECONDS: Final = 1
+SATURATED_FROM: Final = 90.0
+"""Percent of its core that a loaded server uses. Below, wrk or other programs set the rate, not the contender."""
+
 DEFAULT_CONTENDERS: Final = {
     "starlette": ("bare", "wrap", "stethoscope", "stack", "pfi", "opentelemetry"),
     "raw": ("bare", "wrap", "stethoscope"),
@@ -24,10 +27,11 @@ DEFAULT_CONTENDERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """One server's rounds: requests per second, and server processor seconds per request."""
+    """One server's rounds: requests per second, its processor seconds per request, and its share of its core."""
 
     rates: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
+    core_percent: list[float] = field(default_factory=list)
     peak_bytes: list[int] = field(default_factory=list)
 
 
@@ -53,7 +57,9 @@ def _load(server: Server, seconds: int, readings: Readings) -> None:
     before = server.cpu_seconds()
     rate = server.load(seconds)
     readings.rates.append(rate)
-    readings.cpu_seconds.append((server.cpu_seconds() - before) / (rate * seconds))
+    used = server.cpu_seconds() - before
+    readings.cpu_seconds.append(used / (rate * seconds))
+    readings.core_percent.append(100 * used / seconds)
 
 
 def run(contenders: Mapping[str, Sequence[str]], rounds: int, seconds: int) -> Result:
@@ -69,11 +75,12 @@ def run(contenders: Mapping[str, Sequence[str]], rounds: int, seconds: int) -> R
             "min–max %",
             "server µs/request",
             "% by processor",
+            "% of core",
             "peak MiB",
         ),
         rows=[_row(app, name, found) for app, found in readings.items() for name in found],
         readings={
-            f"{app}/{name}": {"rates": own.rates, "cpu_seconds": own.cpu_seconds}
+            f"{app}/{name}": {"rates": own.rates, "cpu_seconds": own.cpu_seconds, "core_percent": own.core_percent}
             for app, found in readings.items()
             for name, own in found.items()
         },
@@ -96,6 +103,7 @@ def _row(app: str, name: str, found: Mapping[str, Readings]) -> tuple[str, ...]:
         f"{min(percent):.1f}–{max(percent):.1f}",
         f"{min(own.cpu_seconds) * 1e6:.1f}",
         f"{100 * min(found['bare'].cpu_seconds) / min(own.cpu_seconds):.1f}",
+        f"{statistics.median(own.core_percent):.0f}",
         f"{own.peak_bytes[0] / 2**20:.1f}",
     )
 
@@ -109,4 +117,5 @@ def _floor(app: str, found: Mapping[str, Readings]) -> Floor:
         unit=" %",
         at_most=False,
         spread=f"{min(percent):.1f}–{max(percent):.1f}",
+        disturbed=any(statistics.median(found[name].core_percent) < SATURATED_FROM for name in ("bare", "stethoscope")),
     )
