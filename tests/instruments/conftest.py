@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import prometheus_client
+import pytest
+from prometheus_client import values as library
+
+from stethoscope.instruments import prometheus_client as bridge
+from stethoscope.instruments.prometheus_client import rest, values
+from stethoscope.store.recorder import Recorder
+
+
+def private_recorder() -> Recorder:
+    return Recorder("test", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """prometheus_client as imported by an app that has not met us, and again so after the test."""
+    registry = prometheus_client.REGISTRY
+    monkeypatch.setattr(library, "ValueClass", library.MutexValue)
+    monkeypatch.setattr(bridge, "_waiting", [])
+    monkeypatch.setattr(values, "_recorders", ())
+    monkeypatch.setattr(values, "_inherited", False)
+    present = set(registry._collector_to_names)
+    yield
+    for collector in set(registry._collector_to_names) - present:
+        registry.unregister(collector)
+    values.refused.clear()
+    rest._failed.clear()
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """Records into private memory, and has adopted the default registry."""
+    recorder = private_recorder()
+    bridge.adopt(recorder)
+    return recorder

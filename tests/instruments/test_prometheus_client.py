@@ -1,0 +1,509 @@
+"""One process; `test_prometheus_client_workers` has several."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+
+import prometheus_client
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import Counter, Enum, Gauge, Histogram, Info, Metric, Summary
+from prometheus_client import values as library
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from stethoscope import names
+from stethoscope.instruments.prometheus_client import adopt, foreign, values
+from stethoscope.names import Kind, Merge
+from stethoscope.store.recorder import Recorder
+from stethoscope.store.series import Scalar
+from stethoscope.store.snapshot import Distribution, Family, Snapshot
+from tests.instruments.conftest import private_recorder
+
+
+def family(recorder: Recorder, name: str) -> Family:
+    return recorder.snapshot().families[name]
+
+
+def number(recorder: Recorder, name: str, *labels: str) -> float:
+    (value,) = (series.value for series in family(recorder, name).series if series.labels == labels)
+    assert isinstance(value, float)
+    return value
+
+
+def distribution(recorder: Recorder, name: str, *labels: str) -> Distribution:
+    (value,) = (series.value for series in family(recorder, name).series if series.labels == labels)
+    assert isinstance(value, Distribution)
+    return value
+
+
+def several_workers(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, workers=(1, 2))
+
+
+class TestAdopted:
+    def test_counters_count_in_the_recorder(self, recorder: Recorder) -> None:
+        sold = Counter("sold_total", "Sold.", ["sku"])
+        sold.labels("tea").inc()
+        sold.labels(sku="tea").inc(2.5)
+        sold.labels("mug").inc()
+        assert number(recorder, "sold", "tea") == 3.5
+        assert number(recorder, "sold", "mug") == 1.0
+        metric = family(recorder, "sold").metric
+        assert (metric.kind, metric.help, metric.labels) == (Kind.COUNTER, "Sold.", ("sku",))
+
+    def test_gauges_keep_their_aggregation_mode(self, recorder: Recorder) -> None:
+        for mode in Merge:
+            gauge = Gauge(f"level_{mode}", "Level.", multiprocess_mode=mode.value)
+            gauge.set(3)
+            assert family(recorder, f"level_{mode}").metric.merge is mode
+            assert [series.value for series in family(recorder, f"level_{mode}").series] == [3.0]
+
+    def test_gauges_go_up_and_down(self, recorder: Recorder) -> None:
+        gauge = Gauge("open", "Open.", multiprocess_mode="livesum")
+        gauge.inc(5)
+        gauge.dec(2)
+        with gauge.track_inprogress():
+            assert number(recorder, "open") == 4.0
+        assert number(recorder, "open") == 3.0
+
+    def test_histograms_count_whole_observations(self, recorder: Recorder) -> None:
+        price = Histogram("price", "Price.", ["sku"], buckets=(1, 5, 10))
+        for value in (1, 4.5, 4.5, 20):
+            price.labels("tea").observe(value)
+        recorded = distribution(recorder, "price", "tea")
+        assert family(recorder, "price").metric.bounds == (1.0, 5.0, 10.0)
+        assert recorded.cumulative == (1, 3, 3, 4)
+        assert recorded.sum == 30.0
+        assert recorded.quantile(0.5) == pytest.approx(4.5, rel=0.01)
+
+    def test_summaries_are_histograms_without_bounds(self, recorder: Recorder) -> None:
+        weight = Summary("weight_grams", "Weight.", unit="grams")
+        for value in (100, 200):
+            weight.observe(value)
+        recorded = distribution(recorder, "weight_grams")
+        assert (recorded.count, recorded.sum, recorded.cumulative) == (2, 300.0, (2,))
+        assert family(recorder, "weight_grams").metric.unit == "grams"
+
+    def test_their_own_numbers_stay_readable_in_the_process(self, recorder: Recorder) -> None:
+        sold = Counter("sold", "Sold.")
+        sold.inc(2)
+        Histogram("price", "Price.", buckets=(1,)).observe(0.5)
+        registry = prometheus_client.REGISTRY
+        assert registry.get_sample_value("sold_total") == 2.0
+        assert registry.get_sample_value("price_bucket", {"le": "1.0"}) == 1.0
+        assert registry.get_sample_value("price_sum") == 0.5
+
+    def test_timers_and_exception_counters_work(self, recorder: Recorder) -> None:
+        failures = Counter("failures", "Failures.")
+        with pytest.raises(KeyError), failures.count_exceptions(), Histogram("took", "Took.").time():
+            raise KeyError
+        assert number(recorder, "failures") == 1.0
+        assert distribution(recorder, "took").count == 1
+
+    def test_threads_lose_no_increment(self, recorder: Recorder) -> None:
+        sold = Counter("sold", "Sold.", ["sku"])
+
+        def sell() -> None:
+            for _ in range(2_000):
+                sold.labels("tea").inc()
+
+        threads = [threading.Thread(target=sell) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert number(recorder, "sold", "tea") == 8_000.0
+
+    @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
+    def test_observations_that_are_none_are_refused_and_counted(self, recorder: Recorder, wrong: float) -> None:
+        price = Histogram("price", "Price.")
+        price.observe(wrong)
+        price.observe(1)
+        assert distribution(recorder, "price").count == 1
+        assert number(recorder, names.REFUSED_OBSERVATIONS.name, "price") == 1.0
+
+    def test_a_counter_that_is_reset_or_mirrors_another_never_goes_back(self, recorder: Recorder) -> None:
+        sold = Counter("sold", "Sold.")
+        sold.inc(5)
+        sold.reset()
+        sold.inc(1)
+        assert number(recorder, "sold") == 6.0
+        sold._value.set(4)  # as code does that mirrors a counter kept elsewhere
+        assert number(recorder, "sold") == 9.0
+
+    def test_removed_label_values_that_come_again_go_on(self, recorder: Recorder) -> None:
+        sold = Counter("sold", "Sold.", ["sku"])
+        level = Gauge("level", "Level.", ["sku"], multiprocess_mode="livesum")
+        for again in (1.0, 2.0):
+            sold.labels("tea").inc()
+            level.labels("tea").inc(3)
+            assert number(recorder, "sold", "tea") == again
+            assert number(recorder, "level", "tea") == 3.0
+            sold.remove("tea")
+            level.clear()
+
+    def test_metrics_of_other_registries_stay_out(self, recorder: Recorder) -> None:
+        Counter("mine", "Mine.", registry=None).inc()
+        Counter("theirs", "Theirs.", registry=prometheus_client.CollectorRegistry()).inc()
+        snapshot = recorder.snapshot()
+        assert {"mine", "theirs"}.isdisjoint(snapshot.families)
+        assert b"mine" not in foreign(snapshot, openmetrics=False)
+
+    def test_a_metric_registered_after_it_counted_is_carried_over(self, recorder: Recorder) -> None:
+        late = Counter("late", "Late.", registry=None)
+        late.inc(2)
+        prometheus_client.REGISTRY.register(late)
+        foreign(recorder.snapshot(), openmetrics=False)
+        late.inc()
+        assert number(recorder, "late") == 3.0
+
+    def test_a_failing_recorder_does_not_reach_the_caller(
+        self, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A5: the user's metric call works when the store does not."""
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("broken")
+
+        sold, level = Counter("sold", "Sold."), Gauge("level", "Level.")
+        monkeypatch.setattr(Scalar, "add", fail)
+        monkeypatch.setattr(Scalar, "set", fail)
+        sold.inc()
+        level.set(2)
+        assert prometheus_client.REGISTRY.get_sample_value("sold_total") == 1.0
+        assert prometheus_client.REGISTRY.get_sample_value("level") == 2.0
+
+    def test_a_log_handler_that_counts_what_our_own_warnings_are_ends(self) -> None:
+        """A5: counting makes us log, and the log is counted."""
+        logged = Counter("logged", "Log records.", ["level"])
+
+        class CountingHandler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                logged.labels(record.levelname).inc()
+
+        told: list[str] = []
+
+        def find_folder() -> None:
+            if not told:
+                told.append("once")
+                logging.getLogger("stethoscope").warning("no folder")
+
+        handler = CountingHandler()
+        logging.getLogger("stethoscope").addHandler(handler)
+        try:
+            recorder = Recorder("test", find_folder)
+            adopt(recorder)
+            logged.labels("WARNING").inc()
+        finally:
+            logging.getLogger("stethoscope").removeHandler(handler)
+        assert prometheus_client.REGISTRY.get_sample_value("logged_total", {"level": "WARNING"}) == 2.0
+
+    def test_every_recorder_of_the_process_gets_everything(self, recorder: Recorder) -> None:
+        sold = Counter("sold", "Sold.")
+        sold.inc(2)
+        second = private_recorder()
+        adopt(second)
+        adopt(second)
+        sold.inc()
+        assert (number(recorder, "sold"), number(second, "sold")) == (3.0, 3.0)
+
+
+class TestCarriedOver:
+    def test_what_was_counted_before_is_in_the_recorder(self) -> None:
+        sold, level = Counter("sold", "Sold.", ["sku"]), Gauge("level", "Level.")
+        weight = Summary("weight", "Weight.")
+        sold.labels("tea").inc(3)
+        level.set(-2)
+        weight.observe(1)
+        weight.observe(2)
+        recorder = private_recorder()
+        adopt(recorder)
+        sold.labels("tea").inc()
+        assert number(recorder, "sold", "tea") == 4.0
+        assert number(recorder, "level") == -2.0
+        assert (distribution(recorder, "weight").count, distribution(recorder, "weight").sum) == (2, 3.0)
+
+    @settings(deadline=None)
+    @given(st.lists(st.floats(0, 50), min_size=1, max_size=50))
+    def test_a_histogram_keeps_its_counts_and_its_sum(self, observed: list[float]) -> None:
+        price = Histogram("price", "Price.", buckets=(0.5, 1, 10))
+        try:
+            for value in observed:
+                price.observe(value)
+            recorder = private_recorder()
+            library.ValueClass = library.MutexValue
+            adopt(recorder)
+            recorded = distribution(recorder, "price")
+            assert recorded.cumulative == tuple(
+                sum(value <= bound for value in observed) for bound in (0.5, 1, 10, float("inf"))
+            )
+            assert recorded.sum == pytest.approx(sum(observed), rel=0.01, abs=1e-6 * len(observed))
+        finally:
+            prometheus_client.REGISTRY.unregister(price)
+            library.ValueClass = library.MutexValue
+
+    def test_nothing_is_recorded_for_what_was_not_counted(self) -> None:
+        """B40: a process that only defines metrics makes no segment."""
+        Counter("sold", "Sold.", ["sku"]).labels("tea")
+        Gauge("level", "Level.")
+        Histogram("price", "Price.")
+
+        def find_folder() -> None:
+            raise AssertionError("something was recorded")
+
+        adopt(Recorder("test", find_folder))
+
+    def test_a_forked_process_carries_nothing_of_its_parents(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A16: else each of the children would count it once more."""
+        monkeypatch.setattr(values, "_inherited", True)
+        sold = Counter("sold", "Sold.")
+        sold.inc(3)
+        recorder = private_recorder()
+        adopt(recorder)
+        sold.inc()
+        assert number(recorder, "sold") == 1.0
+
+
+class Weather:
+    """A collector of the user's own."""
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily("outside_celsius", "Outside.", value=21.5)
+
+
+class Broken:
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        raise RuntimeError("no weather")
+
+
+class Misshapen:
+    """Gives a family that can not be rendered."""
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily("odd", "Odd.", labels=["x"])
+        family.add_metric([object()], 1)  # type: ignore[list-item]
+        yield family
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+class TestForeign:
+    def test_has_what_is_in_no_snapshot(self, recorder: Recorder, openmetrics: bool) -> None:
+        Info("build", "Build.").info({"version": "7"})
+        Enum("state", "State.", states=["up", "down"]).state("down")
+        Gauge("cpus", "CPUs.").set_function(lambda: 4.0)
+        prometheus_client.REGISTRY.register(Weather())
+        page = parsed(foreign(recorder.snapshot(), openmetrics), openmetrics)
+        assert page["build_info", "7"] == 1.0
+        assert page["state", "down"] == 1.0
+        assert page["cpus",] == 4.0
+        assert page["outside_celsius",] == 21.5
+
+    def test_has_nothing_that_is_in_the_snapshot(self, recorder: Recorder, openmetrics: bool) -> None:
+        Counter("sold", "Sold.").inc()
+        assert b"sold" not in foreign(recorder.snapshot(), openmetrics)
+
+    def test_shows_what_no_worker_has_recorded_as_zero(self, recorder: Recorder, openmetrics: bool) -> None:
+        Counter("sold", "Sold.", ["sku"]).labels("tea")
+        Histogram("price", "Price.", buckets=(1,))
+        page = parsed(foreign(several_workers(recorder.snapshot()), openmetrics), openmetrics)
+        assert page["sold_total", "tea"] == 0.0
+        assert page["price_bucket", "+Inf"] == 0.0
+
+    def test_declares_label_values_so_that_they_are_in_the_next_snapshot(
+        self, recorder: Recorder, openmetrics: bool
+    ) -> None:
+        sold = Counter("sold", "Sold.", ["sku"])
+        sold.labels("tea").inc()
+        sold.labels("mug")
+        lowest = Gauge("lowest", "Lowest.", multiprocess_mode="livemin")
+        foreign(recorder.snapshot(), openmetrics)
+        assert number(recorder, "sold", "mug") == 0.0
+        # A zero of a worker that never set it would be the lowest of all.
+        assert "lowest" not in recorder.snapshot().families
+        lowest.set(3)
+        assert number(recorder, "lowest") == 3.0
+
+    def test_leaves_out_numbers_of_one_process_when_there_are_several(
+        self, recorder: Recorder, openmetrics: bool
+    ) -> None:
+        alone = foreign(recorder.snapshot(), openmetrics)
+        together = foreign(several_workers(recorder.snapshot()), openmetrics)
+        for name in (b"process_cpu_seconds", b"process_resident_memory_bytes", b"python_gc_objects_collected"):
+            assert name in alone
+            assert name not in together
+        assert b"python_info" in together
+
+    @pytest.mark.parametrize(
+        ("define", "reason"),
+        [
+            (lambda: Histogram("odd", "Odd.", buckets=(-1, 1)).observe(0), "negative"),
+            (lambda: Gauge("odd", "Odd.", ["pid"]).labels("1").set(2), "'pid'"),
+        ],
+    )
+    def test_leaves_out_what_can_not_be_shared_when_there_are_several(
+        self, recorder: Recorder, openmetrics: bool, define: object, reason: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert callable(define)
+        define()
+        snapshot = recorder.snapshot()
+        assert "odd" not in snapshot.families
+        assert b"odd" in foreign(snapshot, openmetrics)
+        assert b"odd" not in foreign(several_workers(snapshot), openmetrics)
+        (warning,) = caplog.messages
+        assert warning.startswith("the prometheus_client metric odd is each worker's own")
+        assert reason in warning
+
+    def test_leaves_a_metric_alone_that_has_our_name(self, recorder: Recorder, openmetrics: bool) -> None:
+        Gauge(names.ACTIVE_REQUESTS.name, "Mine.").set(7)
+        assert names.ACTIVE_REQUESTS.name not in recorder.snapshot().families
+
+    @pytest.mark.parametrize("collector", [Broken, Misshapen])
+    def test_goes_on_after_a_collector_that_fails(
+        self,
+        recorder: Recorder,
+        openmetrics: bool,
+        collector: type[Broken | Misshapen],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """A5: one bad collector costs its own families."""
+        prometheus_client.REGISTRY.register(collector())
+        prometheus_client.REGISTRY.register(Weather())
+        for _ in range(2):
+            assert ("outside_celsius",) in parsed(foreign(recorder.snapshot(), openmetrics), openmetrics)
+        assert len([message for message in caplog.messages if message.startswith(collector.__name__)]) == 1
+
+    def test_gives_only_the_names_asked_for(self, recorder: Recorder, openmetrics: bool) -> None:
+        Info("build", "Build.").info({"version": "7"})
+        prometheus_client.REGISTRY.register(Weather())
+        for asked in ("build", "build_info"):
+            page = foreign(recorder.snapshot(), openmetrics, frozenset([asked]))
+            assert set(parsed(page, openmetrics)) == {("build_info", "7")}
+
+
+def parsed(page: bytes, openmetrics: bool) -> dict[tuple[str, ...], float]:
+    """Samples by name and label values, after a parser has taken the page."""
+    text = page.decode()
+    families = parse_openmetrics(text + "# EOF\n") if openmetrics else parse_text(text)  # type: ignore[no-untyped-call]
+    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+
+
+class TestAnotherPrometheusClient:
+    def test_is_left_as_it_was_when_it_keeps_numbers_in_another_way(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def observe(histogram: Histogram, amount: float) -> None:
+            histogram._buckets[0].inc(1)
+
+        monkeypatch.setattr(Histogram, "observe", observe)
+        sold = Counter("sold", "Sold.")
+        recorder = private_recorder()
+        adopt(recorder)
+        sold.inc()
+        assert library.ValueClass is library.MutexValue
+        assert type(sold._value) is library.MutexValue
+        assert "sold" not in recorder.snapshot().families
+        assert b"sold_total 1.0" in foreign(recorder.snapshot(), openmetrics=False)
+        assert b"sold" not in foreign(several_workers(recorder.snapshot()), openmetrics=False)
+        (warning,) = caplog.messages
+        assert warning.startswith("this version of prometheus_client keeps its numbers in another way")
+
+    def test_a_class_of_values_of_the_users_own_is_not_touched(self) -> None:
+        class Own(library.MutexValue):
+            pass
+
+        library.ValueClass = Own
+        sold = Counter("sold", "Sold.")
+        sold.inc()
+        library.ValueClass = library.MutexValue
+        recorder = private_recorder()
+        adopt(recorder)
+        assert type(sold._value) is Own
+        assert "sold" not in recorder.snapshot().families
+
+
+def run(script: str, **env: str) -> str:
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=env)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+BEGINNING = """
+import importlib.util, sys
+from stethoscope.instruments.prometheus_client import adopt, foreign
+from stethoscope.store.recorder import Recorder
+recorder = Recorder("test", lambda: None)
+adopt(recorder)
+"""
+
+
+class TestImport:
+    def test_the_library_is_not_imported_for_it(self) -> None:
+        script = BEGINNING + 'print(foreign(recorder.snapshot(), False), "prometheus_client" in sys.modules)'
+        assert run(script) == "b'' False\n"
+
+    def test_the_library_is_adopted_when_the_app_imports_it_later(self) -> None:
+        script = (
+            BEGINNING
+            + """
+finders = len(sys.meta_path)
+assert importlib.util.find_spec("prometheus_client") is not None  # a look is no import
+from prometheus_client.metrics import Counter
+Counter("sold", "Sold.").inc(2)
+assert len(sys.meta_path) == finders - 1
+print(recorder.snapshot().families["sold"].series[0].value)
+"""
+        )
+        assert run(script) == "2.0\n"
+
+    def test_an_app_without_the_library_can_go_on_looking_for_it(self) -> None:
+        script = (
+            """
+import sys
+sys.modules["prometheus_client"] = None  # as if it was not installed
+"""
+            + BEGINNING
+            + """
+try:
+    import prometheus_client
+except ModuleNotFoundError:
+    print(foreign(recorder.snapshot(), False))
+"""
+        )
+        assert run(script) == "b''\n"
+
+    def test_its_own_multi_process_mode_is_respected(self, tmp_path: object) -> None:
+        script = (
+            BEGINNING
+            + """
+from prometheus_client import Counter, Info, REGISTRY
+Counter("sold", "Sold.").inc(2)
+Info("build", "Build.").info({"version": "7"})
+page = foreign(recorder.snapshot(), False).decode()
+assert "sold" not in recorder.snapshot().families
+print([line for line in page.splitlines() if line.startswith(("sold", "build"))])
+"""
+        )
+        expected = """['sold_total 2.0', 'build_info{version="7"} 1.0']\n"""
+        assert run(script, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) == expected
+
+
+@pytest.fixture(autouse=True)
+def warnings_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="stethoscope")
