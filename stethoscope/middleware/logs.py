@@ -13,7 +13,8 @@ from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Final
 
-from stethoscope.middleware.exchange import request_id
+from stethoscope.middleware.exchange import Current, request_id
+from stethoscope.middleware.layer import Layer
 
 NO_REQUEST: Final = "-"
 """What a record's ``request_id`` is outside a request, as access logs have it for what is missing."""
@@ -26,12 +27,16 @@ _NOT_EXTRA: Final = frozenset(
     ]
 )
 _FIELDS: Final = frozenset(["timestamp", "level", "logger", "message", "request_id", "exception", "stack"])
+_LAYER: Final = Layer.__call__.__code__
 _DEEPEST: Final = 8
 _WIDEST_INTEGER_BITS: Final = 64
 
 
 class RequestIDFilter(logging.Filter):
     """Gives every record a ``request_id``: the current correlation ID, `-` outside a request.
+
+    A record of an exception that a request ended with has that request's ID, also where a server
+    logs it after the request.
 
     It lets every record pass. Put it on handlers: a logger's filters do not see the records of the
     loggers below it. Where a queue takes records to another thread, put it on the ``QueueHandler``,
@@ -40,7 +45,7 @@ class RequestIDFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if _is_missing(record.__dict__.get("request_id", NO_REQUEST)):
-            record.request_id = _current() or NO_REQUEST
+            record.request_id = _current() or _of_failure(record) or NO_REQUEST
         return True
 
 
@@ -115,9 +120,29 @@ def _current() -> str | None:
         return None
 
 
+def _of_failure(record: logging.LogRecord) -> str | None:
+    """The ID of the request that failed with the record's exception.
+
+    Servers log what an app raised when the request is over and its context left. But the exception
+    came through our layer, whose frame in the traceback still knows the request.
+    """
+    try:
+        trace = record.exc_info[2] if record.exc_info else None
+        while trace is not None:
+            frame = trace.tb_frame
+            if frame.f_globals.get("__name__") == Layer.__module__:
+                exchange: Current | None = frame.f_locals.get("exchange")
+                if exchange is not None:
+                    return exchange.request_id
+            trace = trace.tb_next
+    except Exception:
+        pass
+    return None
+
+
 def _request_id_of(record: logging.LogRecord) -> object:
     given: object = record.__dict__.get("request_id", NO_REQUEST)
-    return _current() if _is_missing(given) else given
+    return (_current() or _of_failure(record)) if _is_missing(given) else given
 
 
 def _is_missing(given: object) -> bool:
