@@ -20,8 +20,8 @@ YIELDING = ("x-response-time", "x-process-time")
 def header_difference(bare: Start, wrapped: Start, added: Collection[str]) -> str | None:
     """Why the wrapped start is not the bare one plus the documented headers, or None if it is.
 
-    The container may be another one (a generator cannot be extended); the app's own items keep their
-    order, their types and their number.
+    The containers may be others (a generator cannot be extended, the app's own message must not be); the
+    app's own items keep their order, their types and their number.
     """
     if bare.rest != wrapped.rest:
         return f"bare start {bare.rest}, wrapped {wrapped.rest}"

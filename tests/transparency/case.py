@@ -28,7 +28,7 @@ class Collection:
         self.cases: list[Case] = []
 
     def add(self, *backends: str, malformed: bool = False) -> Callable[[Script], Script]:
-        """Collect a script; `malformed` headers need not be extended, but must reach the server unchanged."""
+        """Collect a script; what is `malformed` need not be extended, but must pass unchanged."""
 
         def collect(script: Script) -> Script:
             name = getattr(script, "__name__", "")

@@ -17,6 +17,7 @@ ADDRESS = re.compile(r"\b(?:0x)?[0-9a-f]{8,}\b")
 class Start:
     """What a server got as `http.response.start`, its headers apart from the rest."""
 
+    mapping: str
     rest: object
     container: str
     headers: tuple[object, ...]
@@ -40,13 +41,14 @@ def message_picture(message: Mapping[str, object]) -> object:
     if message.get("type") != "http.response.start":
         return picture(message)
     rest = {key: value for key, value in message.items() if key != "headers"}
+    mapping = type(message).__name__
     if "headers" not in message:
-        return Start((type(message).__name__, picture(rest)), "absent", ())
+        return Start(mapping, picture(rest), "absent", ())
     headers = message["headers"]
     if not isinstance(headers, Iterable):
         return picture(message)
     items = tuple(picture(item) for item in headers)
-    return Start((type(message).__name__, picture(rest)), type(headers).__name__, items)
+    return Start(mapping, picture(rest), type(headers).__name__, items)
 
 
 def error_picture(error: BaseException) -> object:

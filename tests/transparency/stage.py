@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import anyio
 from starlette.types import Message, Receive, Scope, Send
@@ -20,6 +21,8 @@ Wrap = Callable[[App], App]
 
 # The one namespaced key that the wrapper may leave in a scope for its own use (B16, B17).
 OUR_SCOPE_KEY = "stethoscope"
+
+FIRST_START = "server gets the first start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +114,13 @@ class Call:
         self.stage, self.app, self.scope, self.lane = stage, app, scope, lane
         self.incoming = iter(incoming)
         self.server_receive = receive or self.next_message
-        self.server_send = send or self.take_message
+        self.server_send: Callable[[Message], Awaitable[object]] = send or self.take_message
         # By identity: equal is not enough, and all of them stay alive so that no id is used twice.
         self.handed_in: dict[int, object] = {}
         self.handed_out: dict[int, object] = {}
         self.raised: dict[int, object] = {}
         self.task = 0
+        self.kind = scope.get("type")
         self.started = False
         self.watching = False
 
@@ -139,16 +143,20 @@ class Call:
         self.handed_in[id(message)] = message
         return message
 
-    async def send(self, message: Message) -> None:
-        is_start = message.get("type") == "http.response.start"
-        self.note("server gets again" if is_start and self.started else "server gets", message_picture(message))
-        if is_start:
-            self.started = True
-        elif self.watching:
+    async def send(self, message: Message) -> object:
+        self.note(self.what_comes(message), message_picture(message))
+        if self.watching and message.get("type") != "http.response.start":
             self.note("the very message of the app", among(self.handed_out, message))
         result = await self.server_send(message)
         self.note("server has taken it")
         return result
+
+    def what_comes(self, message: Message) -> str:
+        """Headers are documented for the first start of an HTTP response, so that one is told apart."""
+        if self.started or message.get("type") != "http.response.start" or self.kind != "http":
+            return "server gets"
+        self.started = True
+        return FIRST_START
 
     async def watched(self, scope: Scope, receive: Receive, send: Send) -> object:
         self.watching = True
@@ -186,7 +194,7 @@ class Call:
         self.task = anyio.get_current_task().id
         before = context_picture()
         try:
-            result = await wrapped(self.scope, self.receive, self.send)
+            result = await wrapped(self.scope, self.receive, cast(Send, self.send))
         except BaseException as error:
             self.note("escapes", (error_picture(error), among(self.raised, error)))
             if isinstance(error, anyio.get_cancelled_exc_class()) and error is not self.stage.scripted:

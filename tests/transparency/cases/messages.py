@@ -153,7 +153,7 @@ async def status_of_other_types(stage: Stage) -> None:
     await play(stage, start(True, headers=[]), body(b"ok"))
 
 
-@collection.add()
+@collection.add(malformed=True)
 async def answer_without_a_status(stage: Stage) -> None:
     await play(stage, {"type": "http.response.start", "headers": []}, body(b"ok"))
 

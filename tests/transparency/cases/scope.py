@@ -95,20 +95,20 @@ async def scope_without_a_type(stage: Stage) -> None:
     await stage.play(app, {"asgi": {"version": "3.0"}})
 
 
-@collection.add()
+@collection.add(malformed=True)
 async def scope_with_nothing_but_its_type(stage: Stage) -> None:
     await stage.play(answer, {"type": "http"}, [request()])
     await stage.play(answer, {"type": "websocket"}, [request()])
     await stage.play(answer, {"type": "lifespan"}, [request()])
 
 
-@collection.add()
+@collection.add(malformed=True)
 async def each_key_missing_in_turn(stage: Stage) -> None:
     for missing in [key for key in http_scope() if key != "type"]:
         await stage.play(answer, {key: item for key, item in http_scope().items() if key != missing})
 
 
-@collection.add()
+@collection.add(malformed=True)
 async def each_value_none_in_turn(stage: Stage) -> None:
     for missing in [key for key in http_scope() if key != "type"]:
         await stage.play(answer, http_scope(**{missing: None}))
@@ -184,7 +184,7 @@ async def request_headers_that_can_be_read_once(stage: Stage) -> None:
     await stage.play_wrapped(wrapped, scope)
 
 
-@collection.add()
+@collection.add(malformed=True)
 async def request_headers_of_other_types(stage: Stage) -> None:
     for headers in (
         [("x-request-id", "abc")],

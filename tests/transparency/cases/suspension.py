@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from tests.transparency.case import Collection
 from tests.transparency.pictures import context_picture, message_picture
 from tests.transparency.scopes import body, http_scope, request, start, websocket_scope
-from tests.transparency.stage import App, Stage, changed
+from tests.transparency.stage import FIRST_START, App, Stage, changed
 
 collection = Collection()
 
@@ -33,7 +33,8 @@ def call(stage: Stage, app: App, scope: Scope) -> Generator[object, object, obje
         return request()
 
     async def send(message: Message) -> None:
-        stage.note("server gets", message_picture(message))
+        is_first = scope["type"] == "http" and message["type"] == "http.response.start"
+        stage.note(FIRST_START if is_first else "server gets", message_picture(message))
         await Pause("send")
 
     async def server() -> object:
@@ -135,4 +136,5 @@ async def two_requests_share_a_context_and_take_turns(stage: Stage) -> None:
     next(second)
     step_through(stage, first)
     step_through(stage, second)
-    stage.note("requests' own variables left behind", changed(before, context_picture()))
+    left = [variable.name for variable, value in contextvars.copy_context().items() if value is not None]
+    stage.note("variables left behind", [name for name in changed(before, context_picture()) if name in left])

@@ -29,6 +29,7 @@ App = Callable[[Message, Receive, Send], Awaitable[object]]
 # Scopes that went through a seam, by type.
 scopes: Counter[str] = Counter()
 outcomes: dict[str, str] = {}
+patch = pytest.MonkeyPatch()
 
 
 class Client(Protocol):
@@ -71,12 +72,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def wrap_transport(transport: type, wrap: Callable[[App], App]) -> None:
     """Wrap the app that a transport is made with; it is kept in its `app`."""
-    original = transport.__init__
+    original = vars(transport)["__init__"]
 
     def wrapped_init(self: object, app: App, *args: object, **options: object) -> None:
         original(self, wrap(app), *args, **options)
 
-    transport.__init__ = wrapped_init  # type: ignore[method-assign]
+    patch.setattr(transport, "__init__", wrapped_init)
 
 
 def wrap_test_client(wrap: Callable[[App], App]) -> None:
@@ -95,7 +96,7 @@ def wrap_test_client(wrap: Callable[[App], App]) -> None:
             )
         )
 
-    testclient.TestClient.lifespan = wrapped_lifespan
+    patch.setattr(testclient.TestClient, "lifespan", wrapped_lifespan)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-RUN_LIMIT_SECONDS = 600.0
+RUN_LIMIT_SECONDS = 900.0
 TRANSPARENCY_FOLDER = Path(__file__).parent.parent
 
 
