@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import prometheus_client
@@ -9,10 +10,7 @@ from prometheus_client import values as library
 from stethoscope.instruments import prometheus_client as bridge
 from stethoscope.instruments.prometheus_client import rest, values
 from stethoscope.store.recorder import Recorder
-
-
-def private_recorder() -> Recorder:
-    return Recorder("test", lambda: None)
+from tests.instruments.prometheus_client.reading import private_recorder
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +35,8 @@ def recorder() -> Recorder:
     recorder = private_recorder()
     bridge.adopt(recorder)
     return recorder
+
+
+@pytest.fixture(autouse=True)
+def warnings_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="stethoscope")

@@ -1,51 +1,21 @@
-"""One process; `test_prometheus_client_workers` has several."""
-
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import threading
-from collections.abc import Iterable
-from dataclasses import replace
 
 import prometheus_client
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import Counter, Enum, Gauge, Histogram, Info, Metric, Summary
+from prometheus_client import Counter, Gauge, Histogram, Summary
 from prometheus_client import values as library
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from stethoscope import names
 from stethoscope.instruments.prometheus_client import adopt, foreign, values
 from stethoscope.names import Kind, Merge
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.series import Scalar
-from stethoscope.store.snapshot import Distribution, Family, Snapshot
-from tests.instruments.conftest import private_recorder
-
-
-def family(recorder: Recorder, name: str) -> Family:
-    return recorder.snapshot().families[name]
-
-
-def number(recorder: Recorder, name: str, *labels: str) -> float:
-    (value,) = (series.value for series in family(recorder, name).series if series.labels == labels)
-    assert isinstance(value, float)
-    return value
-
-
-def distribution(recorder: Recorder, name: str, *labels: str) -> Distribution:
-    (value,) = (series.value for series in family(recorder, name).series if series.labels == labels)
-    assert isinstance(value, Distribution)
-    return value
-
-
-def several_workers(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, workers=(1, 2))
+from tests.instruments.prometheus_client.reading import distribution, family, number, private_recorder, several_workers
 
 
 class TestAdopted:
@@ -272,138 +242,6 @@ class TestCarriedOver:
         assert number(recorder, "sold") == 1.0
 
 
-class Weather:
-    """A collector of the user's own."""
-
-    def describe(self) -> Iterable[Metric]:
-        return []
-
-    def collect(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily("outside_celsius", "Outside.", value=21.5)
-
-
-class Broken:
-    def describe(self) -> Iterable[Metric]:
-        return []
-
-    def collect(self) -> Iterable[Metric]:
-        raise RuntimeError("no weather")
-
-
-class Misshapen:
-    """Gives a family that can not be rendered."""
-
-    def describe(self) -> Iterable[Metric]:
-        return []
-
-    def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily("odd", "Odd.", labels=["x"])
-        family.add_metric([object()], 1)  # type: ignore[list-item]
-        yield family
-
-
-@pytest.mark.parametrize("openmetrics", [False, True])
-class TestForeign:
-    def test_has_what_is_in_no_snapshot(self, recorder: Recorder, openmetrics: bool) -> None:
-        Info("build", "Build.").info({"version": "7"})
-        Enum("state", "State.", states=["up", "down"]).state("down")
-        Gauge("cpus", "CPUs.").set_function(lambda: 4.0)
-        prometheus_client.REGISTRY.register(Weather())
-        page = parsed(foreign(recorder.snapshot(), openmetrics), openmetrics)
-        assert page["build_info", "7"] == 1.0
-        assert page["state", "down"] == 1.0
-        assert page["cpus",] == 4.0
-        assert page["outside_celsius",] == 21.5
-
-    def test_has_nothing_that_is_in_the_snapshot(self, recorder: Recorder, openmetrics: bool) -> None:
-        Counter("sold", "Sold.").inc()
-        assert b"sold" not in foreign(recorder.snapshot(), openmetrics)
-
-    def test_shows_what_no_worker_has_recorded_as_zero(self, recorder: Recorder, openmetrics: bool) -> None:
-        Counter("sold", "Sold.", ["sku"]).labels("tea")
-        Histogram("price", "Price.", buckets=(1,))
-        page = parsed(foreign(several_workers(recorder.snapshot()), openmetrics), openmetrics)
-        assert page["sold_total", "tea"] == 0.0
-        assert page["price_bucket", "+Inf"] == 0.0
-
-    def test_declares_label_values_so_that_they_are_in_the_next_snapshot(
-        self, recorder: Recorder, openmetrics: bool
-    ) -> None:
-        sold = Counter("sold", "Sold.", ["sku"])
-        sold.labels("tea").inc()
-        sold.labels("mug")
-        lowest = Gauge("lowest", "Lowest.", multiprocess_mode="livemin")
-        foreign(recorder.snapshot(), openmetrics)
-        assert number(recorder, "sold", "mug") == 0.0
-        # A zero of a worker that never set it would be the lowest of all.
-        assert "lowest" not in recorder.snapshot().families
-        lowest.set(3)
-        assert number(recorder, "lowest") == 3.0
-
-    def test_leaves_out_numbers_of_one_process_when_there_are_several(
-        self, recorder: Recorder, openmetrics: bool
-    ) -> None:
-        alone = foreign(recorder.snapshot(), openmetrics)
-        together = foreign(several_workers(recorder.snapshot()), openmetrics)
-        for name in (b"process_cpu_seconds", b"process_resident_memory_bytes", b"python_gc_objects_collected"):
-            assert name in alone
-            assert name not in together
-        assert b"python_info" in together
-
-    @pytest.mark.parametrize(
-        ("define", "reason"),
-        [
-            (lambda: Histogram("odd", "Odd.", buckets=(-1, 1)).observe(0), "negative"),
-            (lambda: Gauge("odd", "Odd.", ["pid"]).labels("1").set(2), "'pid'"),
-        ],
-    )
-    def test_leaves_out_what_can_not_be_shared_when_there_are_several(
-        self, recorder: Recorder, openmetrics: bool, define: object, reason: str, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        assert callable(define)
-        define()
-        snapshot = recorder.snapshot()
-        assert "odd" not in snapshot.families
-        assert b"odd" in foreign(snapshot, openmetrics)
-        assert b"odd" not in foreign(several_workers(snapshot), openmetrics)
-        (warning,) = caplog.messages
-        assert warning.startswith("the prometheus_client metric odd is each worker's own")
-        assert reason in warning
-
-    def test_leaves_a_metric_alone_that_has_our_name(self, recorder: Recorder, openmetrics: bool) -> None:
-        Gauge(names.ACTIVE_REQUESTS.name, "Mine.").set(7)
-        assert names.ACTIVE_REQUESTS.name not in recorder.snapshot().families
-
-    @pytest.mark.parametrize("collector", [Broken, Misshapen])
-    def test_goes_on_after_a_collector_that_fails(
-        self,
-        recorder: Recorder,
-        openmetrics: bool,
-        collector: type[Broken | Misshapen],
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        """A5: one bad collector costs its own families."""
-        prometheus_client.REGISTRY.register(collector())
-        prometheus_client.REGISTRY.register(Weather())
-        for _ in range(2):
-            assert ("outside_celsius",) in parsed(foreign(recorder.snapshot(), openmetrics), openmetrics)
-        assert len([message for message in caplog.messages if message.startswith(collector.__name__)]) == 1
-
-    def test_gives_only_the_names_asked_for(self, recorder: Recorder, openmetrics: bool) -> None:
-        Info("build", "Build.").info({"version": "7"})
-        prometheus_client.REGISTRY.register(Weather())
-        for asked in ("build", "build_info"):
-            page = foreign(recorder.snapshot(), openmetrics, frozenset([asked]))
-            assert set(parsed(page, openmetrics)) == {("build_info", "7")}
-
-
-def parsed(page: bytes, openmetrics: bool) -> dict[tuple[str, ...], float]:
-    """Samples by name and label values, after a parser has taken the page."""
-    text = page.decode()
-    families = parse_openmetrics(text + "# EOF\n") if openmetrics else parse_text(text)  # type: ignore[no-untyped-call]
-    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
-
-
 class TestAnotherPrometheusClient:
     def test_is_left_as_it_was_when_it_keeps_numbers_in_another_way(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -436,74 +274,3 @@ class TestAnotherPrometheusClient:
         adopt(recorder)
         assert type(sold._value) is Own
         assert "sold" not in recorder.snapshot().families
-
-
-def run(script: str, **env: str) -> str:
-    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=env)
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
-
-
-BEGINNING = """
-import importlib.util, sys
-from stethoscope.instruments.prometheus_client import adopt, foreign
-from stethoscope.store.recorder import Recorder
-recorder = Recorder("test", lambda: None)
-adopt(recorder)
-"""
-
-
-class TestImport:
-    def test_the_library_is_not_imported_for_it(self) -> None:
-        script = BEGINNING + 'print(foreign(recorder.snapshot(), False), "prometheus_client" in sys.modules)'
-        assert run(script) == "b'' False\n"
-
-    def test_the_library_is_adopted_when_the_app_imports_it_later(self) -> None:
-        script = (
-            BEGINNING
-            + """
-finders = len(sys.meta_path)
-assert importlib.util.find_spec("prometheus_client") is not None  # a look is no import
-from prometheus_client.metrics import Counter
-Counter("sold", "Sold.").inc(2)
-assert len(sys.meta_path) == finders - 1
-print(recorder.snapshot().families["sold"].series[0].value)
-"""
-        )
-        assert run(script) == "2.0\n"
-
-    def test_an_app_without_the_library_can_go_on_looking_for_it(self) -> None:
-        script = (
-            """
-import sys
-sys.modules["prometheus_client"] = None  # as if it was not installed
-"""
-            + BEGINNING
-            + """
-try:
-    import prometheus_client
-except ModuleNotFoundError:
-    print(foreign(recorder.snapshot(), False))
-"""
-        )
-        assert run(script) == "b''\n"
-
-    def test_its_own_multi_process_mode_is_respected(self, tmp_path: object) -> None:
-        script = (
-            BEGINNING
-            + """
-from prometheus_client import Counter, Info, REGISTRY
-Counter("sold", "Sold.").inc(2)
-Info("build", "Build.").info({"version": "7"})
-page = foreign(recorder.snapshot(), False).decode()
-assert "sold" not in recorder.snapshot().families
-print([line for line in page.splitlines() if line.startswith(("sold", "build"))])
-"""
-        )
-        expected = """['sold_total 2.0', 'build_info{version="7"} 1.0']\n"""
-        assert run(script, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) == expected
-
-
-@pytest.fixture(autouse=True)
-def warnings_of_ours(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, logger="stethoscope")
