@@ -6,6 +6,7 @@ are opened relative to the folder's descriptor, without following links, and che
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -30,6 +31,8 @@ else:
 
 SUFFIX: Final = f".v{VERSION}.segment"
 _UNFINISHED: Final = ".unfinished"
+_NOT_OURS: Final = (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
+"""How opening a symbolic link, a socket, or a file without our rights fails."""
 
 
 class FolderError(OSError):
@@ -117,13 +120,23 @@ class Folder:
         self.write(os.urandom(8).hex() + SUFFIX, image)
 
     def open(self, name: str) -> int:
-        """A descriptor for reading. Raises OSError, also for links, pipes, folders and others' files."""
-        descriptor = self._open(name, os.O_RDONLY)
+        """A descriptor for reading. Raises FileNotFoundError, `FolderError` for what is no file of ours alone, other OSErrors."""
+        try:
+            descriptor = self._open(name, os.O_RDONLY)
+        except OSError as error:
+            if error.errno in _NOT_OURS:
+                raise self._not_ours(name) from error
+            raise
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink > 1:
             os.close(descriptor)
-            raise FolderError(f"{self.path}/{name} is not a file that belongs to user {os.geteuid()} alone; it was not read")
+            raise self._not_ours(name)
         return descriptor
+
+    def _not_ours(self, name: str) -> FolderError:
+        return FolderError(
+            f"{self.path}/{name} is not a file that belongs to user {os.geteuid()} alone; it was not read"
+        )
 
     def names(self) -> list[str]:
         return os.listdir(self._descriptor)
@@ -140,9 +153,13 @@ class Folder:
         except OSError:
             yield False
             return
+        mine = _try_lock(lock, fcntl.LOCK_EX)
         try:
-            yield is_free_for_all(lock)
+            yield mine
         finally:
+            if mine:
+                # Closing is not enough: a child forked meanwhile has the descriptor too, and with it the lock.
+                fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
     def remove_unfinished(self) -> None:
@@ -169,8 +186,9 @@ class Folder:
     def _remove_unless_locked(self, name: str) -> None:
         descriptor = self.open(name)
         try:
-            # A writer locks at once after creating; the age covers the instants between the two.
-            if is_free_for_all(descriptor) and _age(descriptor) > 60:
+            # A writer locks at once after creating. The age covers the instants between the two, in which
+            # not even asking for the lock is allowed: the writer would not get it.
+            if _age(descriptor) > 60 and not is_alive(descriptor):
                 self.remove(name)
         finally:
             os.close(descriptor)
@@ -182,13 +200,11 @@ class Folder:
         os.rename(old, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
 
 
-def is_free_for_all(descriptor: int) -> bool:
-    """Whether nobody holds the file's lock. If so it is ours until the descriptor closes."""
-    return _try_lock(descriptor, fcntl.LOCK_EX)
-
-
 def is_alive(descriptor: int) -> bool:
-    """Whether the writer of a segment lives: it does while it holds the segment's lock."""
+    """Whether the writer of a segment lives: it does while it holds the segment's lock.
+
+    Any number may ask at once. Who has died stays dead: nobody locks a segment that is not their own.
+    """
     if not _try_lock(descriptor, fcntl.LOCK_SH):
         return True
     fcntl.flock(descriptor, fcntl.LOCK_UN)

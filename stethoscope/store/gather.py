@@ -30,7 +30,9 @@ def let_others_run() -> None:
 class Gatherer:
     """Takes snapshots of one service. Safe in any thread; one snapshot at a time."""
 
-    def __init__(self, service: str, folder: Folder | None, private: Callable[[], Sequence[Contents]], cap: int) -> None:
+    def __init__(
+        self, service: str, folder: Folder | None, private: Callable[[], Sequence[Contents]], cap: int
+    ) -> None:
         self.service = service
         self._folder = folder
         self._private = private
@@ -38,6 +40,7 @@ class Gatherer:
         self._lock = threading.Lock()
         self._readers: dict[str, SegmentReader] = {}
         self._merger = Merger()
+        self._totals: Contents | None = None
 
     def gather(self) -> Snapshot:
         """A merged view of all workers, dead and alive; then folds the dead. Raises nothing for bad files: they are counted."""
@@ -71,9 +74,12 @@ class Gatherer:
         size = 0
         self._totals_index = None
         try:
-            totals = read_totals(folder)
-        except (Damaged, OSError) as error:
-            totals = None
+            totals = self._totals = read_totals(folder)
+        except Damaged as error:
+            totals = self._totals = None
+            skipped[_reason(error)] += 1
+        except OSError as error:  # out of descriptors, say: without the totals all counters would go back
+            totals = self._totals
             skipped[_reason(error)] += 1
         if totals:
             parts.append(Part(totals, alive=False))

@@ -96,6 +96,7 @@ class Merger:
             sums.extend(len(self._blocks))
             sums.add(part.contents, plan.blocks, plan.wide, pause)
             pause()
+        sums.extend(len(self._blocks))
         return self._families(totals, sums), conflicts
 
     def _plan(self, part: Part) -> tuple[_Plan, int]:

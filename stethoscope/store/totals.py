@@ -9,7 +9,8 @@ One file holds the totals. Folding, under a lock that only folders take:
 
 The rename is the moment at which the counts move. Before it, readers add the dead segments as they
 are. After it, they find the identities in the list and leave out any segment that is still there.
-So a folder that dies at any step has lost nothing and doubled nothing; the next one finishes step 3.
+So a folder that dies at any step has lost nothing and doubled nothing; the next one finishes step 3,
+and lists again whatever it found still there, in case that it can not delete it either.
 A reader compares the totals' identity before and after it has read the segments, and starts over if
 it changed. No reader ever waits for a folder.
 """
@@ -18,12 +19,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Final
 
 from stethoscope.names import Kind
 from stethoscope.store import layout
-from stethoscope.store.folder import SUFFIX, Folder, is_free_for_all
+from stethoscope.store.folder import SUFFIX, Folder, FolderError, is_alive
 from stethoscope.store.layout import VERSION, Role
 from stethoscope.store.merge import LIVE_ONLY, BlockDistribution, Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader, read_image
@@ -63,44 +64,52 @@ def fold(folder: Folder, cap: int) -> int:
 
     Raises OSError when the new totals can not be written: then everything is as before.
     """
-    with folder.exclusive(_LOCK) as mine, ExitStack() as opened:
+    with folder.exclusive(_LOCK) as mine:
         if not mine:
             return 0
         folder.remove_unfinished()
         totals = _totals_or_none(folder)
-        dead = _dead_segments(folder, totals.index.folded if totals else set(), opened)
+        dead, left_behind = _dead_segments(folder, totals.index.folded if totals else set())
         if dead:
             parts = [Part(contents, alive=False) for contents in ([totals] if totals else []) + list(dead.values())]
             families, _ = Merger().merge(parts)
-            folder.write(TOTALS, image_of(families, [contents.identity for contents in dead.values()], cap))
+            identities = [contents.identity for contents in dead.values()]
+            folder.write(TOTALS, image_of(families, identities + left_behind, cap))
         for name in dead:
             folder.remove(name)
         return len(dead)
 
 
 def _totals_or_none(folder: Folder) -> Contents | None:
+    """None for totals that are not there, or lost. Raises OSError for those that can not be read right now."""
     try:
         return read_totals(folder)
-    except (Damaged, OSError):
+    except (Damaged, FolderError):
         return None
 
 
-def _dead_segments(folder: Folder, folded: set[bytes], opened: ExitStack) -> dict[str, Contents]:
-    """Segments whose lock nobody held: it is ours from here on, until ``opened`` closes."""
-    dead = {}
+def _dead_segments(folder: Folder, folded: set[bytes]) -> tuple[dict[str, Contents], list[bytes]]:
+    """Segments of writers that have died, by name; and the identities of those that are in the totals already."""
+    dead, left_behind = {}, []
     for name in folder.names():
         if not name.endswith(SUFFIX):
             continue
-        with suppress(OSError, Damaged):
-            descriptor = folder.open(name)
-            opened.callback(os.close, descriptor)
-            if is_free_for_all(descriptor):
-                contents = SegmentReader(descriptor).read()
-                if contents.identity in folded:
-                    folder.remove(name)
-                else:
-                    dead[name] = contents
-    return dead
+        with suppress(FileNotFoundError, FolderError, Damaged):
+            contents = _read_if_dead(folder, name)
+            if contents and contents.identity in folded:
+                left_behind.append(contents.identity)
+                folder.remove(name)
+            elif contents:
+                dead[name] = contents
+    return dead, left_behind
+
+
+def _read_if_dead(folder: Folder, name: str) -> Contents | None:
+    descriptor = folder.open(name)
+    try:
+        return None if is_alive(descriptor) else SegmentReader(descriptor).read()
+    finally:
+        os.close(descriptor)
 
 
 def image_of(families: Mapping[str, Family], folded: Iterable[bytes], cap: int) -> bytes:
@@ -113,7 +122,11 @@ def image_of(families: Mapping[str, Family], folded: Iterable[bytes], cap: int) 
     for identity in folded:
         segment.append_folded(identity)
     ordinal = 0
-    kept = [family for family in families.values() if not (family.metric.kind is Kind.GAUGE and family.metric.merge in LIVE_ONLY)]
+    kept = [
+        family
+        for family in families.values()
+        if not (family.metric.kind is Kind.GAUGE and family.metric.merge in LIVE_ONLY)
+    ]
     for number, family in enumerate(kept):
         segment.append_metric(layout.metric_to_bytes(family.metric))
         for series in capped(family, cap):
@@ -135,7 +148,9 @@ def _merged(surplus: list[Series], family: Family) -> Iterable[Series]:
     image = private_segment(Role.TOTALS)
     image.append_metric(layout.metric_to_bytes(family.metric))
     for ordinal, series in enumerate(surplus):
-        _append_series(image, 0, ordinal, Series(("",) * len(series.labels), series.value, series.created, True, 0, series.stamp))
+        _append_series(
+            image, 0, ordinal, Series(("",) * len(series.labels), series.value, series.created, True, 0, series.stamp)
+        )
     families, _ = Merger().merge([Part(read_image(image.image()), alive=False)])
     return families[family.metric.name].series
 

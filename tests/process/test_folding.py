@@ -1,0 +1,289 @@
+"""The dead are counted exactly once, whoever folds them, and wherever that one dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from stethoscope import names
+from stethoscope.store import folder as folders
+from stethoscope.store import totals
+from stethoscope.store.folder import SUFFIX, Folder
+from stethoscope.store.recorder import SERIES_CAP
+from stethoscope.store.totals import TOTALS, fold, read_totals
+from tests.process.children import running, start
+from tests.process.stores import ACTIVE, KEPT, REQUESTS, SECONDS, bury, gatherer_in, recorder_in, segments, total, value
+
+SYSTEM_CALLS = ("open", "rename", "unlink", "pread", "fstat", "listdir", "close")
+KILLED = 9
+
+
+def test_a_folder_that_dies_before_any_of_its_system_calls_loses_nothing_and_doubles_nothing(place: Path) -> None:
+    """B5: crash-safe order, proven at each step."""
+    with running(fold_and_die_at_each_step, place) as child:
+        steps = child.hear()
+    assert isinstance(steps, int)
+    assert steps > 15
+    for step in range(steps + 1):
+        site = place / str(step)
+        for _ in range(3):
+            seen = gatherer_in(site).gather()
+            assert [value(seen, REQUESTS, route) for route in ("/a", "/b", "/c")] == [13, 5, 100], f"step {step}"
+            assert [value(seen, SECONDS, route) for route in ("/a", "/b", "/c")] == [13, 5, 100], f"step {step}"
+            assert (total(seen, ACTIVE), total(seen, KEPT)) == (0, 3)
+            # Somebody else dies meanwhile, so that the next one folds again.
+            bury(site, {"/d": 1})
+        assert len(segments(site)) <= 1
+
+
+def fold_and_die_at_each_step(pipe: Connection, place: Path) -> None:
+    """Fold once for each system call that folding makes, dying before it; says how many those are."""
+    for step in range(1000):
+        folder = Folder(str(place / str(step)))
+        bury(place / str(step), {"/a": 3, "/b": 5}, active=2.0, kept=1.0)
+        fold(folder, SERIES_CAP)
+        bury(place / str(step), {"/a": 10}, active=1.0, kept=1.0)
+        bury(place / str(step), {"/c": 100}, active=1.0, kept=1.0)
+        child = os.fork()
+        if child == 0:
+            die_at(step)
+            fold(folder, SERIES_CAP)
+            os._exit(0)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != KILLED:
+            pipe.send(step)
+            return
+
+
+def die_at(step: int) -> None:
+    """End this process instead of making the system call with this number."""
+    left = [step]
+
+    def counted(call: Callable[..., object]) -> Callable[..., object]:
+        def perform(*arguments: object, **options: object) -> object:
+            if left[0] == 0:
+                os._exit(KILLED)
+            left[0] -= 1
+            return call(*arguments, **options)
+
+        return perform
+
+    for name in SYSTEM_CALLS:
+        setattr(os, name, counted(getattr(os, name)))
+
+
+def test_what_a_folder_has_left_behind_is_not_counted_again_when_a_reader_looks_at_it_at_that_moment(
+    place: Path,
+) -> None:
+    """B5: a dead segment that is in the totals already, locked for an instant by a reader that asks whether it lives."""
+    bury(place, {"/a": 3})
+    (left_behind,) = segments(place)
+    copy = (place / left_behind).read_bytes()
+    fold(Folder(str(place)), SERIES_CAP)
+    (place / left_behind).write_bytes(copy)
+    bury(place, {"/b": 1})
+    reader = os.open(place / left_behind, os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    fold(Folder(str(place)), SERIES_CAP)
+    os.close(reader)
+
+    for _ in range(3):
+        seen = gatherer_in(place).gather()
+        assert (value(seen, REQUESTS, "/a"), value(seen, REQUESTS, "/b")) == (3, 1)
+
+
+def test_what_a_folder_has_left_behind_is_not_counted_again_when_it_can_not_be_opened_for_a_while(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B5: a process that is out of descriptors folds."""
+    bury(place, {"/a": 3})
+    (left_behind,) = segments(place)
+    copy = (place / left_behind).read_bytes()
+    fold(Folder(str(place)), SERIES_CAP)
+    (place / left_behind).write_bytes(copy)
+    bury(place, {"/b": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "open", failing_for(left_behind, errno.EMFILE))
+        try:
+            fold(Folder(str(place)), SERIES_CAP)
+        except OSError:
+            pass
+
+    for _ in range(3):
+        seen = gatherer_in(place).gather()
+        assert (value(seen, REQUESTS, "/a"), value(seen, REQUESTS, "/b")) == (3, 1)
+
+
+def failing_for(name: str, error: int) -> Callable[[Folder, str], int]:
+    """`Folder.open` as it is for a process that can not open one file."""
+    whole = Folder.open
+
+    def open_or_fail(self: Folder, wanted: str) -> int:
+        if wanted == name:
+            raise OSError(error, os.strerror(error), name)
+        return whole(self, wanted)
+
+    return open_or_fail
+
+
+def test_totals_that_can_not_be_opened_for_a_while_are_not_replaced_by_totals_without_them(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B5: a process that is out of descriptors folds."""
+    bury(place, {"/a": 3})
+    fold(Folder(str(place)), SERIES_CAP)
+    bury(place, {"/b": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "open", failing_for(TOTALS, errno.EMFILE))
+        with pytest.raises(OSError, match="Too many open files"):
+            fold(Folder(str(place)), SERIES_CAP)
+
+    assert value(gatherer_in(place).gather(), REQUESTS, "/a") == 3
+
+
+def test_a_reader_that_can_not_open_the_totals_for_a_while_goes_on_with_those_it_had(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B5: a process that is out of descriptors scrapes."""
+    bury(place, {"/a": 3})
+    gatherer = gatherer_in(place)
+    gatherer.gather()
+    gatherer.gather()
+    monkeypatch.setattr(Folder, "open", failing_for(TOTALS, errno.EMFILE))
+
+    assert value(gatherer.gather(), REQUESTS, "/a") == 3
+
+
+def test_the_dead_do_not_come_to_life_while_they_are_folded(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B4: gauges of the dead vanish, and stay away for a reader that looks on while another folds."""
+    bury(place, {"/a": 3}, active=7.0)
+    seen = []
+    write = Folder.write
+
+    def write_while_another_reads(self: Folder, name: str, data: bytes) -> None:
+        monkeypatch.setattr(folders.Folder, "write", write)
+        with running(look, place) as reader:
+            seen.append(reader.hear())
+        write(self, name, data)
+
+    monkeypatch.setattr(folders.Folder, "write", write_while_another_reads)
+    fold(Folder(str(place)), SERIES_CAP)
+
+    assert seen == [(3, 0, 0)]
+
+
+def look(pipe: Connection, place: Path) -> None:
+    snapshot = gatherer_in(place).gather()
+    pipe.send((value(snapshot, REQUESTS, "/a"), total(snapshot, ACTIVE), value(snapshot, names.WORKERS)))
+
+
+def test_a_process_forked_while_its_parent_folds_does_not_keep_others_from_folding(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A16: a forked child has the descriptors of its parent, and with them the locks."""
+    bury(place, {"/a": 3})
+    with running(fork_while_folding, place) as parent:
+        assert parent.hear() == "folded"
+        bury(place, {"/a": 10})
+        assert fold(Folder(str(place)), SERIES_CAP) == 1
+        parent.say("end")
+    assert value(gatherer_in(place).gather(), REQUESTS, "/a") == 13
+
+
+def fork_while_folding(pipe: Connection, place: Path) -> None:
+    write, children = Folder.write, []
+
+    def fork_and_write(self: Folder, name: str, data: bytes) -> None:
+        child = os.fork()
+        if child == 0:
+            threading.Event().wait(60)
+            os._exit(0)
+        children.append(child)
+        write(self, name, data)
+
+    folders.Folder.write = fork_and_write  # type: ignore[method-assign]
+    fold(Folder(str(place)), SERIES_CAP)
+    pipe.send("folded")
+    pipe.recv()
+    os.kill(children[0], KILLED)
+
+
+def test_damaged_totals_cost_their_own_counts_and_nothing_else(place: Path) -> None:
+    """A3: the file of totals, zeroed."""
+    bury(place, {"/a": 3})
+    fold(Folder(str(place)), SERIES_CAP)
+    (place / TOTALS).write_bytes(bytes(4096))
+    bury(place, {"/b": 1})
+    for _ in range(3):
+        seen = gatherer_in(place).gather()
+        assert (value(seen, REQUESTS, "/a"), value(seen, REQUESTS, "/b")) == (0, 1)
+
+
+def test_no_counter_goes_back_for_any_reader_while_others_fold(place: Path) -> None:
+    """B5: several processes read and fold at once while workers die as fast as they can."""
+    readers = [start(read_until_told, place) for _ in range(3)]
+    try:
+        for reader in readers:
+            reader.hear()
+        for _ in range(400):
+            bury(place, {"/a": 1, "/b": 2}, active=1.0, kept=1.0)
+        for reader in readers:
+            reader.say("end")
+        answers = [reader.hear() for reader in readers]
+    finally:
+        for reader in readers:
+            reader.close()
+
+    assert [complaints for complaints, _ in answers] == [[], [], []]  # type: ignore[misc]
+    assert all(count > 20 for _, count in answers)  # type: ignore[misc]
+    seen = gatherer_in(place).gather()
+    assert (value(seen, REQUESTS, "/a"), value(seen, SECONDS, "/b"), total(seen, KEPT)) == (400, 800, 400)
+
+
+def read_until_told(pipe: Connection, place: Path) -> None:
+    gatherer, before, complaints, count = gatherer_in(place), (0.0, 0.0, 0.0), [], 0
+    pipe.send("ready")
+    while not pipe.poll():
+        seen = gatherer.gather()
+        now = (value(seen, REQUESTS, "/a"), value(seen, SECONDS, "/b"), total(seen, KEPT))
+        if any(later < earlier for later, earlier in zip(now, before, strict=True)):
+            complaints.append(f"{before} -> {now}")
+        if total(seen, ACTIVE):
+            complaints.append("the dead are active")
+        before, count = now, count + 1
+    pipe.send((complaints, count))
+
+
+def test_two_hundred_recycles_leave_one_file_and_a_scrape_as_quick_as_at_first(place: Path) -> None:
+    """B6: file growth and slow scrapes with recycling."""
+    gatherer, sizes = gatherer_in(place), []
+    for _ in range(200):
+        bury(place, {f"/{number}": 1 for number in range(20)})
+        seen = gatherer.gather()
+        sizes.append(sum(file.stat().st_blocks for file in place.iterdir()))
+        assert len(segments(place)) == 0
+    assert value(seen, REQUESTS, "/7") == 200
+    assert sizes[-1] <= sizes[1]
+    assert sorted(file.name for file in place.iterdir()) == ["fold.lock", TOTALS]
+    assert len(totals.read_totals(Folder(str(place))).index.folded) == 1  # type: ignore[union-attr]
+    assert read_totals is totals.read_totals
+    assert SUFFIX not in TOTALS
+
+
+def test_recorders_in_two_folders_do_not_see_each_other(place: Path) -> None:
+    """A17: two services below one place."""
+    for name, count in (("one", 1.0), ("two", 2.0)):
+        with running(record_once, place / name, count) as child:
+            child.hear()
+    assert [value(gatherer_in(place / name).gather(), REQUESTS, "/a") for name in ("one", "two")] == [1, 2]
+
+
+def record_once(pipe: Connection, place: Path, count: float) -> None:
+    recorder_in(place).counter(REQUESTS, ("/a",)).add(count)
+    pipe.send("recorded")
