@@ -57,7 +57,7 @@ bench: $(VENV)/ready-bench ## measure us beside each peer, in one run (BENCH_ARG
 	@$(run) benchmarks $(BENCH_ARGS)
 
 golden: $(VENV)/ready-test ## rewrite the expected bytes of the expositions, to be read before they are committed
-	@$(run) pytest -p no:randomly --golden-update tests/exporters
+	@$(run) tests.golden.update
 
 docs: $(VENV)/ready-docs ## regenerate the reference and run the code blocks of the docs
 	@$(run) pytest tests/docs

@@ -15,10 +15,14 @@ import time
 
 import httpx
 
+import stethoscope
 from examples.shop.report import in_flight, rows, table
 from examples.shop.server import Shop, ShopFailed, open_shop
 from examples.shop.traffic import WELCOME, Customers, pause
 from stethoscope.store.snapshot import Snapshot
+
+SERVICE = "shop"
+"""What the shop calls itself in `examples.shop.app`."""
 
 ANSWER_SECONDS = 5.0
 """How long a customer waits for an answer."""
@@ -59,20 +63,20 @@ async def visits(shop: Shop, options: argparse.Namespace, stop: asyncio.Event) -
         async with asyncio.TaskGroup() as tasks:
             for _ in range(options.customers):
                 tasks.create_task(customers.shop(stop))
-            tasks.create_task(show_progress(shop, stop))
+            tasks.create_task(show_progress(stop))
             await pause(stop, options.seconds)
             stop.set()
         seconds = time.monotonic() - started
-        print(conclusion(await settled(shop), customers, seconds), flush=True)
+        print(conclusion(await settled(), customers, seconds), flush=True)
 
 
-async def settled(shop: Shop) -> Snapshot:
+async def settled() -> Snapshot:
     """The numbers once the shop has noticed that the last customer left."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    snapshot = await asyncio.to_thread(shop.snapshot)
+    snapshot = await asyncio.to_thread(stethoscope.snapshot, SERVICE)
     while in_flight(snapshot) and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
-        snapshot = await asyncio.to_thread(shop.snapshot)
+        snapshot = await asyncio.to_thread(stethoscope.snapshot, SERVICE)
     return snapshot
 
 
@@ -89,13 +93,13 @@ A shop on uvicorn with {options.workers} workers, and {options.customers} custom
 """
 
 
-async def show_progress(shop: Shop, stop: asyncio.Event) -> None:
+async def show_progress(stop: asyncio.Event) -> None:
     """A line that is rewritten every second; in a log, a line every five."""
     interval, start, end = (1.0, "\r", "") if sys.stdout.isatty() else (5.0, "", "\n")
     started = time.monotonic()
     await pause(stop, interval)
     while not stop.is_set():
-        snapshot = await asyncio.to_thread(shop.snapshot)
+        snapshot = await asyncio.to_thread(stethoscope.snapshot, SERVICE)
         print(start + progress(snapshot, time.monotonic() - started), end=end, flush=True)
         await pause(stop, interval)
 

@@ -27,11 +27,10 @@ class ShopFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A running shop: its port, the token of its metrics, and the folder they are in."""
+    """A running shop: its port, and the token of its metrics."""
 
     port: int
     token: str
-    segments: Path
     process: asyncio.subprocess.Process
     log: Path
 
@@ -43,7 +42,9 @@ class Shop:
         """Returns when the server accepts connections; raises `ShopFailed` when it takes too long."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                while not await accepts(self.port):
+                while True:
+                    if await accepts(self.port):
+                        return
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise ShopFailed(f"The server does not open:\n{self.last_words()}") from None
@@ -65,15 +66,14 @@ async def open_shop(workers: int, port: int | None) -> AsyncIterator[Shop]:
         folder = Path(name)
         port = port or free_port()
         token = secrets.token_urlsafe(16)
-        environment = os.environ | {
-            "SHOP_DATABASE": str(folder / "shop.sqlite3"),
-            "STETHOSCOPE_DIR": str(folder / "segments"),
-            "STETHOSCOPE_TOKEN": token,
-        }
+        # Set for this process too, so that stethoscope.snapshot() here looks where the shop records.
+        os.environ["SHOP_DATABASE"] = str(folder / "shop.sqlite3")
+        os.environ["STETHOSCOPE_DIR"] = str(folder / "segments")
+        os.environ["STETHOSCOPE_TOKEN"] = token
         log = folder / "server.log"
-        process = await start(workers, port, environment, log)
+        process = await start(workers, port, log)
         try:
-            yield Shop(port, token, folder / "segments", process, log)
+            yield Shop(port, token, process, log)
         finally:
             await stop(process)
 
@@ -94,7 +94,7 @@ async def accepts(port: int) -> bool:
     return True
 
 
-async def start(workers: int, port: int, environment: dict[str, str], log: Path) -> asyncio.subprocess.Process:
+async def start(workers: int, port: int, log: Path) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", "uvicorn", "examples.shop.app:app", "--workers", str(workers)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
     command += ["--timeout-graceful-shutdown", "2"]
@@ -103,7 +103,6 @@ async def start(workers: int, port: int, environment: dict[str, str], log: Path)
         # numbers while the server still answers.
         return await asyncio.create_subprocess_exec(
             *command,
-            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -131,8 +132,11 @@ def test_ctrl_c_prints_the_table_and_leaves_no_process_and_no_file(tmp_path: Pat
 
 
 def test_a_server_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
-    with demo(tmp_path, "--port", "1", "--workers", "-1") as process:
-        output, _ = process.communicate(timeout=60)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with demo(tmp_path, "--port", str(taken.getsockname()[1])) as process:
+            output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "The server ended with status" in output
+    assert "Address already in use" in output
     assert list(tmp_path.iterdir()) == []
