@@ -30,7 +30,7 @@ class Measure:
 MEASURES: Final = {
     "inprocess": Measure(
         "cost per request in the process, contender minus bare",
-        {"rounds": 40, "processes": 3},
+        {"rounds": 50, "processes": 5},
         lambda options: inprocess.run(
             _chosen(options, inprocess.DEFAULT_CONTENDERS), options.rounds, options.processes
         ),

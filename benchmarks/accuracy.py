@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.processes import Worker
 from benchmarks.report import Floor, Result
-from benchmarks.workload import DISTRIBUTIONS, WORKERS, values_of
+from benchmarks.workload import DISTRIBUTIONS, WORKERS, WrongCount, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +34,17 @@ def measure(count: int) -> dict[tuple[str, float], Pair]:
             worker.begin("fill")
         for worker in workers:
             worker.finish()
-        answered = {(name, q): workers[0].ask(name, q)["value"] for name in DISTRIBUTIONS for q in QUANTILES}
+        answered = {(name, q): ask(workers[0], name, q, count) for name in DISTRIBUTIONS for q in QUANTILES}
     exact = {name: np.quantile(values_of(name, count), QUANTILES).tolist() for name in DISTRIBUTIONS}
     return {(name, q): (exact[name][QUANTILES.index(q)], value) for (name, q), value in answered.items()}
+
+
+def ask(worker: Worker, distribution: str, q: float, count: int) -> float:
+    """The quantile of all `count` values in seconds; raises WrongCount when not all of them were merged."""
+    answer = worker.ask(distribution, q)
+    if answer["count"] != count:
+        raise WrongCount(f"{distribution}: {count} values were recorded, {answer['count']:.0f} merged")
+    return answer["value"]
 
 
 def error_percent(pair: Pair) -> float:

@@ -25,6 +25,10 @@ def merged(snapshot: Snapshot, name: str) -> Distribution:
     return value
 
 
+def quantile(distribution: Distribution, q: float) -> Answer:
+    return {"value": distribution.quantile(q), "count": distribution.count}
+
+
 def main(worker: str, count: str) -> None:
     recorder = recorder_for(Settings.resolve(), "benchmarks")
 
@@ -36,7 +40,7 @@ def main(worker: str, count: str) -> None:
         return {}
 
     def quantiles_of(name: str) -> Callable[[float], Answer]:
-        return lambda q: {"value": merged(recorder.snapshot(), name).quantile(q)}
+        return lambda q: quantile(merged(recorder.snapshot(), name), q)
 
     answer_commands({"fill": fill, **{name: quantiles_of(name) for name in DISTRIBUTIONS}}, sys.stdin)
 

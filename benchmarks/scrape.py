@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import tempfile
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.processes import Answer, Worker
 from benchmarks.report import Floor, Result
 from benchmarks.stores import DIRECTORY_VARIABLES, STORES
-from benchmarks.workload import PER_SERIES, ROUTES, STATUSES, WORKERS
+from benchmarks.workload import PER_SERIES, ROUTES, STATUSES, WORKERS, WrongCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,10 +23,6 @@ MODULE: Final = "benchmarks.store_worker"
 SCRAPE_FLOOR: Final = 0.05
 FILES_FLOOR_MB: Final = 12.0
 _SHARED_MEMORY: Final = Path("/dev/shm")
-
-
-class WrongCount(RuntimeError):
-    """A scrape did not report exactly the requests that were recorded: its speed means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +43,27 @@ class Service:
         self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=_shared_memory())))
         env = {**os.environ, "STETHOSCOPE_SERVICE": "bench", DIRECTORY_VARIABLES[store]: str(self._directory)}
         self._workers = [stack.enter_context(Worker(MODULE, [store, str(n)], env)) for n in range(WORKERS)]
-        self._recorded = self._all("fill")
+        self._recorded = {"requests": 0.0, "seconds": 0.0}
+        self._all("fill")
 
     def scrape(self) -> Answer:
         """One scrape after every worker has recorded more; raises WrongCount when it is not exact."""
-        self._recorded += self._all("touch")
+        self._all("touch")
         answer = self._workers[0].ask("scrape")
-        if answer["requests"] != self._recorded:
-            raise WrongCount(f"{self._recorded:.0f} requests were recorded, {answer['requests']:.0f} scraped")
+        for what, recorded in self._recorded.items():
+            if not math.isclose(answer[what], recorded, rel_tol=1e-9):
+                raise WrongCount(f"{recorded:.6f} {what} were recorded, {answer[what]:.6f} scraped")
         return answer
 
     def files(self) -> Iterator[os.stat_result]:
         return (path.stat() for path in self._directory.rglob("*") if path.is_file())
 
-    def _all(self, command: str) -> float:
+    def _all(self, command: str) -> None:
         for worker in self._workers:
             worker.begin(command)
-        return sum(worker.finish()["requests"] for worker in self._workers)
+        for worker in self._workers:
+            for what, recorded in worker.finish().items():
+                self._recorded[what] += recorded
 
 
 def _shared_memory() -> Path | None:
@@ -83,7 +84,7 @@ def measure(stores: Sequence[str], rounds: int) -> dict[str, Readings]:
 
 def _readings(answers: Sequence[Answer], files: Sequence[os.stat_result]) -> Readings:
     return Readings(
-        seconds=[answer["seconds"] for answer in answers],
+        seconds=[answer["processor_seconds"] for answer in answers],
         text_bytes=answers[-1]["bytes"],
         file_bytes=sum(file.st_size for file in files),
         allocated_bytes=sum(file.st_blocks for file in files) * 512,

@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmarks.processes import Answer, answer_commands
-from benchmarks.stores import Store, load
+from benchmarks.stores import Store, load, total
 from benchmarks.workload import traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.workload import Traffic
 
 
@@ -25,23 +27,31 @@ class Process:
 
     def fill(self, _: float) -> Answer:
         """Records everything once."""
-        for each in self._seen:
-            self._store.record(each)
-        return {"requests": sum(len(each.durations) for each in self._seen)}
+        return self._record(self._seen)
 
     def touch(self, _: float) -> Answer:
         """One more request per series, so that no reader can answer from what it read before."""
-        for each in self._seen:
-            self._store.record(replace(each, durations=each.durations[:1], sizes=each.sizes[:1]))
-        return {"requests": len(self._seen)}
+        return self._record([replace(each, durations=each.durations[:1], sizes=each.sizes[:1]) for each in self._seen])
 
     def scrape(self, _: float) -> Answer:
-        """Renders the whole service; seconds are processor time of this process."""
+        """Renders the whole service, and reads back how many requests and seconds the page reports."""
         gc.collect()
         begin = time.process_time_ns()
         rendered = self._store.render()
         seconds = (time.process_time_ns() - begin) / 1e9
-        return {"seconds": seconds, "bytes": len(rendered), "requests": self._store.count(rendered)}
+        return {
+            "processor_seconds": seconds,
+            "bytes": len(rendered),
+            "requests": total(rendered, f"{self._store.DURATION}_count"),
+            "seconds": total(rendered, f"{self._store.DURATION}_sum"),
+        }
+
+    def _record(self, seen: Sequence[Traffic]) -> Answer:
+        """Answers how many requests and seconds that were."""
+        for each in seen:
+            self._store.record(each)
+        durations = [duration for each in seen for duration in each.durations]
+        return {"requests": len(durations), "seconds": sum(durations)}
 
 
 def main(store: str, worker: str) -> None:

@@ -27,6 +27,10 @@ _SLOWEST_S: Final = 0.3
 _SIGMA: Final = 0.5
 
 
+class WrongCount(RuntimeError):
+    """What was read is not exactly what was recorded: neither its speed nor its error means anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """What one worker saw of one route with one status: seconds and bytes, one each per request."""

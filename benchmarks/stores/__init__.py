@@ -23,14 +23,20 @@ DIRECTORY_VARIABLES: Final = {
 
 
 class Store(Protocol):
+    DURATION: str
+    """Name of the histogram of request durations in what it renders."""
+
     def record(self, traffic: Traffic) -> None:
         """Records one series' requests in this process."""
 
     def render(self) -> bytes:
         """One scrape: the Prometheus text of all processes together."""
 
-    def count(self, rendered: bytes) -> float:
-        """How many requests `rendered` reports, over all series."""
+
+def total(rendered: bytes, name: str) -> float:
+    """The sum over all series of the sample called `name`."""
+    lines = rendered.decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + "{"))
 
 
 def load(name: str) -> Store:

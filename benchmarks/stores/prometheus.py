@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -10,9 +10,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 if TYPE_CHECKING:
     from benchmarks.workload import Traffic
 
-_LABELS = ("method", "path", "status_code", "app_name")
+DURATION: Final = "starlette_request_duration_seconds"
+_LABELS: Final = ("method", "path", "status_code", "app_name")
 _requests = Counter("starlette_requests_total", "Total HTTP requests", _LABELS)
-_durations = Histogram("starlette_request_duration_seconds", "HTTP request duration, in seconds", _LABELS)
+_durations = Histogram(DURATION, "HTTP request duration, in seconds", _LABELS)
 
 
 def record(traffic: Traffic) -> None:
@@ -27,9 +28,3 @@ def render() -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
-
-
-def count(rendered: bytes) -> float:
-    lines = rendered.decode().splitlines()
-    prefix = "starlette_request_duration_seconds_count{"
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(prefix))
