@@ -42,7 +42,7 @@ class Broken:
 class Endless:
     async def on_get(self, req: Request, resp: Response) -> None:
         async def parts() -> AsyncIterator[bytes]:
-            while True:
+            for _ in range(ENDLESS_PARTS):
                 yield PARTS[0]
                 await asyncio.sleep(0.01)
 
