@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 MOST_SHARES: Final = 15
 """As many as a Server-Timing header has room for beside the app's own entry."""
@@ -27,6 +28,8 @@ class Current(Protocol):
 
     @property
     def request_id(self) -> str: ...
+
+    def is_for(self, scope: MutableMapping[str, Any]) -> bool: ...
 
 
 CURRENT: ContextVar[Current | None] = ContextVar("stethoscope_exchange", default=None)

@@ -93,7 +93,7 @@ ACTIVE_REQUESTS = Metric(
 )
 REQUEST_SIZE = _bytes(
     "http_server_request_body_size_bytes",
-    "Bytes of request bodies that the app read.",
+    "Bytes of request bodies that the app read. Requests without any are not counted.",
     _EXCHANGE,
     "http.server.request.body.size",
 )

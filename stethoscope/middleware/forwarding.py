@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from types import SimpleNamespace
 from typing import Final, Protocol, TypeVar, cast
 
-from stethoscope.middleware.exchange import request_id
+from stethoscope.current import request_id
 
 HEADER: Final = "X-Request-ID"
 

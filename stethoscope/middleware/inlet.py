@@ -7,7 +7,8 @@ from typing import Final
 
 from stethoscope import names
 from stethoscope.names import OTHER_METHOD
-from stethoscope.store.recorder import HistogramSeries, Recorder, Scalar
+from stethoscope.store.recorder import Recorder
+from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar
 
 _SCHEMES: Final = frozenset(("http", "https", "ws", "wss"))
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
@@ -20,23 +21,6 @@ def known_methods() -> frozenset[str]:
     return frozenset(part.strip() for part in chosen.split(",")) if chosen else _METHODS
 
 
-class Outcome:
-    """The series of one method, scheme, route, status and error type."""
-
-    __slots__ = ("_duration", "_received", "_sends_body", "_sent")
-
-    def __init__(self, recorder: Recorder, labels: tuple[str, ...], *, sends_body: bool) -> None:
-        self._duration = recorder.histogram(names.REQUEST_DURATION, labels)
-        self._received = recorder.histogram(names.REQUEST_SIZE, labels)
-        self._sent = recorder.histogram(names.RESPONSE_SIZE, labels)
-        self._sends_body = sends_body
-
-    def record(self, seconds: float, received: int, sent: int) -> None:
-        self._duration.record(seconds)
-        self._received.record(received)
-        self._sent.record(sent if self._sends_body else 0)
-
-
 class Inlet:
     """For one method and scheme. Any thread."""
 
@@ -44,22 +28,15 @@ class Inlet:
         self._recorder = recorder
         self._method = method
         self._scheme = scheme
-        self._outcomes: dict[tuple[str, int, str], Outcome] = {}
+        self.sends_body = method != "HEAD"
+        self.outcomes: dict[tuple[str, int, str], RequestSeries] = {}
         self.active: Scalar = recorder.gauge(names.ACTIVE_REQUESTS, (method, scheme))
 
-    def outcome(self, route: str, status: int, error: str) -> Outcome:
-        key = (route, status, error)
-        try:
-            return self._outcomes[key]
-        except KeyError:
-            return self._add(key)
-
-    def _add(self, key: tuple[str, int, str]) -> Outcome:
-        route, status, error = key
-        labels = (self._method, route, str(status or ""), self._scheme, error)
-        outcome = Outcome(self._recorder, labels, sends_body=self._method != "HEAD")
-        if len(self._outcomes) < _MOST_REMEMBERED:  # what comes after that is in the overflow series, as a rule
-            self._outcomes[key] = outcome
+    def add_outcome(self, route: str, status: int, error: str) -> RequestSeries:
+        """The series of what is not in ``outcomes`` yet. Status 0 stands for none sent."""
+        outcome = self._recorder.request((self._method, route, str(status or ""), self._scheme, error))
+        if len(self.outcomes) < _MOST_REMEMBERED:  # what comes after that is in the overflow series, as a rule
+            self.outcomes[route, status, error] = outcome
         return outcome
 
     def first_byte(self, route: str) -> HistogramSeries:

@@ -14,9 +14,6 @@ from stethoscope.store.recorder import Recorder
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
-MARK: Final = "stethoscope"
-"""Key in the scope while we watch it, so that a second layer inside steps aside."""
-
 _MOST_FAILURES: Final = 1000
 _WATCHED: Final = frozenset(("http", "websocket"))
 
@@ -37,15 +34,17 @@ class Layer:
         self.recorder = recorder
         self._endpoints = endpoints
         self.inlets = Inlets(recorder)
-        self.excluded = settings.exclude
+        self.excluded = Exclusions(settings.exclude) if settings.exclude else None
         self._failures = 0
+        self._watches = True
         self.sends_id = "x-request-id" in settings.headers
         self.adds_headers = bool(settings.headers)
         self.timing = TimingHeaders(settings.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
-        if kind not in _WATCHED or MARK in scope or self._failures > _MOST_FAILURES:
+        outer = CURRENT.get()
+        if kind not in _WATCHED or not self._watches or (outer is not None and outer.is_for(scope)):
             return await self.app(scope, receive, send)
         if self._endpoints is not None and self._endpoints.serves(own_path(scope)):
             return await self._endpoints(scope, receive, send)
@@ -54,10 +53,6 @@ class Layer:
         except Exception as error:
             self.failed(error)
             return await self.app(scope, receive, send)
-        return await self._watch(exchange, scope)
-
-    async def _watch(self, exchange: Exchange | Conversation, scope: Scope) -> Any:
-        scope[MARK] = exchange
         # Set always, never only if unset: uvicorn runs requests of one connection in one context.
         token = CURRENT.set(exchange)
         try:
@@ -70,17 +65,25 @@ class Layer:
             exchange.close(None)
             return answer
         finally:
-            scope.pop(MARK, None)
             try:
                 CURRENT.reset(token)
             except ValueError:  # closed as a generator, in another context than the one it ran in
                 pass
 
-    def is_excluded(self, route: str) -> bool:
-        """Whether a route template, or a path, is one that the user does not want measured."""
-        return any(route == prefix or route.startswith(prefix.rstrip("/") + "/") for prefix in self.excluded)
-
     def failed(self, error: Exception) -> None:
         """One of our own failures: counted, logged once. After a thousand of them we leave the app alone."""
         self._failures += 1
+        self._watches = self._failures < _MOST_FAILURES
         self.recorder.failed("middleware", error)
+
+
+class Exclusions:
+    """Route templates and path prefixes that are not measured. A prefix is made of whole segments."""
+
+    def __init__(self, prefixes: tuple[str, ...]) -> None:
+        self._exact = frozenset(prefix.rstrip("/") for prefix in prefixes)
+        self._below = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes)
+
+    def path(self, path: str) -> bool:
+        """Whether a path, or a route template, is one of them."""
+        return path in self._exact or path.startswith(self._below)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Final
 
-from stethoscope.middleware.exchange import Current, request_id
+from stethoscope.current import Current, request_id
 from stethoscope.middleware.layer import Layer
 
 NO_REQUEST: Final = "-"

@@ -59,9 +59,13 @@ class Conversation:
         self._close_code = ""
         self._received = self._sent = self._bytes_received = self._bytes_sent = 0
         self._scheme = "wss" if scope.get("scheme") == "wss" else "ws"
-        self._measured = not layer.is_excluded(own_path(scope))
+        self._measured = layer.excluded is None or not layer.excluded.path(own_path(scope))
         if self._measured:
             layer.recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(1.0)
+
+    def is_for(self, scope: Scope) -> bool:
+        """Whether this is the connection of ``scope``, which middlewares in between may have copied."""
+        return scope is self._scope or scope.get("headers") is self._scope["headers"]
 
     @property
     def request_id(self) -> str:
@@ -105,7 +109,8 @@ class Conversation:
     def _record(self, recorder: Recorder, error: str) -> None:
         recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(-1.0)
         route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
-        if self._layer.is_excluded(route):
+        excluded = self._layer.excluded
+        if excluded is not None and excluded.path(route):
             return
         seconds = exchange.clock() - self._started
         labels = (route, self._scheme, error, self._close_code or str(_NO_CLOSE_FRAME))

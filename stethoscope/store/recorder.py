@@ -1,23 +1,16 @@
-"""Recording: the hot side of the store, and the seam where a compiled one would go.
+"""Where producers record: one recorder for each service of a process.
 
-A process has one recorder for each service. It makes itself a segment at its first record and none
-before, again so after a fork. The objects it hands out keep their place in the segment, so that
-recording is a few aligned stores in shared memory: no lock between processes, no system call.
-
-Threads: with the interpreter lock, ``view[i] += x`` on a memoryview is indivisible, because CPython
-(3.11 to 3.14) switches threads only at calls of Python functions and at backward jumps. Interpreters
-without that lock get the subclasses that take a lock of their own around each record.
+It hands out series (`stethoscope.store.series`) and gives them their place in this process's segment,
+which it makes at the first record and not before, and anew after a fork.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final, Protocol
 from weakref import WeakSet, ref
@@ -25,19 +18,17 @@ from weakref import WeakSet, ref
 from stethoscope import names
 from stethoscope.names import Kind, Metric
 from stethoscope.store import layout
-from stethoscope.store.buckets import buckets_for
 from stethoscope.store.folder import Claim, Folder
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import STEP, History
 from stethoscope.store.reader import Contents, read_image
-from stethoscope.store.segment import Segment, private_segment
+from stethoscope.store.segment import private_segment
+from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
 from stethoscope.store.snapshot import Snapshot
 
 logger = logging.getLogger("stethoscope")
 
 SERIES_CAP: Final = 2000
-_UNBOUND: Final = 0
-_NOWHERE: Final = memoryview(b"")
 _GROWTH_RETRY: Final = 5.0
 _HISTORY_LOCK: Final = "history.lock"
 
@@ -46,122 +37,6 @@ class FindFolder(Protocol):
     def __call__(self) -> Folder | None:
         """The folder to record into, or None when only private memory is left. Warns by itself."""
 
-
-class Scalar:
-    """A counter's or gauge's series in this process."""
-
-    __slots__ = ("_bind", "_word", "_words")
-
-    def __init__(self, bind: Callable[[Scalar], bool]) -> None:
-        self._bind = bind
-        self._word = _UNBOUND
-        self._words: memoryview[float] = _NOWHERE.cast("d")
-
-    def add(self, amount: float) -> None:
-        """Add ``amount``, a finite number. Any thread."""
-        word = self._word
-        if word:
-            self._words[word] += amount
-        elif self._bind(self):
-            self._words[self._word] += amount
-
-    def set(self, value: float) -> None:
-        """Set a gauge, and when that was. Any thread; the last one wins."""
-        if self._word or self._bind(self):
-            self._words[self._word] = value
-            self._words[self._word + 1] = time.time()
-
-    def get(self) -> float:
-        """What this process has recorded, without other workers."""
-        return float(self._words[self._word]) if self._word else 0.0
-
-    def attach(self, segment: Segment, word: int) -> None:
-        self._words, self._word = segment.words, word
-
-    def detach(self) -> None:
-        self._word = _UNBOUND
-
-
-class HistogramSeries:
-    """A histogram's series in this process."""
-
-    __slots__ = ("_bind_block", "_bounds", "_lanes", "_no_blocks", "_word", "_words", "blocks")
-
-    def __init__(self, metric: Metric, bind_block: Callable[[HistogramSeries, int], bool]) -> None:
-        buckets = buckets_for(metric)
-        self._bounds = buckets.bounds
-        self._bind_block = bind_block
-        self._no_blocks = (_UNBOUND,) * buckets.block_count
-        self.blocks: list[int] = list(self._no_blocks)
-        self._lanes: memoryview[int] = _NOWHERE.cast("I")
-        self._words: memoryview[float] = _NOWHERE.cast("d")
-        self._word = _UNBOUND
-
-    def record(self, value: float) -> None:
-        """Count one observation in base units, finite and not negative. Any thread.
-
-        The caller refuses all other values: see `Recorder.refuse`.
-        """
-        cell = bisect_left(self._bounds, value)
-        block = self.blocks[cell >> 6]
-        if block:
-            try:
-                self._lanes[block + (cell & 63)] += 1
-            except ValueError:  # a count of 2**32: go on in a fresh block
-                self._record_in_new_block(cell, value)
-                return
-            self._words[self._word] += value
-        else:
-            self._record_in_new_block(cell, value)
-
-    def _record_in_new_block(self, cell: int, value: float) -> None:
-        if self._bind_block(self, cell >> 6):
-            self._lanes[self.blocks[cell >> 6] + (cell & 63)] += 1
-            self._words[self._word] += value
-
-    def attach(self, segment: Segment, word: int) -> None:
-        self._words, self._lanes, self._word = segment.words, segment.lanes, word
-
-    def detach(self) -> None:
-        self.blocks = list(self._no_blocks)
-        self._word = _UNBOUND
-
-
-class _LockedScalar(Scalar):
-    """For interpreters without a global lock."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self, bind: Callable[[Scalar], bool]) -> None:
-        super().__init__(bind)
-        self._lock = threading.Lock()
-
-    def add(self, amount: float) -> None:
-        with self._lock:
-            super().add(amount)
-
-    def set(self, value: float) -> None:
-        with self._lock:
-            super().set(value)
-
-
-class _LockedHistogramSeries(HistogramSeries):
-    """For interpreters without a global lock."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self, metric: Metric, bind_block: Callable[[HistogramSeries, int], bool]) -> None:
-        super().__init__(metric, bind_block)
-        self._lock = threading.Lock()
-
-    def record(self, value: float) -> None:
-        with self._lock:
-            super().record(value)
-
-
-_FREE_THREADED: Final = not getattr(sys, "_is_gil_enabled", lambda: True)()
-_SCALAR: Final = _LockedScalar if _FREE_THREADED else Scalar
-_HISTOGRAM: Final = _LockedHistogramSeries if _FREE_THREADED else HistogramSeries
 
 _recorders: WeakSet[Recorder] = WeakSet()
 _never: Final = threading.Event()
@@ -208,6 +83,14 @@ class Recorder:
         series = self._find(metric, labels)
         assert isinstance(series, HistogramSeries)
         return series
+
+    def request(self, labels: tuple[str, ...]) -> RequestSeries:
+        """The three series of a request's outcome: duration, and body sizes both ways."""
+        return make_request(
+            self.histogram(names.REQUEST_DURATION, labels),
+            self.histogram(names.REQUEST_SIZE, labels),
+            self.histogram(names.RESPONSE_SIZE, labels),
+        )
 
     def refuse(self, metric: Metric) -> None:
         """Count an observation that can not be recorded: NaN, infinite, or negative where that means nothing."""
@@ -263,8 +146,8 @@ class Recorder:
 
     def _make(self, metric: Metric, labels: tuple[str, ...], *, overflow: bool) -> Scalar | HistogramSeries:
         if metric.kind is Kind.HISTOGRAM:
-            return _HISTOGRAM(metric, lambda series, block: self._attach(series, metric, labels, overflow, block))
-        return _SCALAR(lambda series: self._attach(series, metric, labels, overflow))
+            return make_histogram(metric, lambda series, block: self._attach(series, metric, labels, overflow, block))
+        return make_scalar(lambda series: self._attach(series, metric, labels, overflow))
 
     def _all_series(self) -> Iterator[Scalar | HistogramSeries]:
         for of_metric in self._series.values():
@@ -381,7 +264,7 @@ class _Place:
         self.segment = claim.segment if claim else private_segment()
         self._metrics: dict[str, int] = {}
         self._series: dict[int, int] = {}
-        self.dropped = _SCALAR(lambda series: False)
+        self.dropped = make_scalar(lambda series: False)
         self.attach(self.dropped, names.DROPPED_OBSERVATIONS, (), False, None)
 
     @property
