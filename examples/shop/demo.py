@@ -34,10 +34,17 @@ SETTLE_SECONDS = 3.0
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description="A shop, customers, and what was measured.")
     parser.add_argument("--seconds", type=float, help="end after this time (default: on Ctrl-C)")
-    parser.add_argument("--workers", type=int, default=2, help="processes of the server (default: 2)")
-    parser.add_argument("--customers", type=int, default=8, help="customers at once (default: 8)")
+    parser.add_argument("--workers", type=at_least_one, default=2, help="processes of the server (default: 2)")
+    parser.add_argument("--customers", type=at_least_one, default=8, help="customers at once (default: 8)")
     parser.add_argument("--port", type=int, help="port on 127.0.0.1 (default: a free one)")
     return parser.parse_args(words)
+
+
+def at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
 
 
 async def demo(options: argparse.Namespace) -> None:
