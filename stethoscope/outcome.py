@@ -6,6 +6,7 @@ from __future__ import annotations
 def error_type(error: BaseException) -> str:
     """``cancelled``, or the exception's class with its module unless built in."""
     kind = type(error)
-    if isinstance(error, GeneratorExit) or kind.__name__ in ("CancelledError", "Cancelled") and not isinstance(error, Exception):
+    cancelled = kind.__name__ in ("CancelledError", "Cancelled") and not isinstance(error, Exception)
+    if cancelled or isinstance(error, GeneratorExit):
         return "cancelled"
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,31 @@
+"""Reading what was recorded, from any code of the app's or of a script."""
+
+from __future__ import annotations
+
+from stethoscope.instruments.labelled import declare
+from stethoscope.settings import Settings
+from stethoscope.store.gather import Gatherer
+from stethoscope.store.home import find_folder
+from stethoscope.store.recorder import SERIES_CAP
+from stethoscope.store.registry import default_recorder
+from stethoscope.store.snapshot import Snapshot
+
+
+def snapshot(service: str | None = None) -> Snapshot:
+    """A merged view of all workers of this process's service, or of another service of this user on this host.
+
+    ``service`` is a name that was set explicitly (by ``service=``, ``STETHOSCOPE_SERVICE`` or
+    ``OTEL_SERVICE_NAME``); it is looked for in ``STETHOSCOPE_DIR`` or the default place. Nothing was
+    recorded under an unknown name: the snapshot then has no workers, and only families that say how
+    the store is. Takes milliseconds: not for an event loop's thread. Raises `SettingsError` when the
+    environment has mistakes.
+    """
+    if service is None:
+        declare()
+        return default_recorder().snapshot()
+    folder = find_folder(service, shared=True, directory=Settings.resolve().directory)()
+    gatherer = Gatherer(service, folder, list, SERIES_CAP)
+    try:
+        return gatherer.gather()
+    finally:
+        gatherer.close()
