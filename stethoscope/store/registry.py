@@ -11,10 +11,14 @@ from stethoscope.settings import Settings
 from stethoscope.store.home import find_folder
 from stethoscope.store.recorder import Recorder
 
+_Key = tuple[str, bool, str | None]
+"""Name of the service, whether it was named explicitly, and where segments live."""
+
 _lock: Final = threading.Lock()
-_recorders: Final[dict[tuple[str, bool, str | None], Recorder]] = {}
+_recorders: Final[dict[_Key, Recorder]] = {}
 _default: Recorder | None = None
-_default_is_provisional = False
+_provisional: _Key | None = None
+"""The default recorder's key while nobody has named its service: the first app to ask for one takes it over."""
 
 
 def recorder_for(settings: Settings, fallback_name: str) -> Recorder:
@@ -23,30 +27,48 @@ def recorder_for(settings: Settings, fallback_name: str) -> Recorder:
     The first one asked for becomes the default. What user metrics have recorded before, as can happen
     while a module is imported, moves along.
     """
-    global _default, _default_is_provisional
-    service, shared = settings.service or fallback_name, settings.service is not None
-    key = (service, shared, settings.directory)
+    global _provisional
     with _lock:
-        if key not in _recorders:
-            find = find_folder(service, shared=shared, directory=settings.directory)
-            if _default is not None and _default_is_provisional:
-                _default.move(find, service)
-                _recorders[key], _default_is_provisional = _default, False
-            else:
-                _recorders[key] = Recorder(service, find)
-        _default = _default or _recorders[key]
-        return _recorders[key]
+        recorder = _find(settings, fallback_name)
+        _provisional = None
+        return recorder
 
 
 def default_recorder() -> Recorder:
-    """Where metrics of the user's own go: the first app's service, or in a script that of the environment."""
-    global _default, _default_is_provisional
-    if _default is None:
-        settings = Settings.resolve()
-        recorder_for(settings, main_module())
-        _default_is_provisional = settings.service is None
-        assert _default is not None
-    return _default
+    """Where metrics of the user's own go: the first app's service, or in a script that of the environment.
+
+    Raises `SettingsError` when the environment has mistakes.
+    """
+    global _provisional
+    if _default is not None:
+        return _default
+    settings = Settings.resolve()
+    with _lock:
+        if _default is not None:
+            return _default
+        recorder = _find(settings, main_module())
+        if settings.service is None:
+            _provisional = _key(settings, main_module())
+        return recorder
+
+
+def _key(settings: Settings, fallback_name: str) -> _Key:
+    return (settings.service or fallback_name, settings.service is not None, settings.directory)
+
+
+def _find(settings: Settings, fallback_name: str) -> Recorder:
+    global _default
+    key = _key(settings, fallback_name)
+    if key not in _recorders:
+        service, shared, directory = key
+        find = find_folder(service, shared=shared, directory=directory)
+        if _provisional is not None:
+            _recorders[key] = _recorders.pop(_provisional)
+            _recorders[key].move(find, service)
+        else:
+            _recorders[key] = Recorder(service, find)
+    _default = _default or _recorders[key]
+    return _recorders[key]
 
 
 def main_module() -> str:
