@@ -77,7 +77,12 @@ class Folder:
     def __init__(self, path: str) -> None:
         """Make the folder if it is missing, and verify it. Raises `FolderError`."""
         self.path = path
+        self._descriptor = -1
         self._descriptor = _open_private_folder(path)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
     def create_segment(self) -> Claim:
         """Publish a new segment. Raises OSError: no room, no rights, folder gone.
@@ -180,7 +185,6 @@ class Folder:
                 os.close(descriptor)
         for name in self.names():
             self.remove(name)
-        os.close(self._descriptor)
         os.rmdir(self.path)
 
     def _remove_unless_locked(self, name: str) -> None:

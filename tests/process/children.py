@@ -43,6 +43,10 @@ class Child:
         assert self._pipe.poll(PATIENCE), f"process {self.pid} said nothing for {PATIENCE:g} s"
         return self._pipe.recv()
 
+    def has_spoken(self) -> bool:
+        """Whether there is something to hear."""
+        return self._pipe.poll(0)
+
     def say(self, word: object) -> None:
         self._pipe.send(word)
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from stethoscope.store import totals
 from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.totals import TOTALS, fold, read_totals
-from tests.process.children import running, start
+from tests.process.children import running
 from tests.process.stores import ACTIVE, KEPT, REQUESTS, SECONDS, bury, gatherer_in, recorder_in, segments, total, value
 
 SYSTEM_CALLS = ("open", "rename", "unlink", "pread", "fstat", "listdir", "close")
@@ -227,37 +228,28 @@ def test_damaged_totals_cost_their_own_counts_and_nothing_else(place: Path) -> N
 
 def test_no_counter_goes_back_for_any_reader_while_others_fold(place: Path) -> None:
     """B5: several processes read and fold at once while workers die as fast as they can."""
-    readers = [start(read_until_told, place) for _ in range(3)]
-    try:
-        for reader in readers:
-            reader.hear()
-        for _ in range(400):
+    with ExitStack() as stack:
+        readers = [stack.enter_context(running(read_a_hundred_times, place)) for _ in range(3)]
+        dead = 0
+        while not all(reader.has_spoken() for reader in readers):
             bury(place, {"/a": 1, "/b": 2}, active=1.0, kept=1.0)
-        for reader in readers:
-            reader.say("end")
-        answers = [reader.hear() for reader in readers]
-    finally:
-        for reader in readers:
-            reader.close()
-
-    assert [complaints for complaints, _ in answers] == [[], [], []]  # type: ignore[misc]
-    assert all(count > 20 for _, count in answers)  # type: ignore[misc]
+            dead += 1
+        assert [reader.hear() for reader in readers] == [[], [], []]
     seen = gatherer_in(place).gather()
-    assert (value(seen, REQUESTS, "/a"), value(seen, SECONDS, "/b"), total(seen, KEPT)) == (400, 800, 400)
+    assert (value(seen, REQUESTS, "/a"), value(seen, SECONDS, "/b"), total(seen, KEPT)) == (dead, 2 * dead, dead)
 
 
-def read_until_told(pipe: Connection, place: Path) -> None:
-    gatherer, before, complaints, count = gatherer_in(place), (0.0, 0.0, 0.0), [], 0
-    pipe.send("ready")
-    while not pipe.poll():
+def read_a_hundred_times(pipe: Connection, place: Path) -> None:
+    gatherer, before, complaints = gatherer_in(place), (0.0, 0.0, 0.0), []
+    for _ in range(100):
         seen = gatherer.gather()
         now = (value(seen, REQUESTS, "/a"), value(seen, SECONDS, "/b"), total(seen, KEPT))
         if any(later < earlier for later, earlier in zip(now, before, strict=True)):
             complaints.append(f"{before} -> {now}")
         if total(seen, ACTIVE):
             complaints.append("the dead are active")
-        before, count = now, count + 1
-    pipe.send((complaints, count))
+        before = now
+    pipe.send(complaints)
 
 
 def test_two_hundred_recycles_leave_one_file_and_a_scrape_as_quick_as_at_first(place: Path) -> None:
