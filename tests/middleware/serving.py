@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import cast
 
-from stethoscope.middleware.exchange import CURRENT
+from stethoscope.current import CURRENT
 
 
 @contextlib.contextmanager

@@ -177,6 +177,12 @@ class TestJSONFormatter:
         endless.append(endless)
         assert "[...]" in json.dumps(line_of("x", endless=endless)["endless"])
 
+    def test_values_are_structured_to_a_depth_of_eight(self) -> None:
+        deep: object = 1
+        for _ in range(10):
+            deep = [deep]
+        assert line_of("x", deep=deep)["deep"] == [[[[[[[["[[1]]"]]]]]]]]
+
     def test_extra_fields_never_take_the_place_of_ours(self) -> None:
         fields = line_of("sold", level="gold", logger="x", timestamp=1, exception="none")
         assert (fields["level"], fields["logger"]) == ("INFO", "shop")

@@ -40,6 +40,7 @@ def test_every_json_line_of_a_request_has_its_id(kind: Kind, tmp_path: Path) -> 
     assert ids["uvicorn.error", "Application startup complete."] is None
     access = {text.split('"')[1]: id for (logger, text), id in ids.items() if logger == "uvicorn.access"}
     assert access == {f"GET {path} HTTP/1.1": f"id-{path[1:]}" for path in PATHS}
+    assert not any("color_message" in record for record in records)
     (failed,) = (record["exception"] for record in records if "exception" in record)
     assert (failed["type"], failed["message"]) == ("LookupError", "sold out")
 

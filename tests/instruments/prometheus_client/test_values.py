@@ -108,6 +108,7 @@ class TestAdopted:
         assert number(recorder, "sold") == 6.0
         sold._value.set(4)  # as code does that mirrors a counter kept elsewhere
         assert number(recorder, "sold") == 9.0
+        assert names.REFUSED_OBSERVATIONS.name not in recorder.snapshot().families
 
     def test_removed_label_values_that_come_again_go_on(self, recorder: Recorder) -> None:
         sold = Counter("sold", "Sold.", ["sku"])
@@ -126,6 +127,12 @@ class TestAdopted:
         snapshot = recorder.snapshot()
         assert {"mine", "theirs"}.isdisjoint(snapshot.families)
         assert b"mine" not in foreign(snapshot, openmetrics=False)
+
+    def test_a_namesake_in_another_registry_is_not_counted_in(self, recorder: Recorder) -> None:
+        Counter("sold", "Sold.", registry=prometheus_client.CollectorRegistry()).inc(5)
+        Counter("sold", "Sold.").inc()
+        Counter("sold", "Sold.", registry=None).inc(5)
+        assert number(recorder, "sold") == 1.0
 
     def test_a_metric_registered_after_it_counted_is_carried_over(self, recorder: Recorder) -> None:
         late = Counter("late", "Late.", registry=None)
