@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from stethoscope.dashboards.access import Rule, holds, loopback
 from stethoscope.dashboards.metrics import Foreign, MetricsPage, OnError
 from stethoscope.dashboards.responses import Response, problem, respond
+from stethoscope.middleware.exchange import own_path
 from stethoscope.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 
 _ALLOW = (b"allow", b"GET, HEAD")
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="stethoscope"')
-
-
-def route_path(scope: Scope) -> str:
-    """The path without the ``root_path`` under which a server or an outer app mounts us."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def log_once(logger: logging.Logger) -> OnError:
@@ -84,7 +78,7 @@ class Endpoints:
         self._under: tuple[str, ...] = (f"{prefix}/",) if token else ()
 
     def serves(self, path: str) -> bool:
-        """Whether ``path`` (see `route_path`) is ours. Cheap: asked on every request."""
+        """Whether ``path`` (of the app, without ``root_path``) is ours. Cheap: asked on every request."""
         return path in self._exact or path.startswith(self._under)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +90,7 @@ class Endpoints:
             await respond(await self._answer(scope), scope, send)
 
     async def _answer(self, scope: Scope) -> Response:
-        path = _bare(route_path(scope))
+        path = _bare(own_path(scope))
         try:
             refusal = self._refusal(path, scope)
         except Exception as error:

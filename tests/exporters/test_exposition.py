@@ -179,6 +179,16 @@ def test_counts_and_sums_are_never_negative_or_no_number(format: Format) -> None
     assert {value for name, value in values if name in ("things_total", "size_bytes_sum")} == {"0.0"}
 
 
+@given(st.lists(st.one_of(st.sampled_from([0.0, 1.0, 10.0, 1e6]), st.floats(0, 1e9))))
+def test_a_bucket_counts_what_is_at_or_below_its_bound(values: list[float]) -> None:
+    """B7, B26: exactly, in whatever order the values came, and the last is the count."""
+    given = snapshot(Family(HISTOGRAM, (histogram(HISTOGRAM, ["", ""], values),)))
+    lines = page(given, TEXT).splitlines()
+    for text, upper in (("1.0", 1.0), ("10.0", 10.0), ("1e+06", 1e6), ("+Inf", math.inf)):
+        assert f'size_bytes_bucket{{le="{text}"}} {sum(value <= upper for value in values)}' in lines
+    assert f"size_bytes_count {len(values)}" in lines
+
+
 @FORMATS
 def test_overflow_series_has_no_label_but_its_mark(format: Format) -> None:
     """B26: and a metric's own empty labels are left out, so that it cannot be taken for another."""

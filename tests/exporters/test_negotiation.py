@@ -33,6 +33,8 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         'application/openmetrics-text; version="1.0.0"',
         "application/*",
         "application/openmetrics-text, */*",
+        "*/*, application/openmetrics-text",
+        "text/plain;version=1.0.0, application/openmetrics-text;q=0.5",
         "application/openmetrics-text, text/plain",
         "text/plain;q=0, */*",
         "text/*;q=0.1, application/openmetrics-text;q=0.2",
