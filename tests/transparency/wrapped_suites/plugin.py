@@ -1,7 +1,8 @@
 """A pytest plugin for another project's suite: every app that a test client calls is wrapped at one seam.
 
-The seams are where Starlette's TestClient and httpx's ASGITransport keep the app that they call. No test
-is edited: what the tests themselves hold (`client.app`) stays the app.
+The seams are where Starlette's TestClient and httpx's ASGITransport keep the app that they call, and what
+uvicorn's protocols and lifespan get of its Config. No test is edited: what the tests themselves hold
+(`client.app`, `config.loaded_app`) stays the app.
 
 WRAPPED_SUITES_MODE says what to wrap with: `bare` (nothing), `without-headers` or `default-headers`.
 WRAPPED_SUITES_REPORT is the folder to which each process writes what it saw.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
@@ -68,6 +70,24 @@ def pytest_configure(config: pytest.Config) -> None:
     wrap_test_client(at_the_seam)
     for library in ("httpx", "httpx2"):
         wrap_transport(importlib.import_module(library).ASGITransport, at_the_seam)
+    patch.setattr(importlib.import_module("uvicorn").Config, "loaded_app", LoadedApp(at_the_seam), raising=False)
+
+
+class LoadedApp:
+    """Descriptor in place of `Config.loaded_app`: what serves gets the app wrapped, everyone else the app."""
+
+    def __init__(self, wrap: Callable[[App], App]) -> None:
+        self.wrap = wrap
+
+    def __set__(self, config: object, app: App) -> None:
+        vars(config)["loaded_app"] = app
+        vars(config)["loaded_app_wrapped"] = self.wrap(app)
+
+    def __get__(self, config: object, owner: type) -> App:
+        reader = str(sys._getframe(1).f_globals["__name__"])
+        serves = reader.startswith(("uvicorn.protocols", "uvicorn.lifespan"))
+        app: App = vars(config)["loaded_app_wrapped" if serves else "loaded_app"]
+        return app
 
 
 def wrap_transport(transport: type, wrap: Callable[[App], App]) -> None:

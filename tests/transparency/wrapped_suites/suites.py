@@ -25,7 +25,7 @@ TRANSPARENCY_FOLDER = Path(__file__).parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A distribution that carries its tests, and the ones of them that cannot run here, with the reason."""
+    """A distribution that carries its tests, and files or tests that are left out, with the reason."""
 
     name: str
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +116,8 @@ def run_suite(suite: Suite, mode: str, *tests: str) -> Run:
 def pytest_arguments(suite: Suite) -> list[str]:
     # Other people's suites are not written for random order.
     quiet = ["-q", "-n", "2", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "wrapped_suites.plugin"]
-    return [*quiet, *(part for test in suite.left_out for part in ("--deselect", test))]
+    # A whole file is left out before it is imported, a test after it was collected.
+    return [*quiet, *(f"{'--deselect' if '::' in test else '--ignore'}={test}" for test in suite.left_out)]
 
 
 def environment(mode: str, report: str) -> dict[str, str]:
