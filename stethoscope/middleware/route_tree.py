@@ -64,6 +64,11 @@ class _Place:
     patterns: tuple[Pattern[str], ...]
     mount: str | None = None
 
+    def leads(self, scope: Scope) -> bool:
+        """Whether the path leads here. For a mount it is what was mounted: an app below may have changed the rest."""
+        path = _path_in_app(scope) if self.mount is None else _mounted(scope) + "/"
+        return self.rest(path) is not None
+
     def rest(self, path: str) -> str | None:
         """What the mounts on the way leave of ``path``; None where it does not lead here."""
         for pattern in self.patterns:
@@ -115,12 +120,10 @@ class _RouteTree:
 
     def search(self, scope: Scope, entry: _Entry, endpoint: object) -> str | None:
         """The template where it depends on the path: which of several places, or beyond them all."""
-        places = entry.places or self.entries.get(id(endpoint), entry).places
-        path = _path_in_app(scope)
-        for place in places:
-            if place.rest(path) is not None:
+        for place in entry.places or self.entries.get(id(endpoint), entry).places:
+            if place.leads(scope):
                 return place.within(scope)
-        return self._beyond(scope, path)
+        return self._beyond(scope, entry.key)
 
     def _scan(self, routes: Iterable[object]) -> None:
         found: dict[int, _Entry] = {}
@@ -138,19 +141,19 @@ class _RouteTree:
         self._mounts = tuple(sorted(mounts, key=lambda place: -len(place.patterns)))
         self.entries = unknown | found
 
-    def _beyond(self, scope: Scope, path: str) -> str | None:
+    def _beyond(self, scope: Scope, key: object) -> str | None:
         """For a route that is not in the tree: what the mounts on the way to it are called.
 
         Its router is hidden in a callable without ``routes`` or ``app``. Where the mounts that are
-        known explain all of ``root_path``, its own route follows; else it is not known how far the
-        rest is static.
+        known explain all of ``root_path``, its own template follows; else it is not known how far
+        the rest is static.
         """
-        for mount in self._mounts:
-            rest = mount.rest(path)
-            if rest is not None and mount.mount is not None:
-                own = getattr(scope.get("route"), "path_format", None)
-                whole = path.removesuffix(rest) == _mounted(scope)
-                return mount.mount + (own if own and whole else _TAIL)
+        mounted = _mounted(scope) + "/"
+        for place in self._mounts:
+            rest = place.rest(mounted)
+            if rest is not None and place.mount is not None:
+                own = getattr(key, "path_format", None) if rest == "/" else None
+                return place.mount + (own or _TAIL)
         return None
 
 

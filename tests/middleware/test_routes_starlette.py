@@ -1,0 +1,194 @@
+"""Route templates of Starlette apps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from stethoscope.middleware import routes as routes_module
+from stethoscope.names import UNMATCHED_ROUTE
+from tests.middleware.observed import Observed, call, http_scope
+
+
+async def ok(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def boom(request: Request) -> Response:
+    raise KeyError("boom")
+
+
+async def talk(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.receive()
+
+
+@pytest.fixture
+def no_roots_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process keeps the first few application roots it sees; other tests have roots too."""
+    monkeypatch.setattr(routes_module, "_roots", {})
+
+
+def hidden(app: ASGIApp) -> ASGIApp:
+    """``app`` behind a callable that does not say what it wraps."""
+
+    async def wrapper(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    return wrapper
+
+
+def test_a_parameter_is_a_placeholder_whatever_its_convertor(tmp_path: Path) -> None:
+    routes = [Route("/items/{number:int}", ok), Route("/files/{name:path}", ok), Route("/ids/{id:uuid}", ok)]
+    app = Observed(Starlette(routes=routes), tmp_path)
+    assert app.get("/items/7") == (200, "/items/{number}")
+    assert app.get("/files/a/b/c") == (200, "/files/{name}")
+    assert app.get("/ids/67a5eb08-6a3c-4b0f-9d4c-3f0a3b1c2d3e") == (200, "/ids/{id}")
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/items/none", "/items/7/", "/items/7/more"])
+def test_what_matches_no_route_has_none(path: str, tmp_path: Path) -> None:
+    """B15"""
+    app = Observed(Starlette(routes=[Route("/items/{number:int}", ok)]), tmp_path)
+    assert app.get(path)[1] == UNMATCHED_ROUTE
+
+
+def test_a_405_and_an_exception_have_their_route(tmp_path: Path) -> None:
+    """B15"""
+    app = Observed(Starlette(routes=[Route("/boom/{number}", boom)]), tmp_path)
+    assert app.request("POST", "/boom/7") == (405, "/boom/{number}")
+    assert app.get("/boom/7") == (500, "/boom/{number}")
+
+
+def test_a_mount_with_parameters_does_not_show_what_it_matched(tmp_path: Path) -> None:
+    """B15"""
+    teams = Mount("/teams/{team}", routes=[Route("/members/{number}", ok)])
+    tenant = Starlette(routes=[Route("/", ok), Route("/users/{number}", ok), teams])
+    app = Observed(Starlette(routes=[Mount("/tenants/{tenant}", app=tenant)]), tmp_path)
+    assert app.get("/tenants/acme/") == (200, "/tenants/{tenant}/")
+    assert app.get("/tenants/acme/users/7") == (200, "/tenants/{tenant}/users/{number}")
+    path = "/tenants/acme/teams/blue/members/7"
+    assert app.get(path) == (200, "/tenants/{tenant}/teams/{team}/members/{number}")
+    assert app.request("POST", "/tenants/acme/users/7") == (405, "/tenants/{tenant}/users/{number}")
+    assert app.get("/tenants/acme/nothing") == (404, UNMATCHED_ROUTE)
+    assert app.get("/tenants/acme/users/7/") == (307, UNMATCHED_ROUTE)
+
+
+def test_an_app_mounted_twice_has_the_prefix_by_which_it_was_reached(tmp_path: Path) -> None:
+    sub = Starlette(routes=[Route("/users/{number}", ok)])
+    routes = [Mount("/old", app=sub), Mount("/tenants/{tenant}", app=sub), Mount("/new", app=Router(sub.routes))]
+    app = Observed(Starlette(routes=routes), tmp_path)
+    assert app.get("/old/users/7") == (200, "/old/users/{number}")
+    assert app.get("/tenants/acme/users/7") == (200, "/tenants/{tenant}/users/{number}")
+    assert app.get("/new/users/7") == (200, "/new/users/{number}")
+
+
+def test_a_route_mounted_after_the_first_request_is_found(tmp_path: Path) -> None:
+    inner = Starlette(routes=[Mount("/a/{x}", routes=[Route("/b", ok)])])
+    app = Observed(inner, tmp_path)
+    assert app.get("/a/1/b") == (200, "/a/{x}/b")
+    inner.mount("/c/{y}", Router([Route("/d", ok)]))
+    assert app.get("/c/1/d") == (200, "/c/{y}/d")
+
+
+def test_static_files_are_one_route(tmp_path: Path) -> None:
+    """A14"""
+    static = StaticFiles(directory=Path(__file__).parent)
+    app = Observed(Starlette(routes=[Mount("/static", app=static)]), tmp_path)
+    assert app.get("/static/observed.py") == (200, "/static/{path}")
+    assert app.get("/static/nothing") == (404, "/static/{path}")
+
+
+def test_a_mount_is_seen_through_its_middlewares(tmp_path: Path) -> None:
+    routes = [Route("/users/{number}", ok)]
+    wrapped = Mount("/a/{x}", app=GZipMiddleware(Starlette(routes=routes)))
+    listed = Mount("/b/{x}", routes=routes, middleware=[Middleware(GZipMiddleware)])
+    app = Observed(Starlette(routes=[wrapped, listed]), tmp_path)
+    assert app.get("/a/1/users/7") == (200, "/a/{x}/users/{number}")
+    assert app.get("/b/1/users/7") == (200, "/b/{x}/users/{number}")
+
+
+def test_below_a_mount_that_hides_its_app_as_much_is_said_as_is_known(tmp_path: Path) -> None:
+    inner = Starlette(routes=[Route("/users/{number}", ok), Mount("/deep/{z}", routes=[Route("/{number}", ok)])])
+    routes = [Route("/users", ok), Mount("/hidden/{x}", app=hidden(inner))]
+    app = Observed(Starlette(routes=routes), tmp_path)
+    assert app.get("/hidden/1/users/7") == (200, "/hidden/{x}/users/{number}")
+    assert app.get("/hidden/1/deep/2/7") == (200, "/hidden/{x}/{path}")
+    assert app.get("/hidden/1/nothing") == (404, "/hidden/{x}/{path}")
+
+
+def test_an_app_that_makes_its_routes_anew_is_not_searched_for_ever(tmp_path: Path) -> None:
+    async def anew(scope: Scope, receive: Receive, send: Send) -> None:
+        await Starlette(routes=[Route("/{number}", lambda request: PlainTextResponse("ok"))])(scope, receive, send)
+
+    class Routes(list[Mount]):
+        looks = 0
+
+        def __iter__(self):  # type: ignore[no-untyped-def] # the parent's is generic
+            Routes.looks += 1
+            return super().__iter__()
+
+    app = Starlette()
+    app.router.routes = Routes([Mount("/anew", app=anew)])  # type: ignore[assignment]
+    observed = Observed(app, tmp_path)
+    for _ in range(300):
+        call(observed.app, http_scope("GET", "/anew/7"))
+    # One look a request is the router's own.
+    assert Routes.looks < 400
+    assert observed.get("/anew/7") == (200, "/anew/{number}")
+
+
+def test_hosts_are_no_part_of_a_route(tmp_path: Path) -> None:
+    """A14"""
+    api = Router([Route("/users/{number}", ok), Mount("/a/{x}", routes=[Route("/b", ok)])])
+    app = Observed(Starlette(routes=[Host("{sub}.example.org", app=api)]), tmp_path)
+    headers = [(b"host", b"evil.example.org")]
+    assert app.get("/users/7", headers=headers) == (200, "/users/{number}")
+    assert app.get("/a/1/b", headers=headers) == (200, "/a/{x}/b")
+    assert app.get("/nothing", headers=headers) == (404, UNMATCHED_ROUTE)
+
+
+@pytest.mark.usefixtures("no_roots_yet")
+def test_the_application_root_is_part_of_a_route(tmp_path: Path) -> None:
+    """B15. OpenTelemetry HTTP conventions, `http.route`: it should include the application root."""
+    sub = Mount("/tenants/{tenant}", routes=[Route("/users/{number}", ok)])
+    app = Observed(Starlette(routes=[Route("/items/{number}", ok), sub]), tmp_path)
+    assert app.get("/shop/items/7", root_path="/shop") == (200, "/shop/items/{number}")
+    assert app.get("/items/7", root_path="/shop/") == (200, "/shop/items/{number}")
+    path = "/shop/tenants/acme/users/7"
+    assert app.get(path, root_path="/shop") == (200, "/shop/tenants/{tenant}/users/{number}")
+
+
+@pytest.mark.usefixtures("no_roots_yet")
+def test_invented_application_roots_leave_the_number_of_routes_bounded(tmp_path: Path) -> None:
+    """A14: daphne lets a request header choose the root."""
+    app = Observed(Starlette(routes=[Route("/items/{number}", ok)]), tmp_path)
+    routes = {app.get("/items/7", root_path=f"/root{number}")[1] for number in range(30)}
+    assert len(routes) <= 10
+    assert "/items/{number}" in routes
+
+
+def test_an_app_inside_of_a_mount_of_an_app_without_the_layer_has_its_whole_route(tmp_path: Path) -> None:
+    app = Observed(Starlette(routes=[Route("/users/{number}", ok)]), tmp_path)
+    outer = Starlette(routes=[Mount("/tenants/{tenant}", app=app.app)])
+    call(outer, http_scope("GET", "/tenants/acme/users/7"))
+    before = app._routes("http_server_request_duration_seconds_count")
+    assert list(before) == ["/tenants/{tenant}/users/{number}"]
+
+
+def test_websockets_have_routes(tmp_path: Path) -> None:
+    mount = Mount("/tenants/{tenant}", routes=[WebSocketRoute("/talk/{number}", talk)])
+    app = Observed(Starlette(routes=[WebSocketRoute("/talk/{number}", talk), mount]), tmp_path)
+    assert app.websocket("/talk/7") == "/talk/{number}"
+    assert app.websocket("/tenants/acme/talk/7") == "/tenants/{tenant}/talk/{number}"
+    assert app.websocket("/nothing") == UNMATCHED_ROUTE
