@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from stethoscope import names
@@ -16,8 +19,11 @@ from stethoscope.store.folder import SUFFIX, Folder, is_alive
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
 from stethoscope.store.snapshot import Family, Series, Snapshot
-from stethoscope.store.totals import fold, read_totals, totals_identity
+from stethoscope.store.totals import TOTALS, fold, read_totals, totals_identity
 
+logger = logging.getLogger("stethoscope")
+
+_OTHER_VERSION: Final = re.compile(r"[0-9a-f]+\.v[0-9]+\.segment")
 _ATTEMPTS: Final = 10
 """How often a reading starts over because a fold happened meanwhile. Folds are as rare as deaths."""
 
@@ -27,12 +33,22 @@ def let_others_run() -> None:
     time.sleep(0)
 
 
+@dataclass(slots=True)
+class _Reading:
+    """What was found in the folder."""
+
+    totals: Sequence[Part] = ()
+    parts: list[Part] = field(default_factory=list)
+    identities: set[bytes] = field(default_factory=set)
+    """Segments whose counts are in the totals or the parts."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    size: int = 0
+
+
 class Gatherer:
     """Takes snapshots of one service. Safe in any thread; one snapshot at a time."""
 
-    def __init__(
-        self, service: str, folder: Folder | None, private: Callable[[], Sequence[Contents]], cap: int
-    ) -> None:
+    def __init__(self, service: str, folder: Folder | None, private: Callable[[], Sequence[Part]], cap: int) -> None:
         self.service = service
         self._folder = folder
         self._private = private
@@ -41,25 +57,28 @@ class Gatherer:
         self._readers: dict[str, SegmentReader] = {}
         self._merger = Merger()
         self._totals: Contents | None = None
+        self._warned: set[str] = set()
 
     def gather(self) -> Snapshot:
         """A merged view of all workers, dead and alive; then folds the dead. Raises nothing for bad files: they are counted."""
         with self._lock:
-            private = [Part(contents, alive=True) for contents in self._private()]
-            parts, skipped, size = self._parts(self._folder) if self._folder else ([], Counter[str](), 0)
-            families, conflicts = self._merger.merge([*parts, *private], let_others_run)
+            private = self._private()
+            reading = self._read_between_folds(self._folder) if self._folder else _Reading()
+            # What this process was about to publish may have been published since.
+            private = [part for part in private if part.contents.identity not in reading.identities]
+            parts = [*reading.totals, *reading.parts, *private]
+            families, conflicts = self._merger.merge(parts, let_others_run)
             if conflicts:
-                skipped["conflict"] += conflicts
-            if self._folder and not all(part.alive for part in parts if part.contents.index is not self._totals_index):
+                reading.skipped["conflict"] += conflicts
+            if self._folder and not all(part.alive for part in reading.parts):
                 with suppress(OSError):
                     fold(self._folder, self._cap)
-        workers = tuple(sorted(part.contents.pid for part in [*parts, *private] if part.alive))
-        families.update(_own_families(len(workers), size, skipped, bool(private)))
+        workers = tuple(sorted(part.contents.pid for part in parts if part.alive))
+        is_private = any(part.alive for part in private)
+        families.update(_own_families(len(workers), reading.size, reading.skipped, is_private))
         return Snapshot(self.service, time.time(), dict(sorted(families.items())), workers)
 
-    _totals_index: object = None
-
-    def _parts(self, folder: Folder) -> tuple[list[Part], Counter[str], int]:
+    def _read_between_folds(self, folder: Folder) -> _Reading:
         for _ in range(_ATTEMPTS):
             before = totals_identity(folder)
             reading = self._read(folder)
@@ -67,42 +86,43 @@ class Gatherer:
                 break
         return reading
 
-    def _read(self, folder: Folder) -> tuple[list[Part], Counter[str], int]:
-        skipped: Counter[str] = Counter()
-        parts = []
-        folded: set[bytes] = set()
-        size = 0
-        self._totals_index = None
+    def _read(self, folder: Folder) -> _Reading:
+        reading = _Reading()
         try:
-            totals = self._totals = read_totals(folder)
+            self._totals = read_totals(folder)
         except Damaged as error:
-            totals = self._totals = None
-            skipped[_reason(error)] += 1
+            self._totals = None
+            self._skip(reading, TOTALS, error)
         except OSError as error:  # out of descriptors, say: without the totals all counters would go back
-            totals = self._totals
-            skipped[_reason(error)] += 1
-        if totals:
-            parts.append(Part(totals, alive=False))
-            folded = totals.index.folded
-            size += len(totals.data)
-            self._totals_index = totals.index
-        for reader in self._present(folder, skipped):
+            self._skip(reading, TOTALS, error)
+        if self._totals:
+            reading.totals = [Part(self._totals, alive=False)]
+            reading.identities |= self._totals.index.folded
+            reading.size = len(self._totals.data)
+        for name in self._present(folder, reading):
             try:
-                contents = reader.read()
-                alive = is_alive(reader.descriptor)
-                size += os.fstat(reader.descriptor).st_blocks * 512
+                self._read_segment(self._readers[name], reading)
+                if self._readers[name].damaged:
+                    raise Damaged("damaged")
             except (Damaged, OSError) as error:
-                skipped[_reason(error)] += 1
-                continue
-            if reader.damaged:
-                skipped["damaged"] += 1
-            if contents.identity not in folded:
-                parts.append(Part(contents, alive))
-        return parts, skipped, size
+                self._skip(reading, name, error)
+        return reading
 
-    def _present(self, folder: Folder, skipped: Counter[str]) -> Iterable[SegmentReader]:
-        """Readers of the segments that are there now; forgets those that are gone."""
-        present = {name for name in folder.names() if name.endswith(SUFFIX)}
+    def _read_segment(self, reader: SegmentReader, reading: _Reading) -> None:
+        contents = reader.read()
+        alive = is_alive(reader.descriptor)
+        reading.size += os.fstat(reader.descriptor).st_blocks * 512
+        if contents.identity not in reading.identities:
+            reading.identities.add(contents.identity)
+            reading.parts.append(Part(contents, alive))
+
+    def _present(self, folder: Folder, reading: _Reading) -> Iterable[str]:
+        """Names of the segments that are there now and have a reader; forgets those that are gone."""
+        names = folder.names()
+        present = {name for name in names if name.endswith(SUFFIX)}
+        for name in names:
+            if _OTHER_VERSION.fullmatch(name) and name not in present:
+                self._skip(reading, name, Damaged("version"))
         gone = self._readers.keys() - present
         for name in gone:
             self._readers.pop(name).close()
@@ -114,18 +134,26 @@ class Gatherer:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                skipped[_reason(error)] += 1
-        return list(self._readers.values())
+                self._skip(reading, name, error)
+        return list(self._readers)
+
+    def _skip(self, reading: _Reading, name: str, error: Exception) -> None:
+        reason = str(error) if isinstance(error, Damaged) else "unreadable"
+        reading.skipped[reason] += 1
+        if reason not in self._warned:
+            self._warned.add(reason)
+            logger.warning(
+                "%s in the store of %r can not be read and is left out (%s); the rest is served, further ones are only counted",
+                name,
+                self.service,
+                reason if isinstance(error, Damaged) else f"{reason}: {error}",
+            )
 
     def close(self) -> None:
         with self._lock:
             for reader in self._readers.values():
                 reader.close()
             self._readers.clear()
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, Damaged) else "unreadable"
 
 
 def _own_families(workers: int, size: int, skipped: Counter[str], private: bool) -> dict[str, Family]:

@@ -61,7 +61,7 @@ class Index:
         while self.parsed < used and not self.damaged:
             try:
                 self.parsed = self._read_record(data, self.parsed, used)
-            except (ValueError, TypeError, IndexError, RecursionError, struct.error):
+            except (ValueError, TypeError, IndexError, OverflowError, RecursionError, struct.error):
                 self.damaged = True
 
     def _read_record(self, data: bytes, start: int, used: int) -> int:

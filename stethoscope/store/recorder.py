@@ -21,7 +21,8 @@ from stethoscope.store import layout
 from stethoscope.store.folder import Claim, Folder
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import STEP, History
-from stethoscope.store.reader import Contents, read_image
+from stethoscope.store.merge import LIVE_ONLY, Part
+from stethoscope.store.reader import read_image
 from stethoscope.store.segment import private_segment
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
 from stethoscope.store.snapshot import Snapshot
@@ -39,7 +40,6 @@ class FindFolder(Protocol):
 
 
 _recorders: WeakSet[Recorder] = WeakSet()
-_never: Final = threading.Event()
 
 
 class Recorder:
@@ -66,6 +66,8 @@ class Recorder:
         self._place: _Place | None = None
         self._sealed: list[bytes] = []
         self._full_until = 0.0
+        self._attaching = False
+        self._housekeeper: Housekeeper | None = None
         self._warned: set[str] = set()
 
     # What producers call
@@ -161,18 +163,23 @@ class Recorder:
         if os.getpid() != self._process:  # forked by something that runs no hooks of Python
             self._after_fork()
         with self._lock:
-            if time.monotonic() < self._full_until:
+            # Attaching already: a signal handler or a finalizer has interrupted this thread half-way through.
+            if self._attaching or time.monotonic() < self._full_until:
                 return self._drop()
+            self._attaching = True
             try:
                 self._here().attach(series, metric, labels, overflow, block)
             except OSError as error:
                 self._full_until = time.monotonic() + _GROWTH_RETRY
                 self.warn_once("full", "the store can not grow, new series are lost until there is room: %s", error)
                 return self._drop()
+            finally:
+                self._attaching = False
             return True
 
     def _drop(self) -> bool:
-        self._here().dropped.add(1.0)
+        if self._place is not None:
+            self._place.dropped.add(1.0)
         return False
 
     def _here(self) -> _Place:
@@ -180,8 +187,16 @@ class Recorder:
         with self._lock:
             if self._place is None:
                 self._place = self._settle()
-                Housekeeper(self).start()
+                self._hire_housekeeper()
             return self._place
+
+    def _hire_housekeeper(self) -> None:
+        if self._housekeeper is None:
+            self._housekeeper = Housekeeper(self)
+            try:
+                self._housekeeper.start()
+            except RuntimeError as error:  # no more threads, or the interpreter is about to end
+                self.warn_once("housekeeper", "numbers of ended workers are only cleared away when someone asks for metrics: %s", error)
 
     def _settle(self) -> _Place:
         folder = self._find_folder()
@@ -198,21 +213,24 @@ class Recorder:
         with self._lock:
             place = self._here()
             if place.gatherer is None:
-                place.gatherer = Gatherer(self.service, place.folder, self._private_contents, self._cap)
+                place.gatherer = Gatherer(self.service, place.folder, self._private_parts, self._cap)
             return place.gatherer
 
-    def _private_contents(self) -> list[Contents]:
+    def _private_parts(self) -> list[Part]:
         """What this process has recorded and no file shows."""
         with self._lock:
             place = self._here()
-            images = list(self._sealed) if place.published else [*self._sealed, place.segment.image()]
-        return [read_image(image) for image in images]
+            parts = [Part(read_image(image), alive=False) for image in self._sealed]
+            if not place.published:
+                parts.append(Part(read_image(place.segment.image()), alive=True))
+        return parts
 
     # Keeping house
 
     def keep_house(self) -> None:
         """Repair what has happened to the folder, and put a snapshot aside if this worker is the one to do so."""
-        if not self._here().published and self._here().claim is not None:
+        place = self._here()
+        if not place.published and (place.claim is not None or self._could_publish()):
             self.move(self._find_folder)
         self._publish_sealed()
         folder = self._here().folder
@@ -221,6 +239,16 @@ class Recorder:
                 if mine and History(folder).due():
                     History(folder).put_aside(self.snapshot())
 
+    def _could_publish(self) -> bool:
+        """Whether a segment can be made by now: the disk may have been full when this process started."""
+        try:
+            folder = self._find_folder()
+            if folder is not None:
+                folder.create_segment().withdraw()
+        except OSError:
+            return False
+        return folder is not None
+
     def move(self, find_folder: FindFolder, service: str | None = None) -> None:
         """Go on in another folder, and take along what this process has recorded."""
         with self._lock:
@@ -228,13 +256,24 @@ class Recorder:
             self._find_folder = find_folder
             old, self._place = self._place, None
             if old is not None:
+                gauges = list(self._living_gauges())
                 for series in self._all_series():
                     series.detach()
                 # Detached means still: no thread can be between reading a series' place and using it.
                 self._sealed.append(old.segment.image())
                 old.leave()
+                for gauge, word in gauges:
+                    gauge.take_over(old.segment.words[word], old.segment.words[word + 1])
         if old is not None:
             self._publish_sealed()
+
+    def _living_gauges(self) -> Iterator[tuple[Scalar, int]]:
+        """Gauges that end with their worker, and where they are: what has gone up must still come down after a move."""
+        for name, metric in self._metrics.items():
+            if metric.kind is Kind.GAUGE and metric.merge in LIVE_ONLY:
+                for series in [*self._series[name].values(), *filter(None, [self._overflows.get(name)])]:
+                    if isinstance(series, Scalar) and series.word:
+                        yield series, series.word
 
     def _publish_sealed(self) -> None:
         """Put what this process recorded elsewhere into the folder, as the segment of a worker that has ended."""
@@ -300,8 +339,8 @@ class Housekeeper(threading.Thread):
         self._recorder = ref(recorder)
 
     def run(self) -> None:
-        process = os.getpid()
-        while not _never.wait(STEP) and os.getpid() == process:
+        process, never = os.getpid(), threading.Event()
+        while not never.wait(STEP) and os.getpid() == process:
             recorder = self._recorder()
             if recorder is None:
                 return

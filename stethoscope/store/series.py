@@ -28,6 +28,8 @@ UNBOUND: Final = 0
 
 _NOWHERE: Final = memoryview(b"")
 _MOST_PLACES: Final = 256
+_SCRAP: Final = memoryview(bytearray(512))
+"""Where a thread writes that was about to record, in the instant in which another detached the series: anywhere but in a header."""
 
 
 class Scalar:
@@ -62,7 +64,13 @@ class Scalar:
         self.words, self.word = segment.words, word
 
     def detach(self) -> None:
-        self.word = UNBOUND
+        self.words, self.word = _SCRAP.cast("d"), UNBOUND
+
+    def take_over(self, value: float, stamp: float) -> None:
+        """Go on from what was recorded in another segment, unless the gauge was set here since."""
+        if (self.word or self._bind(self)) and not self.words[self.word + 1]:
+            self.words[self.word] += value
+            self.words[self.word + 1] = stamp
 
 
 class HistogramSeries:
@@ -124,7 +132,7 @@ class HistogramSeries:
     def detach(self) -> None:
         self.places = {}
         self.blocks = list(self._no_blocks)
-        self.word = UNBOUND
+        self.words, self.lanes, self.word = _SCRAP.cast("d"), _SCRAP.cast("I"), UNBOUND
 
 
 class RequestSeries:
