@@ -6,7 +6,6 @@ which it makes at the first record and not before, and anew after a fork.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -23,11 +22,10 @@ from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import STEP, History
 from stethoscope.store.merge import LIVE_ONLY, Part
 from stethoscope.store.reader import read_image
+from stethoscope.store.reporting import ReportingLock
 from stethoscope.store.segment import private_segment
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
 from stethoscope.store.snapshot import Snapshot
-
-logger = logging.getLogger("stethoscope")
 
 SERIES_CAP: Final = 2000
 _GROWTH_RETRY: Final = 5.0
@@ -61,7 +59,7 @@ class Recorder:
 
     def _start_over(self) -> None:
         """The state of a process that has recorded nothing yet."""
-        self._lock = threading.RLock()
+        self._lock = ReportingLock()
         self._process = os.getpid()
         self._place: _Place | None = None
         self._sealed: list[bytes] = []
@@ -107,7 +105,7 @@ class Recorder:
     def warn_once(self, topic: str, message: str, *arguments: object) -> None:
         if topic not in self._warned:
             self._warned.add(topic)
-            logger.warning(message, *arguments)
+            self._lock.report(message, *arguments)
 
     # What consumers call
 
@@ -162,13 +160,14 @@ class Recorder:
         """Give a series its place, and its block if one is asked for. False when the segment is full: the observation is lost."""
         if os.getpid() != self._process:  # forked by something that runs no hooks of Python
             self._after_fork()
+        place = self._here()
         with self._lock:
             # Attaching already: a signal handler or a finalizer has interrupted this thread half-way through.
             if self._attaching or time.monotonic() < self._full_until:
                 return self._drop()
             self._attaching = True
             try:
-                self._here().attach(series, metric, labels, overflow, block)
+                place.attach(series, metric, labels, overflow, block)
             except OSError as error:
                 self._full_until = time.monotonic() + _GROWTH_RETRY
                 self.warn_once("full", "the store can not grow, new series are lost until there is room: %s", error)
@@ -184,11 +183,15 @@ class Recorder:
 
     def _here(self) -> _Place:
         """Where this process records; made at the first call."""
-        with self._lock:
-            if self._place is None:
-                self._place = self._settle()
-                self._hire_housekeeper()
-            return self._place
+        place = self._place
+        if place is None:
+            folder = self._find_folder()  # not under the lock: it may log
+            with self._lock:
+                if self._place is None:
+                    self._place = self._settle(folder)
+                    self._hire_housekeeper()
+                place = self._place
+        return place
 
     def _hire_housekeeper(self) -> None:
         if self._housekeeper is None:
@@ -198,8 +201,7 @@ class Recorder:
             except RuntimeError as error:  # no more threads, or the interpreter is about to end
                 self.warn_once("housekeeper", "numbers of ended workers are only cleared away when someone asks for metrics: %s", error)
 
-    def _settle(self) -> _Place:
-        folder = self._find_folder()
+    def _settle(self, folder: Folder | None) -> _Place:
         if folder is not None:
             try:
                 return _Place(folder, folder.create_segment())
@@ -210,16 +212,16 @@ class Recorder:
     # Reading
 
     def _gatherer(self) -> Gatherer:
+        place = self._here()
         with self._lock:
-            place = self._here()
             if place.gatherer is None:
                 place.gatherer = Gatherer(self.service, place.folder, self._private_parts, self._cap)
             return place.gatherer
 
     def _private_parts(self) -> list[Part]:
         """What this process has recorded and no file shows."""
+        place = self._here()
         with self._lock:
-            place = self._here()
             parts = [Part(read_image(image), alive=False) for image in self._sealed]
             if not place.published:
                 parts.append(Part(read_image(place.segment.image()), alive=True))
@@ -277,8 +279,8 @@ class Recorder:
 
     def _publish_sealed(self) -> None:
         """Put what this process recorded elsewhere into the folder, as the segment of a worker that has ended."""
+        folder = self._here().folder
         with self._lock:
-            folder = self._here().folder
             while folder is not None and self._sealed:
                 folder.write_segment(self._sealed[0])
                 del self._sealed[0]
