@@ -4,6 +4,8 @@ from stethoscope.current import request_id
 from stethoscope.install import Stethoscope, install
 from stethoscope.instruments.metrics import Counter, Gauge, Histogram
 from stethoscope.instruments.timer import timer
+from stethoscope.middleware.forwarding import forward_request_id
+from stethoscope.middleware.logs import JSONFormatter, RequestIDFilter, add_request_id
 from stethoscope.reading import snapshot
 from stethoscope.settings import SettingsError
 
@@ -11,8 +13,12 @@ __all__ = [
     "Counter",
     "Gauge",
     "Histogram",
+    "JSONFormatter",
+    "RequestIDFilter",
     "SettingsError",
     "Stethoscope",
+    "add_request_id",
+    "forward_request_id",
     "install",
     "request_id",
     "snapshot",

@@ -25,6 +25,8 @@ class Current(Protocol):
     id: bytes
     route: str | None
     shares: dict[str, Share] | None
+    over: bool
+    """Whether the app has returned."""
 
     @property
     def request_id(self) -> str: ...

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from stethoscope.instruments.prometheus_client import adopt, foreign
 from stethoscope.middleware.frameworks import install_in_place, observe_routes
 from stethoscope.middleware.layer import ASGIApp, Layer, OwnEndpoints
 from stethoscope.settings import AccessRule, Settings
@@ -18,7 +19,7 @@ class Stethoscope(Layer):
 
     All arguments but ``app`` are settings: see `Settings`; environment variables stand in for those
     not given. Wrapping an app that is watched already is fine: the inner layer steps aside. Nothing
-    is opened and no thread starts before the first request. Raises `SettingsError` listing every
+    is opened and no thread starts before the first request, or the first metric that is recorded. Raises `SettingsError` listing every
     mistake at once, TypeError when ``app`` is no ASGI 3 app.
     """
 
@@ -47,6 +48,7 @@ class Stethoscope(Layer):
         )
         recorder = recorder_for(settings, name_of(app))
         super().__init__(app, recorder, settings, _endpoints(recorder, settings))
+        adopt(recorder)
         observe_routes(app)
 
 
@@ -100,11 +102,11 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         return None
     from stethoscope.dashboards.endpoints import Endpoints  # not for those who serve nothing
 
-    access = {} if settings.metrics_access is None else {"metrics_access": settings.metrics_access}
     return Endpoints(
         recorder.snapshot,
         prefix=settings.prefix,
         token=settings.token,
         metrics_path=settings.metrics_path,
-        **access,
+        metrics_access=settings.metrics_access,
+        foreign=foreign,
     )

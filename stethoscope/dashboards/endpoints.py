@@ -58,7 +58,7 @@ class Endpoints:
         prefix: str,
         token: str | None,
         metrics_path: str | None = None,
-        metrics_access: Rule = loopback,
+        metrics_access: Rule | None = None,
         foreign: Foreign | None = None,
         on_error: OnError | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class Endpoints:
                 "token takes a secret of at least one character, got ''; leave it out to serve nothing under the prefix"
             )
         self._token = token
-        self._metrics_access = metrics_access
+        self._metrics_access = metrics_access or loopback
         self._metrics_path = _bare(metrics_path) if metrics_path else None
         self._on_error = on_error or log_once(logging.getLogger("stethoscope"))
         metrics = MetricsPage(source, foreign, self._on_error)

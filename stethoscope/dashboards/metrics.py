@@ -28,8 +28,8 @@ from stethoscope.store.snapshot import Snapshot
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-Foreign = Callable[[bool, frozenset[str] | None], bytes]
-"""A page of another registry: OpenMetrics or else Prometheus text, limited to these names or whole."""
+Foreign = Callable[[Snapshot, bool, frozenset[str] | None], bytes]
+"""What another registry has beside a snapshot: OpenMetrics or else Prometheus text, limited to these names or whole."""
 
 OnError = Callable[[str, Exception], None]
 """What is told of a failure: in which part, and what was raised."""
@@ -104,7 +104,7 @@ class MetricsPage:
             return b""
         taken = {name for family in snapshot.families.values() for name in sample_names(family.metric)}
         try:
-            also, refused = fit(self._foreign(wanted.format is OPENMETRICS, wanted.names), taken)
+            also, refused = fit(self._foreign(snapshot, wanted.format is OPENMETRICS, wanted.names), taken)
         except Exception as error:
             # A collector of the app that fails must not hide what we know.
             self._on_error("foreign", error)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Awaitable[Any]]
 
 clock = perf_counter
 """Seconds, monotonic. Replaced by tests."""
@@ -72,6 +72,7 @@ class Exchange:
         "_trailers",
         "disconnected",
         "id",
+        "over",
         "route",
         "shares",
     )
@@ -86,7 +87,7 @@ class Exchange:
         self.route: str | None = None
         """The route template, where a framework's hook has told it."""
         self.shares: dict[str, Share] | None = None
-        self.disconnected = self._trailers = False
+        self.disconnected = self._trailers = self.over = False
         self._status = self._received = self._sent = self._parts = 0
         self._ended = 0.0
         self._inlet = layer.inlets.find(scope["method"], scope.get("scheme", "http"))
@@ -117,7 +118,7 @@ class Exchange:
             self._layer.failed(error)
         return message
 
-    def send(self, message: Message) -> Awaitable[None]:
+    def send(self, message: Message) -> Awaitable[Any]:
         """Returns what the server's ``send`` returns, or a coroutine around it."""
         try:
             kind = message["type"]
@@ -131,9 +132,9 @@ class Exchange:
             self._layer.failed(error)
         return self._send(message)
 
-    async def _send_body(self, message: Message) -> None:
+    async def _send_body(self, message: Message) -> Any:
         try:
-            await self._send(message)
+            answer = await self._send(message)
         except OSError:  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
             self.disconnected = self.disconnected or not self._ended
             raise
@@ -146,11 +147,12 @@ class Exchange:
                 self._end()
         except Exception as error:
             self._layer.failed(error)
+        return answer
 
     def _start(self, message: Message) -> Message:
         self._first_byte = now = clock()
         self._status = message["status"]
-        self._headers = headers = message.get("headers") or ()
+        self._headers = headers = message.get("headers", ())
         if "trailers" in message:
             self._trailers = bool(message["trailers"])
         layer = self._layer
@@ -169,13 +171,14 @@ class Exchange:
         changed["headers"] = given
         return changed
 
-    async def _send_other(self, kind: str, message: Message) -> None:
-        await self._send(message)
+    async def _send_other(self, kind: str, message: Message) -> Any:
+        answer = await self._send(message)
         try:
             if self._is_last(kind, message):
                 self._end()
         except Exception as error:
             self._layer.failed(error)
+        return answer
 
     def _is_last(self, kind: str, message: Message) -> bool:
         """Response extensions of the ASGI specification; anything unknown means nothing to us."""
@@ -198,6 +201,7 @@ class Exchange:
 
     def close(self, error: BaseException | None) -> None:
         """The app has returned, or raised ``error``."""
+        self.over = True
         try:
             if not self._recorded:
                 self._record(self._error_type(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from stethoscope.middleware.exchange import CURRENT, Exchange, Receive, Scope, Send, own_path
@@ -15,6 +16,7 @@ from stethoscope.store.recorder import Recorder
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
 _MOST_FAILURES: Final = 1000
+_MINUTE: Final = 60.0
 _WATCHED: Final = frozenset(("http", "websocket"))
 
 
@@ -36,7 +38,7 @@ class Layer:
         self.inlets = Inlets(recorder)
         self.excluded = Exclusions(settings.exclude) if settings.exclude else None
         self._failures = 0
-        self._watches = True
+        self._minute_ends = 0.0
         self.sends_id = "x-request-id" in settings.headers
         self.adds_headers = bool(settings.headers)
         self.timing = TimingHeaders(settings.headers)
@@ -44,7 +46,7 @@ class Layer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
         outer = CURRENT.get()
-        if kind not in _WATCHED or not self._watches or (outer is not None and outer.is_for(scope)):
+        if kind not in _WATCHED or (self._failures and self._steps_aside()) or (outer is not None and outer.is_for(scope)):
             return await self.app(scope, receive, send)
         if self._endpoints is not None and self._endpoints.serves(own_path(scope)):
             return await self._endpoints(scope, receive, send)
@@ -69,12 +71,19 @@ class Layer:
                 CURRENT.reset(token)
             except ValueError:  # closed as a generator, in another context than the one it ran in
                 pass
+            if outer is not None and outer.over:  # it ran in our context too, and has left it before us
+                CURRENT.set(None)
 
     def failed(self, error: Exception) -> None:
-        """One of our own failures: counted, logged once. After a thousand of them we leave the app alone."""
+        """One of our own failures: counted, logged once. A thousand in a minute, and we leave the app alone for one."""
+        now = monotonic()
+        if now >= self._minute_ends:
+            self._minute_ends, self._failures = now + _MINUTE, 0
         self._failures += 1
-        self._watches = self._failures < _MOST_FAILURES
         self.recorder.failed("middleware", error)
+
+    def _steps_aside(self) -> bool:
+        return self._failures >= _MOST_FAILURES and monotonic() < self._minute_ends
 
 
 class Exclusions:

@@ -6,7 +6,7 @@ that ended it and the status for a handshake that was answered by HTTP instead (
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stethoscope import names
 from stethoscope.middleware import exchange
@@ -42,6 +42,7 @@ class Conversation:
         "_started",
         "disconnected",
         "id",
+        "over",
         "route",
         "shares",
     )
@@ -55,7 +56,7 @@ class Conversation:
         self.id = correlation_id(scope["headers"])
         self.route: str | None = None
         self.shares: dict[str, Share] | None = None
-        self.disconnected = False
+        self.disconnected = self.over = False
         self._close_code = ""
         self._received = self._sent = self._bytes_received = self._bytes_sent = 0
         self._scheme = "wss" if scope.get("scheme") == "wss" else "ws"
@@ -84,8 +85,8 @@ class Conversation:
             self._layer.failed(error)
         return message
 
-    async def send(self, message: Message) -> None:
-        await self._send(message)
+    async def send(self, message: Message) -> Any:
+        answer = await self._send(message)
         try:
             kind = message["type"]
             if kind == "websocket.send":
@@ -97,9 +98,11 @@ class Conversation:
                 self._close_code = _REFUSED
         except Exception as error:
             self._layer.failed(error)
+        return answer
 
     def close(self, error: BaseException | None) -> None:
         """The app has returned, or raised ``error``."""
+        self.over = True
         if self._measured:
             try:
                 self._record(self._layer.recorder, error_type(error) if error else "")
