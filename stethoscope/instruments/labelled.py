@@ -49,9 +49,12 @@ class Labelled:
         if labelvalues:
             raise ValueError(f"labels() of {self!r} takes values in order or by name, got both")
         names = self._definition.labels
-        if labelkwargs.keys() != set(names):
-            raise ValueError(f"incorrect label names for {self!r}: expected {names!r}, got {tuple(labelkwargs)!r}")
-        return tuple([labelkwargs[name] for name in names])
+        if len(labelkwargs) == len(names):
+            try:
+                return tuple([labelkwargs[name] for name in names])
+            except KeyError:
+                pass
+        raise ValueError(f"incorrect label names for {self!r}: expected {names!r}, got {tuple(labelkwargs)!r}")
 
     def _child(self, key: tuple[str, ...]) -> Self:
         children, names = self._children, self._definition.labels

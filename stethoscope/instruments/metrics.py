@@ -213,13 +213,13 @@ class Gauge(_Number):
 
     def _declare(self) -> None:
         super()._declare()
-        # In another mode a worker that never set the gauge would count as one that set it to 0.
-        if self._children is None and self._series is None and self._definition.merge in _ZERO_IS_NOTHING:
+        # In the other modes a worker that never set the gauge would count as one that set it to 0.
+        if self._children is None and self._series is None and self._definition.merge in _ADDED_UP:
             self._add(0.0)
 
 
 _MOSTRECENT: Final = frozenset((Merge.MOSTRECENT, Merge.LIVEMOSTRECENT))
-_ZERO_IS_NOTHING: Final = frozenset((Merge.ALL, Merge.LIVEALL, Merge.SUM, Merge.LIVESUM))
+_ADDED_UP: Final = frozenset((Merge.SUM, Merge.LIVESUM))
 
 
 def _merge(multiprocess_mode: str) -> Merge:

@@ -21,15 +21,15 @@ clock = perf_counter
 
 
 class _Run:
-    """One block that is being timed. ``outer`` was the running one when it began."""
+    """One block that is being timed."""
 
     __slots__ = ("outer", "owner", "started")
 
-    def __init__(self, owner: Stopwatch, outer: _Run | None) -> None:
-        self.owner: Stopwatch | None = owner
-        """None once the block has ended."""
-        self.outer = outer
-        self.started = clock()
+    owner: Stopwatch | None
+    """None once the block has ended."""
+    outer: _Run | None
+    """The block that was the innermost one when this began."""
+    started: float
 
 
 _running: ContextVar[_Run | None] = ContextVar("stethoscope_stopwatch", default=None)
@@ -47,9 +47,12 @@ class Stopwatch(Block):
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        run = _Run(self, _innermost())
+        run = _Run()
+        run.owner = self
+        run.outer = _open(_running.get())
         self._runs[run] = None
         _running.set(run)
+        run.started = clock()
         return self
 
     def __exit__(
@@ -60,7 +63,7 @@ class Stopwatch(Block):
         if run is not None:
             run.owner = None
             # Not by a token, which can not be used in another context than its own.
-            _running.set(_innermost())
+            _running.set(_open(_running.get()))
             self.stopped(max(now - run.started, 0.0), error)
 
     def _mine(self) -> _Run | None:
@@ -76,9 +79,8 @@ class Stopwatch(Block):
             return None
 
 
-def _innermost() -> _Run | None:
-    """The block that the running code is in, past those that ended in another context."""
-    run = _running.get()
+def _open(run: _Run | None) -> _Run | None:
+    """The innermost block that has not ended. In another context than its own it may have."""
     while run is not None and run.owner is None:
         run = run.outer
     return run
