@@ -361,34 +361,28 @@ def test_overlapping_scrapes_share_one_snapshot() -> None:
 
 def test_scrapes_take_no_thread_from_the_app_and_few_at_once() -> None:
     """B25: a scraper that asks again and again must not make the app's sync endpoints wait."""
-    running, most = 0, 0
-    counting = threading.Lock()
-    together = threading.Barrier(2)
+    running = threading.Semaphore(0)
+    let = threading.Event()
 
     def foreign(openmetrics: bool, names: frozenset[str] | None) -> bytes:
-        nonlocal running, most
-        with counting:
-            running += 1
-            most = max(most, running)
-        together.wait(_SECONDS)
-        with counting:
-            running -= 1
+        running.release()
+        assert let.wait(_SECONDS)
         return b""
 
     app = endpoints(foreign=foreign)
 
-    async def main() -> int:
+    async def main() -> tuple[bool, float]:
         scopes = [http_scope("/_stethoscope/metrics", token="s3cret") for _ in range(6)]
         scrapes = [asyncio.create_task(call(app, scope)) for scope in scopes]
-        taken = 0
-        while not all(scrape.done() for scrape in scrapes):
-            await asyncio.sleep(0)
-            taken = max(taken, int(to_thread.current_default_thread_limiter().borrowed_tokens))
-        assert {(await scrape).status for scrape in scrapes} == {200}
-        return taken
+        for _ in range(2):
+            assert await asyncio.to_thread(running.acquire, timeout=_SECONDS)
+        third = await asyncio.to_thread(running.acquire, timeout=0.2)
+        taken = to_thread.current_default_thread_limiter().borrowed_tokens
+        let.set()
+        assert {answer.status for answer in await asyncio.gather(*scrapes)} == {200}
+        return third, taken
 
-    assert asyncio.run(main()) == 0
-    assert most == 2
+    assert asyncio.run(main()) == (False, 0)
 
 
 def test_scrape_that_is_cancelled_harms_no_other() -> None:
