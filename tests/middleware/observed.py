@@ -31,7 +31,7 @@ class Observed:
         before = self._routes(_REQUESTS)
         try:
             messages = call(self.app, http_scope(method, path, **scope))
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             # What servers answer to it; what was recorded is read below all the same.
             messages = [{"type": "http.response.start", "status": 500}]
         (route,) = (self._routes(_REQUESTS) - before).elements()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_what_falcon_has_no_route_for_has_none(path: str, tmp_path: Path) -> Non
 def test_a_request_that_a_middleware_refuses_has_its_route(independent: bool, tmp_path: Path) -> None:
     app = Observed(make_app(Refuses(), independent=independent), tmp_path)
     assert app.get("/items/7") == (401, "/items/{number:int}")
+
+
+def test_a_request_that_is_cancelled_has_its_route(tmp_path: Path) -> None:
+    class Cancelled:
+        async def on_get(self, req: Request, resp: Response) -> None:
+            raise asyncio.CancelledError
+
+    falcon = make_app()
+    falcon.add_route("/cancelled", Cancelled())
+    app = Observed(falcon, tmp_path)
+    assert app.get("/cancelled")[1] == "/cancelled"
 
 
 def test_the_application_root_is_part_of_a_route(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, WebSocket
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Host, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from stethoscope.names import UNMATCHED_ROUTE
@@ -100,6 +100,15 @@ def test_a_fastapi_app_in_a_starlette_app_has_its_full_template(tmp_path: Path) 
     observed = Observed(Starlette(routes=[Mount("/sub/{tenant}", app=sub)]), tmp_path)
     assert observed.get("/sub/acme/api/users/7") == (200, "/sub/{tenant}/api/users/{number}")
     assert observed.get("/sub/acme/docs") == (200, "/sub/{tenant}/docs")
+
+
+def test_a_fastapi_app_of_a_host_has_its_template(tmp_path: Path) -> None:
+    sub = FastAPI()
+    sub.include_router(users(), prefix="/api")
+    observed = Observed(Starlette(routes=[Host("{sub}.example.org", app=sub)]), tmp_path)
+    headers = [(b"host", b"a.example.org")]
+    assert observed.get("/api/users/7", headers=headers) == (200, "/api/users/{number}")
+    assert observed.get("/docs", headers=headers) == (200, "/docs")
 
 
 def test_one_function_at_several_paths_has_the_path_that_was_asked_for(tmp_path: Path) -> None:
