@@ -84,8 +84,8 @@ class Folder:
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def create_segment(self) -> Claim:
-        """Publish a new segment. Raises OSError: no room, no rights, folder gone.
+    def create_segment(self, successor_of: Segment | None = None) -> Claim:
+        """Publish a new segment, or a copy to go on with. Raises OSError: no room, no rights, folder gone.
 
         The file gets its name only when it is locked and complete, so that no reader ever sees a
         living worker's segment unlocked.
@@ -99,7 +99,8 @@ class Folder:
             # would hold on to the lock after `release`.
             data = self._open(name + _UNFINISHED, os.O_RDWR)
             os.ftruncate(data, ADDRESS_SPACE)
-            segment = Segment(mmap(data, ADDRESS_SPACE), lambda start, stop: reserve(data, start, stop))
+            memory = mmap(data, ADDRESS_SPACE)
+            segment = Segment(memory, lambda start, stop: reserve(data, start, stop), successor_of=successor_of)
             self._rename(name + _UNFINISHED, name + SUFFIX)
         except BaseException:
             os.close(lock)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -59,7 +58,7 @@ def _first_usable(configured: list[str], name: str) -> Folder | None:
             problems.append(str(error))
             continue
         _remove_abandoned(place)
-        if problems and (configured or not os.path.isdir("/dev/shm")):
+        if problems:
             _warn_once(f"recording into {folder.path}, because {'; '.join(problems)}")
         return folder
     _warn_once(f"recording into private memory, unseen by other workers: {'; '.join(problems)}")
@@ -77,10 +76,13 @@ def _warn_once(message: str) -> None:
 
 def _remove_abandoned(place: str) -> None:
     """Delete folders of servers that have ended: their root is gone and no worker of theirs lives."""
+    names: list[str] = []
     with suppress(OSError):
-        for name in os.listdir(place):
-            found = _OF_SERVER.fullmatch(name)
-            path = os.path.join(place, name)
+        names = os.listdir(place)
+    for name in names:
+        found = _OF_SERVER.fullmatch(name)
+        path = os.path.join(place, name)
+        with suppress(OSError):
             if found and _started(int(found[1])) != found[2] and time.time() - os.stat(path).st_mtime > _ABANDONED_AFTER:
                 Folder(path).remove_if_dead()
 
@@ -91,6 +93,8 @@ def _default_places() -> Iterator[str]:
         yield os.path.join("/dev/shm", name)
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         yield os.path.join(runtime, "stethoscope")
+    import tempfile  # seldom needed, and as costly to import as all of the store
+
     yield os.path.join(tempfile.gettempdir(), name)
 
 

@@ -20,10 +20,10 @@ from stethoscope.store import layout
 from stethoscope.store.folder import Claim, Folder
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import STEP, History
-from stethoscope.store.merge import LIVE_ONLY, Part
+from stethoscope.store.merge import Part
 from stethoscope.store.reader import read_image
 from stethoscope.store.reporting import ReportingLock
-from stethoscope.store.segment import private_segment
+from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
 from stethoscope.store.snapshot import Snapshot
 
@@ -62,7 +62,6 @@ class Recorder:
         self._lock = ReportingLock()
         self._process = os.getpid()
         self._place: _Place | None = None
-        self._sealed: list[bytes] = []
         self._full_until = 0.0
         self._attaching = False
         self._housekeeper: Housekeeper | None = None
@@ -160,14 +159,14 @@ class Recorder:
         """Give a series its place, and its block if one is asked for. False when the segment is full: the observation is lost."""
         if os.getpid() != self._process:  # forked by something that runs no hooks of Python
             self._after_fork()
-        place = self._here()
+        self._here()
         with self._lock:
             # Attaching already: a signal handler or a finalizer has interrupted this thread half-way through.
             if self._attaching or time.monotonic() < self._full_until:
                 return self._drop()
             self._attaching = True
             try:
-                place.attach(series, metric, labels, overflow, block)
+                self._here().attach(series, metric, labels, overflow, block)
             except OSError as error:
                 self._full_until = time.monotonic() + _GROWTH_RETRY
                 self.warn_once("full", "the store can not grow, new series are lost until there is room: %s", error)
@@ -188,7 +187,7 @@ class Recorder:
             folder = self._find_folder()  # not under the lock: it may log
             with self._lock:
                 if self._place is None:
-                    self._place = self._settle(folder)
+                    self._place = self._settle(folder, None)
                     self._hire_housekeeper()
                 place = self._place
         return place
@@ -201,13 +200,13 @@ class Recorder:
             except RuntimeError as error:  # no more threads, or the interpreter is about to end
                 self.warn_once("housekeeper", "numbers of ended workers are only cleared away when someone asks for metrics: %s", error)
 
-    def _settle(self, folder: Folder | None) -> _Place:
+    def _settle(self, folder: Folder | None, earlier: _Place | None) -> _Place:
         if folder is not None:
             try:
-                return _Place(folder, folder.create_segment())
+                return _Place(folder, folder.create_segment(earlier.segment if earlier else None), earlier)
             except OSError as error:
                 self.warn_once("private", "recording into private memory, unseen by other workers: no segment in %s: %s", folder.path, error)
-        return _Place(folder, None)
+        return _Place(folder, None, earlier)
 
     # Reading
 
@@ -221,11 +220,7 @@ class Recorder:
     def _private_parts(self) -> list[Part]:
         """What this process has recorded and no file shows."""
         place = self._here()
-        with self._lock:
-            parts = [Part(read_image(image), alive=False) for image in self._sealed]
-            if not place.published:
-                parts.append(Part(read_image(place.segment.image()), alive=True))
-        return parts
+        return [] if place.published else [Part(read_image(place.segment.image()), alive=True)]
 
     # Keeping house
 
@@ -234,7 +229,6 @@ class Recorder:
         place = self._here()
         if not place.published and (place.claim is not None or self._could_publish()):
             self.move(self._find_folder)
-        self._publish_sealed()
         folder = self._here().folder
         if folder is not None:
             with folder.exclusive(_HISTORY_LOCK) as mine:
@@ -252,45 +246,28 @@ class Recorder:
         return folder is not None
 
     def move(self, find_folder: FindFolder, service: str | None = None) -> None:
-        """Go on in another folder, and take along what this process has recorded."""
+        """Go on in another folder, with all that this process has recorded."""
+        folder = find_folder() if self._place else None
         with self._lock:
             self.service = service or self.service
             self._find_folder = find_folder
-            old, self._place = self._place, None
-            if old is not None:
-                gauges = list(self._living_gauges())
-                for series in self._all_series():
-                    series.detach()
-                # Detached means still: no thread can be between reading a series' place and using it.
-                self._sealed.append(old.segment.image())
-                old.leave()
-                for gauge, word in gauges:
-                    gauge.take_over(old.segment.words[word], old.segment.words[word + 1])
-        if old is not None:
-            self._publish_sealed()
-
-    def _living_gauges(self) -> Iterator[tuple[Scalar, int]]:
-        """Gauges that end with their worker, and where they are: what has gone up must still come down after a move."""
-        for name, metric in self._metrics.items():
-            if metric.kind is Kind.GAUGE and metric.merge in LIVE_ONLY:
-                for series in [*self._series[name].values(), *filter(None, [self._overflows.get(name)])]:
-                    if isinstance(series, Scalar) and series.word:
-                        yield series, series.word
-
-    def _publish_sealed(self) -> None:
-        """Put what this process recorded elsewhere into the folder, as the segment of a worker that has ended."""
-        folder = self._here().folder
-        with self._lock:
-            while folder is not None and self._sealed:
-                folder.write_segment(self._sealed[0])
-                del self._sealed[0]
+            old = self._place
+            if old is None:
+                return
+            states = [(series, series.detach()) for series in [*self._all_series(), old.dropped]]
+            # Detached means still: no thread can be between reading a series' place and using it, and
+            # those that record now wait for our lock.
+            self._place = self._settle(folder, old)
+            for series, state in states:
+                series.resume(self._place.segment, state)
+            old.leave()
 
     def _after_fork(self) -> None:
         """In the child: let go of the parent's segment, whose lock would say that the parent lives."""
         place = self._place
         self._start_over()
         for series in self._all_series():
-            series.detach()
+            series.after_fork()
         if place is not None and place.claim is not None:
             place.claim.release()
 
@@ -298,15 +275,17 @@ class Recorder:
 class _Place:
     """Where one process records: its segment, and what is in it already."""
 
-    def __init__(self, folder: Folder | None, claim: Claim | None) -> None:
+    def __init__(self, folder: Folder | None, claim: Claim | None, earlier: _Place | None) -> None:
+        """A place that follows an earlier one begins with all that is there, and everything where it was."""
         self.folder = folder
         self.claim = claim
         self.gatherer: Gatherer | None = None
-        self.segment = claim.segment if claim else private_segment()
-        self._metrics: dict[str, int] = {}
-        self._series: dict[int, int] = {}
-        self.dropped = make_scalar(lambda series: False)
-        self.attach(self.dropped, names.DROPPED_OBSERVATIONS, (), False, None)
+        self.segment: Segment = claim.segment if claim else private_segment(successor_of=earlier.segment if earlier else None)
+        self._metrics: dict[str, int] = earlier._metrics if earlier else {}
+        self._series: dict[int, int] = earlier._series if earlier else {}
+        self.dropped: Scalar = earlier.dropped if earlier else make_scalar(lambda series: False)
+        if earlier is None:
+            self.attach(self.dropped, names.DROPPED_OBSERVATIONS, (), False, None)
 
     @property
     def published(self) -> bool:

@@ -46,18 +46,28 @@ class Segment:
 
     __slots__ = ("_integers", "_reserve", "_reserved", "lanes", "identity", "used", "words", "memory", "created")
 
-    def __init__(self, memory: mmap.mmap | bytearray, reserve: Reserve, role: Role = Role.WORKER) -> None:
+    def __init__(
+        self,
+        memory: mmap.mmap | bytearray,
+        reserve: Reserve,
+        role: Role = Role.WORKER,
+        successor_of: Segment | None = None,
+    ) -> None:
+        """A successor begins as a copy, under the same identity. Raises OSError when no room can be reserved."""
         self.memory = memoryview(memory)
         self.words = self.memory.cast("d")
         self.lanes = self.memory.cast("I")
         self._integers = self.memory.cast("Q")
         self._reserve = reserve
         self._reserved = 0
-        self.identity = os.urandom(16)
-        self.created = time.time()
-        self.used = layout.HEADER.size
-        self._reserve_until(FIRST_RESERVATION)
-        self.memory[: self.used] = layout.header(self.identity, self.created, os.getpid(), role, self.used)
+        self.identity: bytes = successor_of.identity if successor_of else os.urandom(16)
+        self.created: float = successor_of.created if successor_of else time.time()
+        self.used: int = successor_of.used if successor_of else layout.HEADER.size
+        self._reserve_until(max(FIRST_RESERVATION, self.used))
+        if successor_of:
+            self.memory[: self.used] = successor_of.memory[: self.used]
+        else:
+            self.memory[: self.used] = layout.header(self.identity, self.created, os.getpid(), role, self.used)
 
     def append_metric(self, fixed: bytes) -> None:
         self._append(Record.METRIC, fixed)
@@ -117,6 +127,6 @@ class Segment:
         self._reserved = stop
 
 
-def private_segment(role: Role = Role.WORKER) -> Segment:
+def private_segment(role: Role = Role.WORKER, successor_of: Segment | None = None) -> Segment:
     """A segment in this process's own memory: nobody else sees it, and it ends with the process."""
-    return Segment(mmap.mmap(-1, ADDRESS_SPACE), lambda start, stop: None, role)
+    return Segment(mmap.mmap(-1, ADDRESS_SPACE), lambda start, stop: None, role, successor_of)

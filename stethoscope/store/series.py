@@ -32,6 +32,10 @@ _SCRAP: Final = memoryview(bytearray(512))
 """Where a thread writes that was about to record, in the instant in which another detached the series: anywhere but in a header."""
 
 
+State = tuple[int, list[int]]
+"""Where a series was: its word, and the lanes of its blocks."""
+
+
 class Scalar:
     """A counter's or gauge's series in this process."""
 
@@ -63,14 +67,20 @@ class Scalar:
     def attach(self, segment: Segment, word: int) -> None:
         self.words, self.word = segment.words, word
 
-    def detach(self) -> None:
+    def detach(self) -> State:
+        """Have no place any more; returns what `resume` needs."""
+        state: State = (self.word, [])
         self.words, self.word = _SCRAP.cast("d"), UNBOUND
+        return state
 
-    def take_over(self, value: float, stamp: float) -> None:
-        """Go on from what was recorded in another segment, unless the gauge was set here since."""
-        if (self.word or self._bind(self)) and not self.words[self.word + 1]:
-            self.words[self.word] += value
-            self.words[self.word + 1] = stamp
+    def resume(self, segment: Segment, state: State) -> None:
+        """Go on in a segment that is a copy of the one where it was."""
+        if state[0]:
+            self.attach(segment, state[0])
+
+    def after_fork(self) -> None:
+        """Have no place any more, in a child whose other threads are gone, and with them what they held."""
+        self.detach()
 
 
 class HistogramSeries:
@@ -129,10 +139,24 @@ class HistogramSeries:
     def attach(self, segment: Segment, word: int) -> None:
         self.words, self.lanes, self.word = segment.words, segment.lanes, word
 
-    def detach(self) -> None:
+    def detach(self) -> State:
+        """Have no place any more; returns what `resume` needs."""
+        state = self.word, self.blocks
         self.places = {}
         self.blocks = list(self._no_blocks)
         self.words, self.lanes, self.word = _SCRAP.cast("d"), _SCRAP.cast("I"), UNBOUND
+        return state
+
+    def resume(self, segment: Segment, state: State) -> None:
+        """Go on in a segment that is a copy of the one where it was."""
+        word, blocks = state
+        if word:
+            self.attach(segment, word)
+            self.blocks = blocks
+
+    def after_fork(self) -> None:
+        """Have no place any more, in a child whose other threads are gone, and with them what they held."""
+        self.detach()
 
 
 class RequestSeries:
@@ -169,7 +193,7 @@ class RequestSeries:
 
 
 class _LockedScalar(Scalar):
-    """For interpreters without a global lock."""
+    """For interpreters without a global lock. Binds without holding its lock: whoever detaches holds the recorder's."""
 
     __slots__ = ("_lock",)
 
@@ -178,20 +202,34 @@ class _LockedScalar(Scalar):
         self._lock = threading.Lock()
 
     def add(self, amount: float) -> None:
-        with self._lock:
-            super().add(amount)
+        while True:
+            with self._lock:
+                if self.word:
+                    self.words[self.word] += amount
+                    return
+            if not self._bind(self):
+                return
 
     def set(self, value: float) -> None:
-        with self._lock:
-            super().set(value)
+        while True:
+            with self._lock:
+                if self.word:
+                    super().set(value)
+                    return
+            if not self._bind(self):
+                return
 
-    def detach(self) -> None:
+    def detach(self) -> State:
         with self._lock:
-            super().detach()
+            return super().detach()
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self.detach()
 
 
 class _LockedHistogramSeries(HistogramSeries):
-    """For interpreters without a global lock."""
+    """For interpreters without a global lock, as above."""
 
     __slots__ = ("_lock",)
 
@@ -200,12 +238,33 @@ class _LockedHistogramSeries(HistogramSeries):
         self._lock = threading.Lock()
 
     def record(self, value: float) -> None:
-        with self._lock:
-            super().record(value)
+        cell = bisect_left(self.bounds, value)
+        while not self._count(cell, value):
+            if not self._bind_block(self, cell >> 6):
+                return
 
-    def detach(self) -> None:
+    record_repeating = record
+
+    def _count(self, cell: int, value: float) -> bool:
+        """Count it if there is a block for it that is not full."""
         with self._lock:
-            super().detach()
+            block = self.blocks[cell >> 6]
+            if not block:
+                return False
+            try:
+                self.lanes[block + (cell & 63)] += 1
+            except ValueError:
+                return False
+            self.words[self.word] += value
+            return True
+
+    def detach(self) -> State:
+        with self._lock:
+            return super().detach()
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self.detach()
 
 
 class _LockedRequestSeries(RequestSeries):
