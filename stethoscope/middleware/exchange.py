@@ -130,12 +130,19 @@ class Exchange:
                 message = self._start(message)
         except Exception as error:
             self._layer.failed(error)
-        return self._send(message)
+        return self._send_start(message)
+
+    async def _send_start(self, message: Message) -> Any:
+        try:
+            return await self._send(message)
+        except OSError:  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
+            self.disconnected = self.disconnected or not self._ended
+            raise
 
     async def _send_body(self, message: Message) -> Any:
         try:
             answer = await self._send(message)
-        except OSError:  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
+        except OSError:  # as above
             self.disconnected = self.disconnected or not self._ended
             raise
         try:
@@ -185,7 +192,8 @@ class Exchange:
         if kind == "http.response.trailers":
             return not message.get("more_trailers")
         if kind == "http.response.zerocopysend":
-            self._sent += message.get("count") or content_length(self._headers)
+            count = message.get("count")  # without one the file is sent to its end
+            self._sent += max(0, content_length(self._headers) - self._sent) if count is None else count
             return not message.get("more_body") and not self._trailers
         if kind == "http.response.pathsend":
             self._sent += content_length(self._headers)
@@ -197,7 +205,7 @@ class Exchange:
         if not self._ended:
             self._ended = clock()
             if self._status < 500 and not self._recorded:
-                self._record("")
+                self._record("client_disconnect" if self.disconnected else "")
 
     def close(self, error: BaseException | None) -> None:
         """The app has returned, or raised ``error``."""
@@ -213,8 +221,7 @@ class Exchange:
             self._layer.failed(failure)
 
     def _error_type(self, error: BaseException | None) -> str:
-        # A client that is gone before the first byte of the body shows as a ConnectionError of `send`.
-        if self.disconnected or (isinstance(error, ConnectionError) and self._status and not self._sent):
+        if self.disconnected:
             return "client_disconnect"
         if error is not None:
             return error_type(error)
@@ -252,7 +259,9 @@ def _unsent_status(error: str) -> int:
     return 0 if error in ("client_disconnect", "cancelled") else 500
 
 
-def _without_doubles(headers: list[Header], added: tuple[Header, ...], sends_id: bool) -> tuple[list[Header], tuple[Header, ...]]:
+def _without_doubles(
+    headers: list[Header], added: tuple[Header, ...], sends_id: bool
+) -> tuple[list[Header], tuple[Header, ...]]:
     """One header of each name: our correlation ID goes before the app's, the app's own times before ours."""
     present = {name.lower() for name, _ in headers}
     if sends_id:
