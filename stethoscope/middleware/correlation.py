@@ -10,7 +10,9 @@ from typing import Final
 _CARRIERS: Final = frozenset((b"x-request-id", b"x-correlation-id", b"traceparent"))
 _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 # W3C Trace Context, level 2, section 3.2: version, trace ID, parent ID, flags. Version 00 ends here.
-_TRACEPARENT: Final = re.compile(rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.DOTALL)
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.DOTALL
+)
 
 _BATCH: Final = 256
 
@@ -55,7 +57,9 @@ def _accepted(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     for name in (b"x-request-id", b"x-correlation-id"):
         if _ACCEPTED.fullmatch(carried.get(name, b"")):
             return carried[name]
-    return _trace_id(carried.get(b"traceparent", b""))
+    # Of several traceparents none is valid, as the conformance tests of Trace Context have it.
+    parents = [value for name, value in headers if name == b"traceparent"]
+    return _trace_id(parents[0].strip(b" \t")) if len(parents) == 1 else None
 
 
 def _trace_id(traceparent: bytes) -> bytes | None:

@@ -101,7 +101,9 @@ class Exchange:
 
     def is_for(self, scope: Scope) -> bool:
         """Whether this is the request of ``scope``, which middlewares in between may have copied."""
-        return scope is self._scope or scope.get("headers") is self._scope["headers"]
+        headers = scope.get("headers")
+        # Of empty tuples there is only one, for all requests.
+        return scope is self._scope or (headers is self._scope.get("headers") and headers != ())
 
     @property
     def request_id(self) -> str:

@@ -66,7 +66,9 @@ class Conversation:
 
     def is_for(self, scope: Scope) -> bool:
         """Whether this is the connection of ``scope``, which middlewares in between may have copied."""
-        return scope is self._scope or scope.get("headers") is self._scope["headers"]
+        headers = scope.get("headers")
+        # Of empty tuples there is only one, for all requests.
+        return scope is self._scope or (headers is self._scope.get("headers") and headers != ())
 
     @property
     def request_id(self) -> str:
