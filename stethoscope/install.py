@@ -109,4 +109,5 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         metrics_path=settings.metrics_path,
         metrics_access=settings.metrics_access,
         foreign=foreign,
+        on_error=recorder.failed,
     )

@@ -274,7 +274,7 @@ def _without_doubles(
 def own_path(scope: Scope) -> str:
     """The path inside the app: without the root path that some servers put in front (ASGI HTTP spec, ``root_path``)."""
     path: str = scope["path"]
-    root: str = scope.get("root_path") or ""
+    root: str = (scope.get("root_path") or "").rstrip("/")
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         return path[len(root) :] or "/"
     return path

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 
 def when_imported(name: str, then: Callable[[], None]) -> None:
@@ -17,7 +20,7 @@ def when_imported(name: str, then: Callable[[], None]) -> None:
     sys.meta_path.insert(0, _Watch(name, then))
 
 
-class _Watch(MetaPathFinder):
+class _Watch:
     def __init__(self, name: str, then: Callable[[], None]) -> None:
         self._name = name
         self._then = then
