@@ -34,14 +34,14 @@ class Contract:
     that is answered with a redirect to one with a slash more or less. ``method_known`` says whether
     the route of a 405 is known, ``raises_through`` whether the framework lets an exception through to
     the server after it made a 500 of it, ``broken`` what it raises when a stream fails. Features
-    that a framework does not have are False; one that does not notice that a client has left goes
-    on and completes its response.
+    that a framework does not have are False; ``background_in_request`` is where they run before
+    the app returns. A framework that does not notice that a client has left completes its response.
     """
 
     module: str
     template: str = "{number}"
     nested: Mapping[str, str] = field(default_factory=dict)
-    redirect: str | None = None
+    redirect: str = ""
     slash: str = ""
     method_known: bool = True
     matches: bool = True
