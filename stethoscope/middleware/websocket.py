@@ -1,7 +1,8 @@
 """One WebSocket connection, as its messages pass.
 
 Recorded once, when the app returns or raises: from the handshake to the close, with the close code
-that ended it and the status for a handshake that was answered by HTTP instead (denied).
+that ended it, or ``refused`` for a handshake that was answered by HTTP instead: by a response of the
+app's, or by the server's 403 where the app closes what it has not accepted.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Conversation:
     """State of one connection. Passes every message on as it is."""
 
     __slots__ = (
+        "_accepted",
         "_bytes_received",
         "_bytes_sent",
         "_close_code",
@@ -56,7 +58,7 @@ class Conversation:
         self.id = correlation_id(scope["headers"])
         self.route: str | None = None
         self.shares: dict[str, Share] | None = None
-        self.disconnected = self.over = False
+        self.disconnected = self.over = self._accepted = False
         self._close_code = ""
         self._received = self._sent = self._bytes_received = self._bytes_sent = 0
         self._scheme = "wss" if scope.get("scheme") == "wss" else "ws"
@@ -94,8 +96,11 @@ class Conversation:
             if kind == "websocket.send":
                 self._sent += 1
                 self._bytes_sent += payload_bytes(message)
+            elif kind == "websocket.accept":
+                self._accepted = True
             elif kind == "websocket.close":
-                self._close_code = self._close_code or str(message.get("code") or 1000)
+                code = str(message.get("code") or 1000) if self._accepted else _REFUSED
+                self._close_code = self._close_code or code
             elif kind == "websocket.http.response.start":
                 self._close_code = _REFUSED
         except Exception as error:
