@@ -138,7 +138,12 @@ class Recorder:
     def _overflow(self, metric: Metric) -> Scalar | HistogramSeries:
         if metric.name not in self._overflows:
             self._overflows[metric.name] = self._make(metric, ("",) * len(metric.labels), overflow=True)
-            self.warn_once(f"cap {metric.name}", "%s has %d series; further label sets are recorded as one overflow series", metric.name, self._cap)
+            self.warn_once(
+                f"cap {metric.name}",
+                "%s has %d series; further label sets are recorded as one overflow series",
+                metric.name,
+                self._cap,
+            )
         if metric is not names.OVERFLOWED_SERIES:
             self.counter(names.OVERFLOWED_SERIES, (metric.name,)).add(1.0)
         return self._overflows[metric.name]
@@ -155,7 +160,14 @@ class Recorder:
 
     # Places in the segment
 
-    def _attach(self, series: Scalar | HistogramSeries, metric: Metric, labels: tuple[str, ...], overflow: bool, block: int | None = None) -> bool:
+    def _attach(
+        self,
+        series: Scalar | HistogramSeries,
+        metric: Metric,
+        labels: tuple[str, ...],
+        overflow: bool,
+        block: int | None = None,
+    ) -> bool:
         """Give a series its place, and its block if one is asked for. False when the segment is full: the observation is lost."""
         if os.getpid() != self._process:  # forked by something that runs no hooks of Python
             self._after_fork()
@@ -198,14 +210,23 @@ class Recorder:
             try:
                 self._housekeeper.start()
             except RuntimeError as error:  # no more threads, or the interpreter is about to end
-                self.warn_once("housekeeper", "numbers of ended workers are only cleared away when someone asks for metrics: %s", error)
+                self.warn_once(
+                    "housekeeper",
+                    "numbers of ended workers are only cleared away when someone asks for metrics: %s",
+                    error,
+                )
 
     def _settle(self, folder: Folder | None, earlier: _Place | None) -> _Place:
         if folder is not None:
             try:
                 return _Place(folder, folder.create_segment(earlier.segment if earlier else None), earlier)
             except OSError as error:
-                self.warn_once("private", "recording into private memory, unseen by other workers: no segment in %s: %s", folder.path, error)
+                self.warn_once(
+                    "private",
+                    "recording into private memory, unseen by other workers: no segment in %s: %s",
+                    folder.path,
+                    error,
+                )
         return _Place(folder, None, earlier)
 
     # Reading
@@ -233,7 +254,18 @@ class Recorder:
         if folder is not None:
             with folder.exclusive(_HISTORY_LOCK) as mine:
                 if mine and History(folder).due():
-                    History(folder).put_aside(self.snapshot())
+                    self._put_aside(folder)
+
+    def _put_aside(self, folder: Folder) -> None:
+        try:
+            History(folder).put_aside(self.snapshot())
+        except OSError as error:
+            self.warn_once(
+                "history",
+                "windows may cover more time than asked for: no snapshot can be put aside in %s: %s",
+                folder.path,
+                error,
+            )
 
     def _could_publish(self) -> bool:
         """Whether a segment can be made by now: the disk may have been full when this process started."""
@@ -280,7 +312,9 @@ class _Place:
         self.folder = folder
         self.claim = claim
         self.gatherer: Gatherer | None = None
-        self.segment: Segment = claim.segment if claim else private_segment(successor_of=earlier.segment if earlier else None)
+        self.segment: Segment = (
+            claim.segment if claim else private_segment(successor_of=earlier.segment if earlier else None)
+        )
         self._metrics: dict[str, int] = earlier._metrics if earlier else {}
         self._series: dict[int, int] = earlier._series if earlier else {}
         self.dropped: Scalar = earlier.dropped if earlier else make_scalar(lambda series: False)
@@ -291,10 +325,19 @@ class _Place:
     def published(self) -> bool:
         return self.claim is not None and self.claim.published
 
-    def attach(self, series: Scalar | HistogramSeries, metric: Metric, labels: tuple[str, ...], overflow: bool, block: int | None) -> None:
+    def attach(
+        self,
+        series: Scalar | HistogramSeries,
+        metric: Metric,
+        labels: tuple[str, ...],
+        overflow: bool,
+        block: int | None,
+    ) -> None:
         """Raises OSError when the segment can not grow. What is attached by then stays right."""
         if id(series) not in self._series:
-            word = self.segment.append_series(self._metric(metric), layout.labels_to_bytes(labels), time.time(), overflow)
+            word = self.segment.append_series(
+                self._metric(metric), layout.labels_to_bytes(labels), time.time(), overflow
+            )
             self._series[id(series)] = len(self._series)
             series.attach(self.segment, word)
         if block is not None and isinstance(series, HistogramSeries):

@@ -14,6 +14,7 @@ from tests.servers import HOST, Server
 REQUESTS = "http_server_request_duration_seconds_count"
 ACTIVE = "http_server_active_requests"
 WORKERS = "stethoscope_workers"
+PRIVATE = "stethoscope_private_store"
 
 
 class Unanswered(Exception):

@@ -1,0 +1,58 @@
+"""A full disk costs what was not recorded yet, and never a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small file system")
+
+
+def outcome(scenario: str, folder: Path) -> dict[str, Any]:
+    command = ["unshare", "--mount", sys.executable, "-m", "tests.process.full_disk", scenario, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    # It would be -7, SIGBUS, if a page of a mapping were written to that the file system had no room for.
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_a_disk_that_is_full_at_the_start_means_private_memory_until_there_is_room(tmp_path: Path) -> None:
+    """A2: creation fails; one warning; published within a housekeeping step once there is room."""
+    seen = outcome("creation", tmp_path)
+    assert seen["private"] == [300, 300, 1]
+    assert seen["after"] == [301, 0]
+    assert seen["published"] == [301, 300]
+    private, windows = seen["warnings"]
+    assert "private memory" in private
+    assert "No space left on device" in private
+    assert "windows" in windows
+
+
+def test_a_disk_that_gets_full_costs_new_series_only_and_says_how_much(tmp_path: Path) -> None:
+    """A2: growth fails."""
+    seen = outcome("growth", tmp_path)
+    assert seen["kept"] == 20 + 200
+    assert seen["lost as dropped"] is True
+    assert seen["after"] == 1
+    (warning,) = seen["warnings"]
+    assert "can not grow" in warning
+
+
+def test_servers_go_on_answering_on_a_full_disk(tmp_path: Path) -> None:
+    """A2: exit codes, answers and numbers of real servers."""
+    seen = outcome("served", tmp_path)
+    assert seen["early"] == [51, 0, 0, 0]
+    assert seen["late"] == [50, 0, 1, 1]
+    # uvicorn ends by the signal that it was sent.
+    assert seen["codes"] == [-signal.SIGTERM] * 2
