@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar, cast
 
 from stethoscope.instruments.prometheus_client import adopt, foreign
-from stethoscope.middleware.frameworks import install_in_place, observe_routes
+from stethoscope.middleware.frameworks import install_in_place, observe_routes, require_asgi3
 from stethoscope.middleware.layer import ASGIApp, Layer, OwnEndpoints
 from stethoscope.settings import AccessRule, Settings
 from stethoscope.store.recorder import Recorder
@@ -36,6 +36,7 @@ class Stethoscope(Layer):
         headers: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
     ) -> None:
+        require_asgi3(app)
         settings = Settings.resolve(
             service=service,
             directory=dir,
@@ -52,8 +53,11 @@ class Stethoscope(Layer):
         observe_routes(app)
 
 
+App = TypeVar("App", bound=Callable[..., Awaitable[Any]])
+
+
 def install(
-    app: ASGIApp,
+    app: App,
     *,
     service: str | None = None,
     dir: str | os.PathLike[str] | None = None,
@@ -63,7 +67,7 @@ def install(
     metrics_access: AccessRule | None = None,
     headers: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
-) -> ASGIApp:
+) -> App:
     """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
 
     That is the same object for Starlette, FastAPI, Litestar and Quart, and a `Stethoscope` around it
@@ -84,7 +88,7 @@ def install(
             exclude=exclude,
         )
 
-    return install_in_place(app, wrap)
+    return cast("App", install_in_place(app, wrap))
 
 
 def name_of(app: Any) -> str:

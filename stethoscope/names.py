@@ -179,9 +179,16 @@ DROPPED_OBSERVATIONS = Metric(
     (),
     otel="stethoscope.dropped.observations",
 )
-WORKERS = Metric("stethoscope_workers", Kind.GAUGE, "Living processes that record into this service.", otel="stethoscope.workers")
+WORKERS = Metric(
+    "stethoscope_workers", Kind.GAUGE, "Living processes that record into this service.", otel="stethoscope.workers"
+)
 STORE_SIZE = Metric(
-    "stethoscope_store_size_bytes", Kind.GAUGE, "Bytes of shared memory reserved for this service.", (), "bytes", otel="stethoscope.store.size"
+    "stethoscope_store_size_bytes",
+    Kind.GAUGE,
+    "Bytes of shared memory reserved for this service.",
+    (),
+    "bytes",
+    otel="stethoscope.store.size",
 )
 SKIPPED_SEGMENTS = Metric(
     "stethoscope_skipped_segments",

@@ -147,7 +147,9 @@ def _is_text(value: object) -> bool:
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, str) and value.startswith("/") and bool(value.strip("/")) and not re.search(r"[?#\s]", value)
+    return (
+        isinstance(value, str) and value.startswith("/") and bool(value.strip("/")) and not re.search(r"[?#\s]", value)
+    )
 
 
 def _opentelemetry_service(environ: Mapping[str, str]) -> str | None:

@@ -81,9 +81,6 @@ def _async_generator(
                 while True:
                     try:
                         sent = yield value
-                    except GeneratorExit:
-                        await generator.aclose()
-                        raise
                     except BaseException as error:
                         value = await generator.athrow(error)
                     else:

@@ -62,8 +62,6 @@ class Stopwatch(Block):
         run = self._mine()
         if run is not None:
             run.owner = None
-            # Not by a token, which can not be used in another context than its own.
-            _running.set(_open(_running.get()))
             self.stopped(max(now - run.started, 0.0), error)
 
     def _mine(self) -> _Run | None:
@@ -80,7 +78,7 @@ class Stopwatch(Block):
 
 
 def _open(run: _Run | None) -> _Run | None:
-    """The innermost block that has not ended. In another context than its own it may have."""
+    """The innermost block that has not ended. Those that have stay in the context variable until another begins."""
     while run is not None and run.owner is None:
         run = run.outer
     return run

@@ -48,7 +48,10 @@ def correlation_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         for name, _ in headers:
             if name in _CARRIERS:
                 return _accepted(headers) or new_id()
-    return new_id()
+    try:
+        return _fresh.pop()
+    except IndexError:
+        return new_id()
 
 
 def _accepted(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

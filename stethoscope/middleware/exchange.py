@@ -32,7 +32,7 @@ from stethoscope.current import Share
 from stethoscope.current import request_id as request_id
 from stethoscope.middleware.correlation import correlation_id
 from stethoscope.middleware.routes import name_route
-from stethoscope.middleware.timing import Header
+from stethoscope.middleware.timing import REMEMBERED, Header
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.outcome import error_type as error_type
 
@@ -59,6 +59,7 @@ class Exchange:
         "_first_byte",
         "_headers",
         "_inlet",
+        "_last",
         "_layer",
         "_parts",
         "_receive",
@@ -87,13 +88,16 @@ class Exchange:
         self.route: str | None = None
         """The route template, where a framework's hook has told it."""
         self.shares: dict[str, Share] | None = None
-        self.disconnected = self._trailers = self.over = False
+        self.disconnected = self._trailers = self._last = self.over = False
         self._status = self._received = self._sent = self._parts = 0
         self._ended = 0.0
-        self._inlet = layer.inlets.find(scope["method"], scope.get("scheme", "http"))
+        try:
+            self._inlet = inlet = layer.inlets[scope["method"], scope["scheme"]]
+        except KeyError:
+            self._inlet = inlet = layer.inlets.find(scope["method"], scope.get("scheme", "http"))
         self._recorded = layer.excluded is not None and layer.excluded.path(own_path(scope))
         if not self._recorded:
-            active = self._inlet.active
+            active = inlet.active
             if active.word:
                 active.words[active.word] += 1.0
             else:
@@ -114,7 +118,7 @@ class Exchange:
         try:
             if message["type"] == "http.request":
                 self._received += len(message.get("body") or b"")
-            elif message["type"] == "http.disconnect" and not self._ended:
+            elif message["type"] == "http.disconnect" and not self._last:
                 self.disconnected = True
         except Exception as error:
             self._layer.failed(error)
@@ -125,7 +129,9 @@ class Exchange:
         try:
             kind = message["type"]
             if kind == "http.response.body":
-                return self._send_body(message)
+                if not (more := message.get("more_body")):
+                    self._last = not self._trailers
+                return self._send_body(message, more)
             if kind != "http.response.start":
                 return self._send_other(kind, message)
             if not self._status:
@@ -141,7 +147,7 @@ class Exchange:
             self.disconnected = self.disconnected or not self._ended
             raise
 
-    async def _send_body(self, message: Message) -> Any:
+    async def _send_body(self, message: Message, more: object) -> Any:
         try:
             answer = await self._send(message)
         except OSError:  # as above
@@ -150,9 +156,9 @@ class Exchange:
         try:
             if body := message.get("body"):
                 self._sent += len(body)
-            if message.get("more_body"):
+            if more:
                 self._parts += 1
-            elif not self._trailers:
+            elif self._last:
                 self._end()
         except Exception as error:
             self._layer.failed(error)
@@ -167,7 +173,11 @@ class Exchange:
         layer = self._layer
         if not layer.adds_headers:
             return message
-        added = layer.timing.render(now - self._started, self.shares)
+        microseconds = int((now - self._started) * 1e6)
+        if self.shares is None and microseconds < REMEMBERED:
+            added = layer.timing.remembered[microseconds] or layer.timing.render(microseconds)
+        else:
+            added = layer.timing.render(microseconds, self.shares)
         given = [*headers]
         for name, _ in given:
             if name.lower() in _OURS:
@@ -227,7 +237,10 @@ class Exchange:
             return "client_disconnect"
         if error is not None:
             return error_type(error)
-        return str(self._status) if self._ended else "incomplete_response"
+        if not self._last and not self._ended:
+            return "incomplete_response"
+        # Also when the server cancelled the last send: hypercorn does, with the response under way.
+        return str(self._status) if self._status >= 500 else ""
 
     def _record(self, error: str) -> None:
         self._recorded = True

@@ -46,19 +46,19 @@ class Inlet:
         return self._recorder.histogram(names.BACKGROUND_DURATION, (self._method, route, self._scheme, error))
 
 
-class Inlets:
-    """All inlets of a recorder. What is not a known method or scheme shares one place each, so that clients can not make up series."""
+class Inlets(dict[tuple[str, str], Inlet]):
+    """Inlets by method and scheme.
+
+    What is not a known method or scheme shares one place each, found by `find` only, so that clients
+    can not make up series.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
         self._recorder = recorder
         self._known = known_methods()
-        self._inlets: dict[tuple[str, str], Inlet] = {}
 
     def find(self, method: str, scheme: str) -> Inlet:
-        try:
-            return self._inlets[method, scheme]
-        except KeyError:
-            return self._add(method if method in self._known else OTHER_METHOD, scheme if scheme in _SCHEMES else "")
-
-    def _add(self, method: str, scheme: str) -> Inlet:
-        return self._inlets.setdefault((method, scheme), Inlet(self._recorder, method, scheme))
+        """The inlet for a request of this method and scheme, made if need be."""
+        key = (method if method in self._known else OTHER_METHOD, scheme if scheme in _SCHEMES else "")
+        return self.get(key) or self.setdefault(key, Inlet(self._recorder, *key))

@@ -31,7 +31,9 @@ class OwnEndpoints(Protocol):
 class Layer:
     """Watches ``app``. Any number of requests at once, on any event loop; one object can serve in several threads."""
 
-    def __init__(self, app: ASGIApp, recorder: Recorder, settings: Settings, endpoints: OwnEndpoints | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, recorder: Recorder, settings: Settings, endpoints: OwnEndpoints | None = None
+    ) -> None:
         self.app = app
         self.recorder = recorder
         self._endpoints = endpoints
@@ -46,12 +48,18 @@ class Layer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
         outer = CURRENT.get()
-        if kind not in _WATCHED or (self._failures and self._steps_aside()) or (outer is not None and outer.is_for(scope)):
+        if (
+            kind not in _WATCHED
+            or (self._failures and self._steps_aside())
+            or (outer is not None and outer.is_for(scope))
+        ):
             return await self.app(scope, receive, send)
         if self._endpoints is not None and self._endpoints.serves(own_path(scope)):
             return await self._endpoints(scope, receive, send)
         try:
-            exchange = Exchange(self, scope, receive, send) if kind == "http" else Conversation(self, scope, receive, send)
+            exchange = (
+                Exchange(self, scope, receive, send) if kind == "http" else Conversation(self, scope, receive, send)
+            )
         except Exception as error:
             self.failed(error)
             return await self.app(scope, receive, send)

@@ -13,7 +13,8 @@ Header = tuple[bytes, bytes]
 
 _MOST_BYTES: Final = 1024
 _NOT_TOKEN: Final = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
-_REMEMBERED: Final = 1024
+REMEMBERED: Final = 1024
+"""Microseconds below which headers are remembered."""
 
 
 class TimingHeaders:
@@ -25,18 +26,13 @@ class TimingHeaders:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(name for name in names if name != "x-request-id")
-        self._remembered: list[tuple[Header, ...] | None] = [None] * _REMEMBERED
+        self.remembered: list[tuple[Header, ...] | None] = [None] * REMEMBERED
 
-    def render(self, seconds: float, shares: Mapping[str, Share] | None = None) -> tuple[Header, ...]:
-        """Headers for a response that starts after ``seconds``."""
-        if shares:
-            return self._render(int(seconds * 1e6), shares)
-        microseconds = int(seconds * 1e6)
-        if microseconds >= _REMEMBERED:
-            return self._render(microseconds, {})
-        headers = self._remembered[microseconds]
-        if headers is None:
-            headers = self._remembered[microseconds] = self._render(microseconds, {})
+    def render(self, microseconds: int, shares: Mapping[str, Share] | None = None) -> tuple[Header, ...]:
+        """Headers for a response that starts after so many microseconds, 0 or more."""
+        headers = self._render(microseconds, shares or {})
+        if not shares and microseconds < REMEMBERED:
+            self.remembered[microseconds] = headers
         return headers
 
     def _render(self, microseconds: int, shares: Mapping[str, Share]) -> tuple[Header, ...]:

@@ -52,7 +52,16 @@ class Buckets:
     positive but below the range, and the last cell (``len(bounds)``) what is above it.
     """
 
-    __slots__ = ("_explicit_cells", "_exponential", "_low", "_pieces", "block_count", "bounds", "cell_count", "explicit")
+    __slots__ = (
+        "_explicit_cells",
+        "_exponential",
+        "_low",
+        "_pieces",
+        "block_count",
+        "bounds",
+        "cell_count",
+        "explicit",
+    )
 
     def __init__(self, explicit: tuple[float, ...], low: int, high: int) -> None:
         exponential = _exponential_bounds(low, high)
@@ -173,5 +182,3 @@ def cells_in_block(block: int, counts: list[int]) -> Iterator[tuple[int, int]]:
     """Cell numbers and counts of one block's non-zero cells."""
     first = block * CELLS_PER_BLOCK
     return ((first + lane, count) for lane, count in zip(range(CELLS_PER_BLOCK), counts, strict=True) if count)
-
-

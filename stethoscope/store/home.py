@@ -47,7 +47,9 @@ def find_folder(service: str, *, shared: bool, directory: str | None = None) -> 
 
 def _first_usable(configured: list[str], name: str) -> Folder | None:
     if not SUPPORTED:
-        _warn_once("this platform has no file locks that end with their process: each process sees only its own numbers")
+        _warn_once(
+            "this platform has no file locks that end with their process: each process sees only its own numbers"
+        )
         return None
     problems = []
     for place in [*configured, *_default_places()]:
@@ -83,7 +85,11 @@ def _remove_abandoned(place: str) -> None:
         found = _OF_SERVER.fullmatch(name)
         path = os.path.join(place, name)
         with suppress(OSError):
-            if found and _started(int(found[1])) != found[2] and time.time() - os.stat(path).st_mtime > _ABANDONED_AFTER:
+            if (
+                found
+                and _started(int(found[1])) != found[2]
+                and time.time() - os.stat(path).st_mtime > _ABANDONED_AFTER
+            ):
                 Folder(path).remove_if_dead()
 
 

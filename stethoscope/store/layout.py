@@ -96,7 +96,16 @@ def padded(length: int) -> int:
 
 
 def metric_to_bytes(metric: Metric) -> bytes:
-    fields = [metric.name, metric.kind, metric.help, metric.labels, metric.unit, metric.bounds, metric.merge, metric.otel]
+    fields = [
+        metric.name,
+        metric.kind,
+        metric.help,
+        metric.labels,
+        metric.unit,
+        metric.bounds,
+        metric.merge,
+        metric.otel,
+    ]
     return _to_json(fields).encode()
 
 

@@ -161,7 +161,9 @@ class Merger:
             self._slots += 1
         return blocks[block]
 
-    def _add_scalars(self, part: Part, plan: _Plan, values: list[float], gauges: dict[int, tuple[float, float]]) -> None:
+    def _add_scalars(
+        self, part: Part, plan: _Plan, values: list[float], gauges: dict[int, tuple[float, float]]
+    ) -> None:
         words = part.contents.words()
         for series, word in plan.sums:
             values[series] += words[word]
@@ -171,7 +173,9 @@ class Merger:
                 here = (words[word], words[word + 1])
                 gauges[series] = _merged_gauge(merge, gauges[series], here) if series in gauges else here
 
-    def _families(self, values: list[float], gauges: dict[int, tuple[float, float]], counts: list[int]) -> dict[str, Family]:
+    def _families(
+        self, values: list[float], gauges: dict[int, tuple[float, float]], counts: list[int]
+    ) -> dict[str, Family]:
         families: dict[str, list[Series]] = {}
         for number, known in enumerate(self._known):
             key = known.key
@@ -183,13 +187,21 @@ class Merger:
                 if number not in gauges:
                     continue
                 value, stamp = gauges[number]
-            families.setdefault(key.metric.name, []).append(Series(key.labels, value, known.created, key.overflow, key.pid, stamp))
+            families.setdefault(key.metric.name, []).append(
+                Series(key.labels, value, known.created, key.overflow, key.pid, stamp)
+            )
         return {name: _family(self._metrics[name], families[name]) for name in sorted(families)}
 
 
 def _same(one: Metric, other: Metric) -> bool:
     """Whether two definitions of a metric can be added up: all but the texts for people is equal."""
-    return (one.kind, one.labels, one.unit, one.bounds, one.merge) == (other.kind, other.labels, other.unit, other.bounds, other.merge)
+    return (one.kind, one.labels, one.unit, one.bounds, one.merge) == (
+        other.kind,
+        other.labels,
+        other.unit,
+        other.bounds,
+        other.merge,
+    )
 
 
 def _family(metric: Metric, series: Iterable[Series]) -> Family:

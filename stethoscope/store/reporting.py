@@ -26,7 +26,9 @@ class ReportingLock:
         self._lock.acquire()
         self._depth += 1
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._depth -= 1
         reports: list[tuple[str, tuple[object, ...]]] = []
         if self._depth == 0:

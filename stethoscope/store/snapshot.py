@@ -50,7 +50,9 @@ class Distribution:
     def minus(self, earlier: Distribution) -> Distribution:
         """What was recorded since ``earlier``, an older state of the same series."""
         cells = {cell: count - earlier.cells.get(cell, 0) for cell, count in self.cells.items()}
-        return Distribution(self.buckets, {cell: count for cell, count in cells.items() if count > 0}, max(0.0, self.sum - earlier.sum))
+        return Distribution(
+            self.buckets, {cell: count for cell, count in cells.items() if count > 0}, max(0.0, self.sum - earlier.sum)
+        )
 
     def plus(self, other: Distribution) -> Distribution:
         """Both together: for summing series of one metric, say over status codes."""
@@ -120,7 +122,9 @@ def _family_minus(family: Family, earlier: Family | None) -> Family:
     if earlier is None or family.metric.kind is Kind.GAUGE:
         return family
     before = {(one.labels, one.overflow): one.value for one in earlier.series}
-    return Family(family.metric, tuple(_series_minus(one, before.get((one.labels, one.overflow))) for one in family.series))
+    return Family(
+        family.metric, tuple(_series_minus(one, before.get((one.labels, one.overflow))) for one in family.series)
+    )
 
 
 def _series_minus(series: Series, before: float | Distribution | None) -> Series:
