@@ -16,6 +16,7 @@ import numpy
 import prometheus_client
 import pytest
 
+import stethoscope
 from stethoscope import Counter, Gauge, Histogram, names
 from stethoscope.instruments import definitions, labelled, metrics, recording, stopwatch
 from stethoscope.names import Merge
@@ -207,6 +208,7 @@ def test_invented_label_values_leave_series_and_memory_bounded_and_the_total_exa
         (("a", "b", "c"), {}, "incorrect label count"),
         ((), {"x": 1}, r"incorrect label names for <Counter 'c'>: expected \('x', 'y'\), got \('x',\)"),
         ((), {"x": 1, "z": 1}, "incorrect label names"),
+        ((), {"x": 1, "y": 1, "z": 1}, "incorrect label names"),
         (("a",), {"y": 1}, "in order or by name, got both"),
     ],
 )
@@ -342,6 +344,7 @@ def test_the_same_definition_twice_is_the_same_metric(own: Recorder) -> None:
         Histogram("h", "H.", unit="seconds", buckets=[1, math.inf]).observe(1)
         Gauge("g", "G.", multiprocess_mode="max").set(3)
     assert numbers(own, "jobs") == {("mail",): 2.0}
+    assert Counter("jobs", "Jobs.", ["kind"]).labels("mail") is Counter("jobs", "Jobs.", ["kind"]).labels("mail")
     assert numbers(own, "h_seconds") == {(): 2}
     assert numbers(own, "g") == {(): 3.0}
 
@@ -681,9 +684,7 @@ def test_what_was_defined_and_not_recorded_is_seen_as_zero_once_it_is_asked_for(
     for mode in set(MODES) - {"sum", "livesum"}:
         Gauge(mode, "", multiprocess_mode=mode)
     Counter("used", "").inc(3)
-    labelled.declare()
-    labelled.declare()
-    families = own.snapshot().families
+    families = stethoscope.snapshot().families
     assert numbers(own, "plain") == {(): 0.0}
     assert numbers(own, "labelled") == {("a",): 0.0}
     assert numbers(own, "gauge") == {(): 0.0}
