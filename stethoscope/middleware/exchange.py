@@ -56,6 +56,7 @@ class Exchange:
 
     __slots__ = (
         "_ended",
+        "_excluded",
         "_first_byte",
         "_headers",
         "_inlet",
@@ -95,7 +96,8 @@ class Exchange:
             self._inlet = inlet = layer.inlets[scope["method"], scope["scheme"]]
         except KeyError:
             self._inlet = inlet = layer.inlets.find(scope["method"], scope.get("scheme", "http"))
-        self._recorded = layer.excluded is not None and layer.excluded.path(own_path(scope))
+        # Remembered, because mounts change the scope's root path.
+        self._excluded = self._recorded = layer.excluded is not None and layer.excluded.path(own_path(scope))
         if not self._recorded:
             active = inlet.active
             if active.word:
@@ -265,7 +267,7 @@ class Exchange:
     def _record_background(self, seconds: float, error: BaseException | None) -> None:
         route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
         excluded = self._layer.excluded
-        if excluded is None or not (excluded.path(route) or excluded.path(own_path(self._scope))):
+        if not self._excluded and (excluded is None or not excluded.path(route)):
             self._inlet.background(route, error_type(error) if error else "").record(seconds)
 
 
@@ -286,7 +288,7 @@ def _without_doubles(
 
 def own_path(scope: Scope) -> str:
     """The path inside the app: without the root path that some servers put in front (ASGI HTTP spec, ``root_path``)."""
-    path: str = scope["path"]
+    path: str = scope.get("path") or ""
     root: str = (scope.get("root_path") or "").rstrip("/")
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         return path[len(root) :] or "/"

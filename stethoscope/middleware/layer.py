@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, Final, Protocol
 
-from stethoscope.middleware.exchange import CURRENT, Exchange, Receive, Scope, Send, own_path
+from stethoscope.middleware.exchange import CURRENT, Current, Exchange, Receive, Scope, Send, own_path
 from stethoscope.middleware.inlet import Inlets
 from stethoscope.middleware.timing import TimingHeaders
 from stethoscope.middleware.websocket import Conversation
@@ -48,14 +48,12 @@ class Layer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
         outer = CURRENT.get()
-        if (
-            kind not in _WATCHED
-            or (self._failures and self._steps_aside())
-            or (outer is not None and outer.is_for(scope))
-        ):
+        if kind not in _WATCHED or (outer is not None and _watched_by(outer, scope, receive)):
             return await self.app(scope, receive, send)
         if self._endpoints is not None and self._endpoints.serves(own_path(scope)):
             return await self._endpoints(scope, receive, send)
+        if self._failures and self._steps_aside():
+            return await self.app(scope, receive, send)
         try:
             exchange = (
                 Exchange(self, scope, receive, send) if kind == "http" else Conversation(self, scope, receive, send)
@@ -89,9 +87,21 @@ class Layer:
             self._minute_ends, self._failures = now + _MINUTE, 0
         self._failures += 1
         self.recorder.failed("middleware", error)
+        if self._failures == _MOST_FAILURES:
+            try:
+                self.recorder.warn_once(
+                    "aside", "%d failures within a minute: what comes until it ends is not measured", _MOST_FAILURES
+                )
+            except Exception:  # a log handler's
+                pass
 
     def _steps_aside(self) -> bool:
         return self._failures >= _MOST_FAILURES and monotonic() < self._minute_ends
+
+
+def _watched_by(outer: Current, scope: Scope, receive: Receive) -> bool:
+    """Whether a call belongs to what is watched already, though middlewares in between may have changed its scope."""
+    return outer.is_for(scope) or getattr(receive, "__self__", None) is outer
 
 
 class Exclusions:

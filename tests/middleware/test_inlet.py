@@ -162,7 +162,7 @@ def test_inlets_are_few_and_kept(records: Records) -> None:
     for i in range(1000):
         assert inlets.find(f"M{i}", f"s{i}") is inlets.find("FOOBAR1", "gopher")
         assert inlets.find("GET", "http") is inlets.find("GET", "http")
-    assert len(inlets._inlets) == 2
+    assert len(inlets) == 2
 
 
 def test_a_layer_of_its_own_settings_counts_into_the_same_series(records: Records) -> None:
