@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
@@ -57,7 +57,7 @@ class Settings:
         read = _Reader(environ)
         settings = cls(
             service=read.text("service", "STETHOSCOPE_SERVICE", service) or _opentelemetry_service(environ),
-            directory=read.text("dir", "STETHOSCOPE_DIR", None if directory is None else os.fspath(directory)),
+            directory=read.text("dir", "STETHOSCOPE_DIR", _path_text(directory)),
             prefix=(read.path("prefix", "STETHOSCOPE_PREFIX", prefix) or "/_stethoscope").rstrip("/"),
             token=read.token("token", "STETHOSCOPE_TOKEN", token),
             metrics_path=read.path("metrics_path", "STETHOSCOPE_METRICS_PATH", metrics_path),
@@ -115,7 +115,7 @@ class _Reader:
         values, name = self._values(name, variable, argument)
         if values is None:
             return ALL_HEADERS
-        chosen = tuple(value.lower() for value in values)
+        chosen = tuple(dict.fromkeys(value.lower() for value in values))
         if unknown := [value for value in chosen if value not in ALL_HEADERS]:
             self._wrong(name, unknown, f"a sequence of {', '.join(ALL_HEADERS)}, or an empty one for none")
         return chosen
@@ -132,14 +132,21 @@ class _Reader:
             return argument, name
         return self._environ.get(variable) or None, variable
 
-    def _values(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[list[str] | None, str]:
+    def _values(self, name: str, variable: str, argument: object) -> tuple[list[str] | None, str]:
         if argument is None:
             text = self._environ.get(variable)
             return (None if text is None else [part.strip() for part in text.split(",") if part.strip()]), variable
-        if isinstance(argument, str) or not all(isinstance(value, str) for value in argument):
-            self._wrong(name, argument, "a sequence of texts")
-            return None, name
-        return list(argument), name
+        if isinstance(argument, Iterable) and not isinstance(argument, str):
+            values = list(argument)
+            if all(isinstance(value, str) for value in values):
+                return values, name
+        self._wrong(name, argument, "a sequence of texts")
+        return None, name
+
+
+def _path_text(directory: str | os.PathLike[str] | None) -> str | None:
+    """A path object as text. All else stays as it is, for the check to find."""
+    return os.fspath(directory) if isinstance(directory, os.PathLike) else directory
 
 
 def _is_text(value: object) -> bool:
@@ -159,5 +166,6 @@ def _opentelemetry_service(environ: Mapping[str, str]) -> str | None:
     for pair in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         key, _, value = pair.partition("=")
         if key.strip() == "service.name" and value.strip():
-            return unquote(value.strip())
+            name = unquote(value.strip())
+            return name if _is_text(name) else None
     return None

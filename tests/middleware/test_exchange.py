@@ -297,6 +297,24 @@ def test_request_cancelled_on_trio_is_counted(records: Records, sent: tuple[Mess
     assert records.outcomes() == {(status, "cancelled"): 1}
 
 
+@pytest.mark.xfail(strict=True, reason="outcome.error_type looks at the group only, not at what is in it")
+def test_request_cancelled_with_tasks_of_its_own_on_trio_is_cancelled(records: Records) -> None:
+    """A4: nurseries put the cancellations of their tasks into a group."""
+
+    async def cancelled() -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                scopes.cancel()
+                await trio.sleep_forever()
+
+        with trio.CancelScope() as scopes:
+            await call(records.around(app))
+
+    trio.run(cancelled)
+    assert records.outcomes() == {("", "cancelled"): 1}
+
+
 def test_app_closed_as_a_coroutine_is_cancelled(records: Records) -> None:
     """A12, B4: what an event loop does to tasks that it leaves behind."""
 

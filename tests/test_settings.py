@@ -1,0 +1,239 @@
+"""Settings: where each comes from, and what a mistake in them says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stethoscope
+from stethoscope.settings import ALL_HEADERS, Settings, SettingsError
+from tests.middleware.scripted import Scope, plain
+
+SECRET = "s3cret with spaces"
+
+
+def resolve(environ: Mapping[str, str] | None = None, /, **arguments: Any) -> Settings:
+    return Settings.resolve(environ=environ or {}, **arguments)
+
+
+def mistake(environ: Mapping[str, str] | None = None, /, **arguments: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        resolve(environ, **arguments)
+    return str(caught.value)
+
+
+def access(scope: Scope) -> bool:
+    return True
+
+
+# Where a setting comes from.
+
+
+def test_defaults() -> None:
+    assert resolve() == Settings(
+        service=None,
+        directory=None,
+        prefix="/_stethoscope",
+        token=None,
+        metrics_path=None,
+        metrics_access=None,
+        headers=("x-request-id", "x-response-time", "x-process-time", "server-timing"),
+        exclude=(),
+    )
+
+
+CHOICES = [
+    ("service", "STETHOSCOPE_SERVICE", "service", "shop", "store", "shop", "store"),
+    ("directory", "STETHOSCOPE_DIR", "directory", "/a", "/b", "/a", "/b"),
+    ("prefix", "STETHOSCOPE_PREFIX", "prefix", "/a", "/b/", "/a", "/b"),
+    ("token", "STETHOSCOPE_TOKEN", "token", "secret-of-a", "secret-of-b", "secret-of-a", "secret-of-b"),
+    ("metrics_path", "STETHOSCOPE_METRICS_PATH", "metrics_path", "/a", "/b", "/a", "/b"),
+    (
+        "headers",
+        "STETHOSCOPE_HEADERS",
+        "headers",
+        ["X-Request-ID"],
+        " server-timing , X-Process-Time,",
+        ("x-request-id",),
+        ("server-timing", "x-process-time"),
+    ),
+    ("exclude", "STETHOSCOPE_EXCLUDE", "exclude", ["/a", "/b/{id}"], "/c, /d/", ("/a", "/b/{id}"), ("/c", "/d/")),
+]
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "field", "given", "environ", "from_given", "from_environ"), CHOICES, ids=lambda value: ""
+)
+def test_argument_goes_before_environment_and_that_before_the_default(
+    argument: str, variable: str, field: str, given: object, environ: str, from_given: object, from_environ: object
+) -> None:
+    assert getattr(resolve({variable: environ}, **{argument: given}), field) == from_given
+    assert getattr(resolve({variable: environ}), field) == from_environ
+    assert getattr(resolve(**{argument: given}), field) == from_given
+    if variable != "STETHOSCOPE_HEADERS":
+        assert resolve({variable: ""}) == Settings()
+
+
+def test_directory_may_be_a_path(tmp_path: Path) -> None:
+    assert resolve(directory=tmp_path).directory == str(tmp_path)
+
+
+def test_no_headers_can_be_chosen_both_ways() -> None:
+    """An empty variable means none here, because nothing else could say it."""
+    assert resolve(headers=()).headers == resolve({"STETHOSCOPE_HEADERS": ""}).headers == ()
+    assert resolve({"STETHOSCOPE_HEADERS": ""}, headers=ALL_HEADERS).headers == ALL_HEADERS
+
+
+def test_header_named_twice_is_added_once() -> None:
+    assert resolve(headers=["server-timing", "Server-Timing"]).headers == ("server-timing",)
+
+
+def test_access_rule_is_a_function() -> None:
+    assert resolve(metrics_access=access).metrics_access is access
+
+
+def test_environment_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STETHOSCOPE_SERVICE", "shop")
+    assert Settings.resolve().service == "shop"
+
+
+# The service's name as OpenTelemetry has it.
+
+
+@pytest.mark.parametrize(
+    ("environ", "service"),
+    [
+        ({"OTEL_SERVICE_NAME": "shop"}, "shop"),
+        ({"OTEL_SERVICE_NAME": " shop "}, "shop"),
+        ({"OTEL_SERVICE_NAME": "shop", "STETHOSCOPE_SERVICE": "ours"}, "ours"),
+        ({"OTEL_SERVICE_NAME": "shop", "STETHOSCOPE_SERVICE": ""}, "shop"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "a=b,service.name=shop,c=d"}, "shop"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": " service.name = the%20shop "}, "the shop"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=a=b"}, "a=b"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=theirs", "OTEL_SERVICE_NAME": "shop"}, "shop"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=theirs", "OTEL_SERVICE_NAME": ""}, "theirs"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.names=x,aservice.name=y,service.name"}, None),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name="}, None),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=%20"}, None),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=a%00b"}, None),
+        ({"OTEL_RESOURCE_ATTRIBUTES": ",,="}, None),
+    ],
+)
+def test_service_is_named_by_the_standard_variables(environ: Mapping[str, str], service: str | None) -> None:
+    """OpenTelemetry resource SDK: what is not valid there is ignored."""
+    assert resolve(environ).service == service
+    assert resolve(environ, service="argument").service == "argument"
+
+
+# Mistakes.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"service": " "}, "service=' ' is not valid: expected a text that is not empty"),
+        ({"service": 5}, "service=5 is not valid: expected a text that is not empty"),
+        ({"service": "a\0b"}, "service='a\\x00b' is not valid: expected a text that is not empty"),
+        ({"directory": ""}, "dir='' is not valid: expected a text that is not empty"),
+        ({"directory": b"/a"}, "dir=b'/a' is not valid: expected a text that is not empty"),
+        ({"directory": 5}, "dir=5 is not valid: expected a text that is not empty"),
+        (
+            {"prefix": "metrics"},
+            "prefix='metrics' is not valid: expected a path that begins with '/' and is longer than that, such as '/metrics'",
+        ),
+        (
+            {"metrics_path": "/a b"},
+            "metrics_path='/a b' is not valid: expected a path that begins with '/' and is longer than that, such as '/metrics'",
+        ),
+        (
+            {"metrics_access": "127.0.0.1"},
+            "metrics_access='127.0.0.1' is not valid: expected a function of an ASGI scope that returns True or False",
+        ),
+        ({"token": SECRET}, "token='…' is not valid: expected at least 8 visible ASCII characters without spaces"),
+        (
+            {"headers": ["x-request-id", "x-time"]},
+            "headers=['x-time'] is not valid: expected a sequence of x-request-id, x-response-time, x-process-time, "
+            "server-timing, or an empty one for none",
+        ),
+        ({"headers": "x-request-id"}, "headers='x-request-id' is not valid: expected a sequence of texts"),
+        ({"headers": True}, "headers=True is not valid: expected a sequence of texts"),
+        ({"headers": [b"x-request-id"]}, "headers=[b'x-request-id'] is not valid: expected a sequence of texts"),
+        ({"exclude": "/health"}, "exclude='/health' is not valid: expected a sequence of texts"),
+        ({"exclude": 5}, "exclude=5 is not valid: expected a sequence of texts"),
+        (
+            {"exclude": ["health", "/", "/ok"]},
+            "exclude=['health', '/'] is not valid: expected route templates or path prefixes that begin with '/'",
+        ),
+    ],
+)
+def test_mistake_names_the_setting_what_came_and_what_is_accepted(arguments: dict[str, object], text: str) -> None:
+    assert mistake(**arguments) == text
+
+
+@pytest.mark.parametrize("path", ["", "/", "//", "a", "/a?b", "/a#b", "/a\n", " /a"])
+def test_path_that_could_not_be_asked_for_is_a_mistake(path: str) -> None:
+    for name in ("prefix", "metrics_path"):
+        assert mistake(**{name: path}).startswith(f"{name}={path!r} is not valid: ")
+
+
+def test_mistake_in_a_variable_names_the_variable() -> None:
+    assert mistake({"STETHOSCOPE_PREFIX": "metrics"}).startswith("STETHOSCOPE_PREFIX='metrics' is not valid: ")
+    assert mistake({"STETHOSCOPE_HEADERS": "a,b"}).startswith("STETHOSCOPE_HEADERS=['a', 'b'] is not valid: ")
+    assert resolve({"STETHOSCOPE_PREFIX": "metrics"}, prefix="/ours").prefix == "/ours"
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    text = mistake(
+        {"STETHOSCOPE_EXCLUDE": "health"},
+        service="",
+        directory="",
+        prefix="x",
+        token="short",
+        metrics_path="y",
+        metrics_access=5,
+        headers=["z"],
+    )
+    told = [part.partition("=")[0] for part in text.split("; ")]
+    assert told == [
+        "service",
+        "dir",
+        "prefix",
+        "token",
+        "metrics_path",
+        "metrics_access",
+        "headers",
+        "STETHOSCOPE_EXCLUDE",
+    ]
+
+
+def test_mistakes_come_out_of_every_way_to_install(tmp_path: Path) -> None:
+    for install in (stethoscope.Stethoscope, stethoscope.install):
+        with pytest.raises(SettingsError, match=r"^prefix='x' is not valid: .*; headers=\['y'\] is not valid: "):
+            install(plain, dir=tmp_path, prefix="x", headers=["y"])
+    assert issubclass(SettingsError, ValueError)
+    assert os.listdir(tmp_path) == []
+
+
+# The secret.
+
+
+@pytest.mark.parametrize(
+    "token", [SECRET, "short12", "", "sécret-tökens", "a" * 8 + "\n", b"bytes-are-no-text", 12345678]
+)
+def test_token_that_no_header_can_carry_is_a_mistake_and_not_shown(token: object) -> None:
+    for text in (
+        mistake(token=token),
+        mistake({"STETHOSCOPE_TOKEN": token}) if token and isinstance(token, str) else "",
+    ):
+        assert not token or str(token) not in text
+        assert repr(token) not in text or not token
+
+
+def test_token_is_in_no_representation() -> None:
+    settings = resolve(token="secret-of-a")
+    assert settings.token == "secret-of-a"
+    assert "secret-of-a" not in f"{settings!r} {settings}"
