@@ -17,7 +17,7 @@ octaves that its values fall in.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import Final
@@ -107,13 +107,17 @@ class Buckets:
             start = end
         return (*answer, *[seen + sum(counts[start:])] * (len(edges) + 1 - last))
 
-    def explicit_counts_of_blocks(self, blocks: Iterable[tuple[int, list[int]]]) -> tuple[int, ...]:
-        """The same from blocks with their 64 counts each, without looking at single cells."""
-        counts = [0] * (len(self.explicit) + 1)
-        for block, lanes in blocks:
-            for start, stop, bucket in self._pieces[block]:
-                counts[bucket] += sum(lanes[start:stop])
-        return tuple(accumulate(counts))
+    def explicit_counts_of_blocks(self, counts: Sequence[int], blocks: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+        """The same from blocks: number of the block, and where in ``counts`` its 64 counts begin.
+
+        Sums slices instead of looking at cells: the most frequent step of a scrape.
+        """
+        totals = [0] * (len(self.explicit) + 1)
+        pieces = self._pieces
+        for block, first in blocks:
+            for start, stop, bucket in pieces[block]:
+                totals[bucket] += sum(counts[first + start : first + stop])
+        return tuple(accumulate(totals))
 
     def quantile(self, q: float, cells: Cells) -> float:
         """The value at quantile ``q`` (0–1), interpolated between neighbours in rank as NumPy's default does.

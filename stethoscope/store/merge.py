@@ -35,28 +35,29 @@ class BlockDistribution(Distribution):
     """A distribution kept as blocks within the counts of a whole merge; cells are spelled out only when asked for."""
 
     def __init__(self, buckets: Buckets, counts: list[int], blocks: Mapping[int, int], sum: float) -> None:
+        """``blocks`` gives for each block's number where in ``counts`` it begins."""
         self.buckets = buckets
         self.sum = sum
         self._counts = counts
-        self._slots = blocks
+        self._blocks = blocks
 
     @property
     def blocks(self) -> Iterable[int]:
         """Numbers of the blocks that have counts, ascending."""
-        return self._slots
+        return self._blocks
 
     def counts(self, block: int) -> list[int]:
         """The 64 counts of one block."""
-        first = self._slots[block] * CELLS_PER_BLOCK
+        first = self._blocks[block]
         return self._counts[first : first + CELLS_PER_BLOCK]
 
     @cached_property
     def cells(self) -> dict[int, int]:  # type: ignore[override]
-        return {cell: count for block in self._slots for cell, count in cells_in_block(block, self.counts(block))}
+        return {cell: count for block in self._blocks for cell, count in cells_in_block(block, self.counts(block))}
 
     @cached_property
     def cumulative(self) -> tuple[int, ...]:
-        return self.buckets.explicit_counts_of_blocks((block, self.counts(block)) for block in self._slots)
+        return self.buckets.explicit_counts_of_blocks(self._counts, self._blocks.items())
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class _Known:
     key: Key
     created: float
     blocks: dict[int, int] = field(default_factory=dict)
-    """Block number to slot, ascending."""
+    """Block number to the place of its counts in the sums, ascending."""
 
 
 @dataclass(slots=True)
@@ -94,6 +95,8 @@ class Merger:
         self._numbers: dict[Key, int] = {}
         self._known: list[_Known] = []
         self._slots = 0
+        self._order: list[tuple[Metric, list[int]]] = []
+        self._ordered = 0
 
     def merge(self, parts: Sequence[Part], pause: Callable[[], None] = lambda: None) -> tuple[dict[str, Family], int]:
         """Families by name, and the number of series left out because their metric is defined otherwise.
@@ -157,9 +160,10 @@ class Merger:
     def _slot(self, series: int, block: int) -> int:
         blocks = self._known[series].blocks
         if block not in blocks:
-            self._known[series].blocks = blocks = dict(sorted([*blocks.items(), (block, self._slots)]))
+            first = self._slots * CELLS_PER_BLOCK
+            self._known[series].blocks = blocks = dict(sorted([*blocks.items(), (block, first)]))
             self._slots += 1
-        return blocks[block]
+        return blocks[block] // CELLS_PER_BLOCK
 
     def _add_scalars(
         self, part: Part, plan: _Plan, values: list[float], gauges: dict[int, tuple[float, float]]
@@ -176,21 +180,50 @@ class Merger:
     def _families(
         self, values: list[float], gauges: dict[int, tuple[float, float]], counts: list[int]
     ) -> dict[str, Family]:
-        families: dict[str, list[Series]] = {}
-        for number, known in enumerate(self._known):
+        families = {}
+        for metric, numbers in self._in_order():
+            if metric.kind is Kind.HISTOGRAM:
+                series = self._histograms(numbers, values, counts)
+            elif metric.kind is Kind.GAUGE:
+                series = self._scalars([number for number in numbers if number in gauges], gauges)
+            else:
+                series = self._scalars(numbers, {number: (values[number], 0.0) for number in numbers})
+            if series:
+                families[metric.name] = Family(metric, tuple(series))
+        return families
+
+    def _histograms(self, numbers: list[int], values: list[float], counts: list[int]) -> list[Series]:
+        buckets = buckets_for(self._known[numbers[0]].key.metric)
+        series = []
+        for number in numbers:
+            known = self._known[number]
+            distribution = BlockDistribution(buckets, counts, known.blocks, values[number])
+            series.append(Series(known.key.labels, distribution, known.created, known.key.overflow))
+        return series
+
+    def _scalars(self, numbers: list[int], values: Mapping[int, tuple[float, float]]) -> list[Series]:
+        series = []
+        for number in numbers:
+            known, (value, stamp) = self._known[number], values[number]
             key = known.key
-            value: float | Distribution = values[number]
-            stamp = 0.0
-            if key.metric.kind is Kind.HISTOGRAM:
-                value = BlockDistribution(buckets_for(key.metric), counts, known.blocks, values[number])
-            elif key.metric.kind is Kind.GAUGE:
-                if number not in gauges:
-                    continue
-                value, stamp = gauges[number]
-            families.setdefault(key.metric.name, []).append(
-                Series(key.labels, value, known.created, key.overflow, key.pid, stamp)
-            )
-        return {name: _family(self._metrics[name], families[name]) for name in sorted(families)}
+            series.append(Series(key.labels, value, known.created, key.overflow, key.pid, stamp))
+        return series
+
+    def _in_order(self) -> list[tuple[Metric, list[int]]]:
+        """Metrics by name, each with its series by labels. Sorted anew only when there are more series than before."""
+        if self._ordered != len(self._known):
+            by_metric: dict[str, list[int]] = {}
+            for number, known in enumerate(self._known):
+                by_metric.setdefault(known.key.metric.name, []).append(number)
+            for numbers in by_metric.values():
+                numbers.sort(key=self._rank)
+            self._order = [(self._metrics[name], by_metric[name]) for name in sorted(by_metric)]
+            self._ordered = len(self._known)
+        return self._order
+
+    def _rank(self, number: int) -> tuple[bool, tuple[str, ...], int]:
+        key = self._known[number].key
+        return key.overflow, key.labels, key.pid
 
 
 def _same(one: Metric, other: Metric) -> bool:
@@ -202,10 +235,6 @@ def _same(one: Metric, other: Metric) -> bool:
         other.bounds,
         other.merge,
     )
-
-
-def _family(metric: Metric, series: Iterable[Series]) -> Family:
-    return Family(metric, tuple(sorted(series, key=lambda one: (one.overflow, one.labels, one.pid))))
 
 
 def _merged_gauge(merge: Merge, one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
