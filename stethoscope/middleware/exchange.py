@@ -89,7 +89,7 @@ class Exchange:
         self.route: str | None = None
         """The route template, where a framework's hook has told it."""
         self.shares: dict[str, Share] | None = None
-        self.disconnected = self._trailers = self._last = self.over = False
+        self.disconnected = self._trailers = self._last = self._recorded = self.over = False
         self._status = self._received = self._sent = self._parts = 0
         self._ended = 0.0
         try:
@@ -160,8 +160,10 @@ class Exchange:
                 self._sent += len(body)
             if more:
                 self._parts += 1
-            elif self._last:
-                self._end()
+            elif self._last and not self._ended:
+                self._ended = clock()
+                if self._status < 500 and not self._recorded:
+                    self._record("client_disconnect" if self.disconnected else "")
         except Exception as error:
             self._layer.failed(error)
         return answer
@@ -188,7 +190,7 @@ class Exchange:
         if layer.sends_id:
             given.append((b"x-request-id", self.id))
         given += added
-        changed = dict(message)
+        changed: Message = message.copy()  # type: ignore[attr-defined]  # a dict, says the specification
         changed["headers"] = given
         return changed
 
