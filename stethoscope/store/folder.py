@@ -121,10 +121,6 @@ class Folder:
             self.remove(unfinished)
             raise
 
-    def write_segment(self, image: bytes) -> None:
-        """Put a complete segment in place, as that of a writer that has ended. Raises OSError."""
-        self.write(os.urandom(8).hex() + SUFFIX, image)
-
     def open(self, name: str) -> int:
         """A descriptor for reading. Raises FileNotFoundError, `FolderError` for what is no file of ours alone, other OSErrors."""
         try:

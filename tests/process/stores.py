@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -72,4 +73,4 @@ def image(routes: Mapping[str, int], active: float = 0.0, kept: float = 0.0) -> 
 
 def bury(path: Path, routes: Mapping[str, int], active: float = 0.0, kept: float = 0.0) -> None:
     """Leave the segment of a worker that has died."""
-    Folder(str(path)).write_segment(image(routes, active, kept))
+    Folder(str(path)).write(os.urandom(8).hex() + SUFFIX, image(routes, active, kept))

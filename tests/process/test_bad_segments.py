@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from stethoscope.store import layout
 from stethoscope.store.folder import SUFFIX, Folder
-from stethoscope.store.layout import Record
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
 from stethoscope.store.segment import private_segment
@@ -241,7 +240,6 @@ def test_a_record_of_an_unknown_kind_ends_the_reading(kind: int) -> None:
     contents = contents_of(segment.image())
     assert contents.index.damaged
     assert contents.index.metrics == []
-    assert Record.METRIC == 1
 
 
 def test_the_readable_part_of_a_damaged_segment_is_kept_when_its_writer_has_died(place: Path) -> None:

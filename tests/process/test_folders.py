@@ -8,17 +8,25 @@ import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from stethoscope.store import home
-from stethoscope.store.folder import Folder, FolderError
+from stethoscope.store.folder import SUFFIX, Folder, FolderError
+from stethoscope.store.gather import Gatherer
 from stethoscope.store.home import find_folder
+from stethoscope.store.merge import Part
+from stethoscope.store.reader import read_image
+from stethoscope.store.recorder import SERIES_CAP
 from tests.process.children import running
-from tests.process.stores import ACTIVE, KEPT, REQUESTS, gatherer_in, recorder_in, segments, total, value
+from tests.process.stores import ACTIVE, KEPT, REQUESTS, gatherer_in, image, recorder_in, segments, total, value
+
+Held = tuple[float, int, int]
+"""What a worker says of itself: the count that it sees, its threads and its descriptors."""
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
 
@@ -56,7 +64,7 @@ def find_as(pipe: Connection, user: int, directory: str | None) -> None:
 
 def found_as(user: int, directory: Path | None = None) -> tuple[str, list[str]]:
     with running(find_as, user, None if directory is None else str(directory)) as child:
-        path, warned = child.hear()  # type: ignore[misc]
+        path, warned = cast("tuple[str, list[str]]", child.hear())
         return path, warned
 
 
@@ -95,11 +103,11 @@ def make_a_file(path: Path, user: int) -> None:
     "occupy", [make_as_somebody_else, make_writable_for_all, make_a_link, make_a_file], ids=lambda make: make.__name__
 )
 def test_a_default_folder_that_somebody_else_has_prepared_is_refused_with_one_warning(
-    occupy: object, user: int
+    occupy: Callable[[Path, int], None], user: int
 ) -> None:
     """A15: hostile folder in /dev/shm, which everybody can write to; the next place is used."""
     hostile = Path(f"/dev/shm/stethoscope-{user}")
-    occupy(hostile, user)  # type: ignore[operator]
+    occupy(hostile, user)
     target = hostile.resolve()
     path, (warning,) = found_as(user)
     assert path == f"{tempfile.gettempdir()}/stethoscope-{user}/shop"
@@ -209,13 +217,13 @@ def wipe_files(place: Path) -> None:
 
 
 @pytest.mark.parametrize("wipe", [wipe_all, wipe_files], ids=lambda wipe: wipe.__name__)
-def test_numbers_come_back_after_the_folder_was_wiped(wipe: object, place: Path) -> None:
+def test_numbers_come_back_after_the_folder_was_wiped(wipe: Callable[[Path], None], place: Path) -> None:
     """B38: rm -rf, systemd-tmpfiles. Within a housekeeping step, and never twice."""
     with running(record_and_live, place) as worker:
         worker.hear()
-        wipe(place)  # type: ignore[operator]
+        wipe(place)
         worker.say("more")
-        own, *_ = worker.hear()  # type: ignore[misc]
+        own, *_ = cast("Held", worker.hear())
         assert own == 6, "the worker itself sees its numbers all the time"
         for _ in range(2):
             seen = gatherer_in(place).gather()
@@ -231,11 +239,19 @@ def test_wiping_again_and_again_leaves_neither_threads_nor_descriptors_nor_files
         for _ in range(5):
             wipe_all(place)
             worker.say("more")
-            held.append(worker.hear())
-        assert [own for own, _, _ in held] == [6, 7, 8, 9, 10]  # type: ignore[misc]
-        assert held[0][1:] == held[-1][1:]  # type: ignore[index]
+            held.append(cast("Held", worker.hear()))
+        assert [own for own, _, _ in held] == [6, 7, 8, 9, 10]
+        assert held[0][1:] == held[-1][1:]
         gatherer_in(place).gather()
         assert len(segments(place)) == 1
+
+
+def test_what_a_worker_has_published_while_it_was_being_read_is_not_counted_twice(place: Path) -> None:
+    """B38: its own copy in memory was read before the move, its new file after it."""
+    data = image({"/a": 3})
+    Folder(str(place)).write(f"moved{SUFFIX}", data)
+    gatherer = Gatherer("test", Folder(str(place)), lambda: [Part(read_image(data), alive=True)], SERIES_CAP)
+    assert [value(gatherer.gather(), REQUESTS, "/a") for _ in range(3)] == [3, 3, 3]
 
 
 def test_a_gatherer_goes_on_when_all_that_it_knew_is_gone(place: Path) -> None:

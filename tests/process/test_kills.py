@@ -95,7 +95,7 @@ def test_fifty_kills_of_eight_workers_lose_nothing_and_no_counter_goes_back(plac
     scraper, choice = Scraper(place), random.Random(2026)
     with ExitStack() as stack, scraper.scraping():
         workers: list[Child] = [children.start(record_until_killed, place, acknowledged, n) for n in range(WORKERS)]
-        stack.callback(lambda: [worker.close() for worker in workers])
+        stack.callback(close_all, workers)
         for worker in workers:
             worker.hear()
         most = 0
@@ -123,3 +123,8 @@ def test_fifty_kills_of_eight_workers_lose_nothing_and_no_counter_goes_back(plac
     assert value(final, names.WORKERS) == 0
     gatherer_in(place).gather()
     assert segments(place) == []
+
+
+def close_all(workers: list[Child]) -> None:
+    for worker in workers:
+        worker.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 import signal
+import time
+import zlib
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stethoscope import names
-from stethoscope.store import segment as segments_module
+from stethoscope.store import segment as segments
 from stethoscope.store.layout import RECORD
 from stethoscope.store.snapshot import Distribution
 from tests.process.children import running, stay
@@ -149,7 +151,7 @@ def test_bytes_of_an_unfinished_record_are_never_looked_at(written: int, place: 
 
 def record_while_the_clock_jumps(pipe: Connection, place: Path) -> None:
     now = [2e9]
-    segments_module.time.time = lambda: now[0]  # type: ignore[assignment]
+    time.time = lambda: now[0]
     recorder = recorder_in(place)
     recorder.counter(REQUESTS, ("/a",)).add(1.0)
     now[0] = 1e9
@@ -180,14 +182,14 @@ def record_from_a_signal_handler(pipe: Connection, place: Path) -> None:
         recorder.counter(REQUESTS, ("/a",)).add(1.0)
 
     signal.signal(signal.SIGUSR1, handle)
-    whole = segments_module.crc32
+    patch = pytest.MonkeyPatch()
 
     def interrupted(data: bytes) -> int:
-        segments_module.crc32 = whole
+        patch.undo()
         os.kill(os.getpid(), signal.SIGUSR1)
-        return whole(data)
+        return zlib.crc32(data)
 
-    segments_module.crc32 = interrupted
+    patch.setattr(segments, "crc32", interrupted)
     recorder.counter(REQUESTS, ("/b",)).add(1.0)
     recorder.counter(REQUESTS, ("/c",)).add(1.0)
     pipe.send("recorded")

@@ -1,0 +1,156 @@
+"""Windows: exact differences of snapshots, with a clock of the test's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stethoscope.names import Merge
+from stethoscope.store.folder import Folder
+from stethoscope.store.history import LONGEST_WINDOW, STEP, History, needed, since_boot
+from stethoscope.store.merge import Merger, Part
+from stethoscope.store.snapshot import Snapshot
+from tests.store.images import COUNTER, GAUGES, HISTOGRAM, part, plain
+
+
+class Clock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    (tmp_path / "store").mkdir(0o700)
+    return Folder(str(tmp_path / "store"))
+
+
+def snapshot(count: int, *, gauge: float = 0.0) -> Snapshot:
+    """What a service shows that has counted so far, one observation in cell 50 each."""
+    parts: list[Part] = [
+        part({(COUNTER, "a"): float(count), (HISTOGRAM, "a"): {50: count}, (GAUGES[Merge.LIVESUM], "a"): (gauge, 1.0)})
+    ]
+    return Snapshot("test", 0.0, Merger().merge(parts)[0])
+
+
+def counted(window: Snapshot) -> tuple[object, object]:
+    found = plain(window.families)
+    return found["counter", "a"], found["histogram", "a"]
+
+
+def run(history: History, clock: Clock, seconds: float, per_second: int = 10) -> int:
+    """Let time pass as a housekeeper does, at a steady rate."""
+    start = int(clock.now)
+    for now in range(start, int(start + seconds) + 1):
+        clock.now = float(now)
+        if history.due():
+            history.put_aside(snapshot(now * per_second))
+    return int(clock.now) * per_second
+
+
+@pytest.mark.parametrize("seconds", [60, 300, 900])
+def test_a_window_is_the_exact_difference_to_a_snapshot_of_that_age(seconds: int, folder: Folder) -> None:
+    clock = Clock(1000.0)
+    history = History(folder, clock)
+    count = run(history, clock, 2000)
+    window = history.window(snapshot(count), seconds)
+    assert window.seconds is not None
+    assert seconds <= window.seconds <= seconds + 75
+    assert counted(window) == (10 * window.seconds, (50 * 10 * window.seconds, {50: 10 * window.seconds}))
+
+
+def test_a_window_longer_than_the_history_is_as_long_as_the_history(folder: Folder) -> None:
+    clock = Clock(1000.0)
+    history = History(folder, clock)
+    count = run(history, clock, 100)
+    window = history.window(snapshot(count), 900)
+    assert window.seconds == 100
+    assert counted(window)[0] == 1000
+
+
+def test_without_a_history_a_window_counts_from_the_beginning(folder: Folder) -> None:
+    window = History(folder, Clock(5.0)).window(snapshot(7), 60)
+    assert (window.seconds, counted(window)[0]) == (None, 7.0)
+
+
+def test_another_process_reads_the_history_and_gauges_are_as_they_are_now(folder: Folder) -> None:
+    clock = Clock(1000.0)
+    count = run(History(folder, clock), clock, 200)
+    window = History(Folder(folder.path), clock).window(snapshot(count, gauge=3.0), 60)
+    assert plain(window.families)["gauge_livesum", "a"] == 3.0
+
+
+def test_a_service_that_began_anew_has_no_negative_window(folder: Folder) -> None:
+    """B5: the folder was wiped but for its history."""
+    clock = Clock(1000.0)
+    history = History(folder, clock)
+    run(history, clock, 200)
+    assert counted(history.window(snapshot(3), 60)) == (0.0, (0.0, {}))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 100, b"x\x9c" + b"\0" * 40])
+def test_a_damaged_snapshot_is_passed_over_for_an_older_one(damage: bytes, folder: Folder) -> None:
+    """A3."""
+    clock = Clock(1000.0)
+    history = History(folder, clock)
+    count = run(history, clock, 200)
+    whole = history.window(snapshot(count), 60).seconds
+    assert whole is not None
+    (used,) = Path(folder.path).glob(f"*-{int((clock.now - whole) * 1000)}.*")
+    used.write_bytes(damage)
+    window = history.window(snapshot(count), 60)
+    assert window.seconds is not None
+    assert window.seconds > whole
+    assert counted(window)[0] == 10 * window.seconds
+
+
+def test_snapshots_of_an_earlier_boot_are_not_used_and_are_deleted(folder: Folder) -> None:
+    """B11: ages are of one clock, which starts anew with the machine."""
+    old = Path(folder.path) / "00000000-5000.v1.history"
+    old.write_bytes(b"")
+    clock = Clock(1000.0)
+    history = History(folder, clock)
+    assert history.due()
+    history.put_aside(snapshot(1))
+    assert not old.exists()
+    assert not history.due()
+    clock.now += STEP
+    assert history.due()
+
+
+def test_a_day_of_snapshots_leaves_at_most_thirty_files(folder: Folder) -> None:
+    """B6."""
+    clock, most = Clock(1000.0), 0
+    history = History(folder, clock)
+    for _ in range(400):
+        clock.now += STEP
+        history.put_aside(snapshot(1))
+        most = max(most, len(folder.names()))
+    assert most <= 30
+
+
+@given(steps=st.lists(st.floats(14, 40), max_size=200))
+def test_what_is_kept_serves_every_window_that_all_would_serve(steps: list[float]) -> None:
+    """At most a minute longer than asked for, however irregularly snapshots were put aside."""
+    now, kept, everything = 0.0, list[float](), list[float]()
+    for step in steps:
+        now += step
+        everything.append(now)
+        kept = needed([*kept, now], now)
+    assert kept == sorted(kept)
+    assert len(kept) <= 30
+    for seconds in (60, 300, LONGEST_WINDOW):
+        best = max((stamp for stamp in everything if stamp <= now - seconds), default=None)
+        found = max((stamp for stamp in kept if stamp <= now - seconds), default=None)
+        if best is not None:
+            assert found is not None
+            assert best - found <= 60 + 40
+
+
+def test_the_clock_goes_on() -> None:
+    assert 0 < since_boot() <= since_boot()
