@@ -117,6 +117,7 @@ def test_exception_is_recorded_with_its_class_and_escapes_as_the_same_object(
     with pytest.raises(type(error)) as caught:
         coroutine.__await__().__next__()
     assert caught.value is error
+    assert not error.__suppress_context__
     assert len(client.sent) == len(sent)
     assert records.outcomes() == {(status, name): 1}
 
@@ -169,10 +170,17 @@ def test_second_start_goes_to_the_server_as_it_is_and_changes_nothing(records: R
     assert records.outcomes() == {("200", ""): 1}
 
 
-def test_messages_after_the_end_are_recorded_no_second_time(records: Records) -> None:
+def test_messages_after_the_end_are_recorded_no_second_time(records: Records, clock: Clock) -> None:
     """B4: what is counted down twice goes below zero."""
-    run(records.around(answering(START, BODY, BODY, start(500), BODY)))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await plain(scope, receive, send)
+        clock.now += 4.0
+        await answering(BODY, start(500), BODY)(scope, receive, send)
+
+    run(records.around(app))
     assert records.outcomes() == {("200", ""): 1}
+    assert (records.sum(names.REQUEST_DURATION), records.sum(names.BACKGROUND_DURATION)) == (0.0, 4.0)
 
 
 # The client leaves.
@@ -209,15 +217,16 @@ def test_stream_that_stops_in_good_order_because_its_client_left_is_a_disconnect
     assert records.outcomes() == {("200", "client_disconnect"): 1}
 
 
-def test_disconnect_after_the_response_is_none(records: Records) -> None:
+@pytest.mark.parametrize(("status", "error"), [(200, ""), (500, "500")])
+def test_disconnect_after_the_response_is_none(records: Records, status: int, error: str) -> None:
     """B18: servers tell of every end of a connection."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await plain(scope, receive, send)
+        await answering(start(status), BODY)(scope, receive, send)
         assert (await receive())["type"] == "http.disconnect"
 
     run(records.around(app), None, DISCONNECT)
-    assert records.outcomes() == {("200", ""): 1}
+    assert records.outcomes() == {(str(status), error): 1}
 
 
 @BACKENDS

@@ -64,8 +64,8 @@ def test_times_are_in_milliseconds_with_unit_and_in_seconds(seconds: float, mill
         (b"x-process-time", text),
         (b"server-timing", b"app;dur=" + milliseconds),
     )
-    assert headers.render(seconds) == expected
-    assert headers.render(seconds) == expected  # as it is remembered
+    assert headers.render(int(seconds * 1e6)) == expected
+    assert headers.render(int(seconds * 1e6)) == expected  # as it is remembered
 
 
 def test_headers_tell_the_time_until_the_response_starts(records: Records, clock: Clock) -> None:
@@ -96,6 +96,13 @@ def test_server_timing_is_valid_and_short_whatever_shares_are_called(shares: dic
     assert SERVER_TIMING.fullmatch(value)
     assert len(value) <= 1024
     assert 1 + min(len(shares), 8) <= len(entries(value)) <= 16
+
+
+def test_server_timing_has_at_most_1_kilobyte() -> None:
+    """B37: what has no room is left out, and long names are cut."""
+    value = server_timing(b"1.000", {f"{i}" + "n" * 1000: Share(1.5) for i in range(MOST_SHARES)})
+    assert 900 < len(value) <= 1024
+    assert entries(value)[1] == b"0" + b"n" * 63 + b";dur=1500.000"
 
 
 def test_server_timing_has_at_most_16_entries(records: Records) -> None:
