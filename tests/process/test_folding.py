@@ -120,6 +120,17 @@ def test_what_a_folder_has_left_behind_is_not_counted_again_when_it_can_not_be_o
         assert (value(seen, REQUESTS, "/a"), value(seen, REQUESTS, "/b")) == (3, 1)
 
 
+def test_segments_that_can_not_be_deleted_are_counted_once_fold_after_fold(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B5: a folder that has become append-only, say."""
+    monkeypatch.setattr(Folder, "remove", lambda self, name: None)
+    for number in range(1, 5):
+        bury(place, {"/a": 3})
+        assert fold(Folder(str(place)), SERIES_CAP) == 1
+        assert value(gatherer_in(place).gather(), REQUESTS, "/a") == 3 * number
+
+
 def failing_for(name: str, error: int) -> Callable[[Folder, str], int]:
     """`Folder.open` as it is for a process that can not open one file."""
     whole = Folder.open
