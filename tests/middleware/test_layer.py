@@ -279,7 +279,11 @@ class Dispatching(BaseHTTPMiddleware):
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("between", [lambda app: app, Copying, Renaming, Wrapping, Dispatching], ids=repr)
+@pytest.mark.parametrize(
+    "between",
+    [lambda app: app, Copying, Renaming, Wrapping, Dispatching],
+    ids=["nothing", "copied-scope", "other-headers", "other-callables", "another-task"],
+)
 def test_app_wrapped_twice_is_watched_once(
     records: Records, between: Callable[[ASGIApp], ASGIApp], backend: str
 ) -> None:
