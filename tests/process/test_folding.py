@@ -15,7 +15,7 @@ import pytest
 
 from stethoscope import names
 from stethoscope.store import folder as folders
-from stethoscope.store.folder import Folder
+from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.totals import TOTALS, fold, read_totals
 from tests.process.children import running
@@ -118,6 +118,28 @@ def test_what_a_folder_has_left_behind_is_not_counted_again_when_it_can_not_be_o
     for _ in range(3):
         seen = gatherer_in(place).gather()
         assert (value(seen, REQUESTS, "/a"), value(seen, REQUESTS, "/b")) == (3, 1)
+
+
+@pytest.mark.parametrize("moment", ["names", "open"])
+def test_a_fold_between_a_readers_steps_loses_it_nothing(
+    moment: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B5, B41: the totals were read before, the segments are listed or opened after it."""
+    bury(place, {"/a": 3})
+    fold(Folder(str(place)), SERIES_CAP)
+    bury(place, {"/a": 10})
+    gatherer, step, opened = gatherer_in(place), getattr(Folder, moment), []
+
+    def step_after_a_fold(self: Folder, *name: str) -> object:
+        opened.extend(name or [SUFFIX])
+        if opened[-1].endswith(SUFFIX):
+            monkeypatch.setattr(Folder, moment, step)
+            fold(Folder(str(place)), SERIES_CAP)
+        return step(self, *name)
+
+    monkeypatch.setattr(Folder, moment, step_after_a_fold)
+    assert value(gatherer.gather(), REQUESTS, "/a") == 13
+    assert segments(place) == []
 
 
 def test_segments_that_can_not_be_deleted_are_counted_once_fold_after_fold(
