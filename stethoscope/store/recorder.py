@@ -64,7 +64,6 @@ class Recorder:
         self._place: _Place | None = None
         self._full_until = 0.0
         self._attaching = False
-        self._housekeeper: Housekeeper | None = None
         self._warned: set[str] = set()
 
     # What producers call
@@ -205,16 +204,14 @@ class Recorder:
         return place
 
     def _hire_housekeeper(self) -> None:
-        if self._housekeeper is None:
-            self._housekeeper = Housekeeper(self)
-            try:
-                self._housekeeper.start()
-            except RuntimeError as error:  # no more threads, or the interpreter is about to end
-                self.warn_once(
-                    "housekeeper",
-                    "numbers of ended workers are only cleared away when someone asks for metrics: %s",
-                    error,
-                )
+        try:
+            Housekeeper(self).start()
+        except RuntimeError as error:  # no more threads, or the interpreter is about to end
+            self.warn_once(
+                "housekeeper",
+                "numbers of ended workers are only cleared away when someone asks for metrics: %s",
+                error,
+            )
 
     def _settle(self, folder: Folder | None, earlier: _Place | None) -> _Place:
         if folder is not None:
@@ -345,7 +342,7 @@ class _Place:
 
     def _metric(self, metric: Metric) -> int:
         if metric.name not in self._metrics:
-            self.segment.append_metric(layout.metric_to_bytes(metric))
+            self.segment.append_metric(metric)
             self._metrics[metric.name] = len(self._metrics)
         return self._metrics[metric.name]
 

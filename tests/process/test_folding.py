@@ -128,7 +128,8 @@ def test_a_fold_between_a_readers_steps_loses_it_nothing(
     bury(place, {"/a": 3})
     fold(Folder(str(place)), SERIES_CAP)
     bury(place, {"/a": 10})
-    gatherer, step, opened = gatherer_in(place), getattr(Folder, moment), []
+    gatherer, step = gatherer_in(place), getattr(Folder, moment)
+    opened: list[str] = []
 
     def step_after_a_fold(self: Folder, *name: str) -> object:
         opened.extend(name or [SUFFIX])
