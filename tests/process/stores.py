@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from stethoscope.names import Kind, Merge, Metric
-from stethoscope.store import layout
-from stethoscope.store.buckets import CELLS_PER_BLOCK, buckets_for
 from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.recorder import SERIES_CAP, Recorder
-from stethoscope.store.segment import private_segment
 from stethoscope.store.snapshot import Distribution, Snapshot
 
 REQUESTS: Final = Metric("requests", Kind.COUNTER, "Requests.", ("route",))
@@ -55,20 +52,24 @@ def skipped(snapshot: Snapshot) -> dict[str, float]:
     return {reason: count for reason, count in found.items() if isinstance(count, float) and count}
 
 
+class _Dying(Recorder):
+    """Records into private memory, and starts no thread."""
+
+    def _hire_housekeeper(self) -> None:
+        return
+
+
 def image(routes: Mapping[str, int], active: float = 0.0, kept: float = 0.0) -> bytes:
     """A segment in which each route was counted so often, with as many observations of 50 ms."""
-    segment = private_segment()
-    for metric in (REQUESTS, SECONDS, ACTIVE, KEPT):
-        segment.append_metric(layout.metric_to_bytes(metric))
-    block, lane = divmod(buckets_for(SECONDS).cell(0.05), CELLS_PER_BLOCK)
-    for number, (route, count) in enumerate(routes.items()):
-        labels = layout.labels_to_bytes((route,))
-        segment.words[segment.append_series(0, labels, 1000.0, overflow=False)] = float(count)
-        segment.words[segment.append_series(1, labels, 1000.0, overflow=False)] = 0.05 * count
-        segment.lanes[segment.append_block(2 * number + 1, block) + lane] = count
-    segment.words[segment.append_series(2, b"[]", 1000.0, overflow=False)] = active
-    segment.words[segment.append_series(3, b"[]", 1000.0, overflow=False)] = kept
-    return segment.image()
+    recorder = _Dying("test", lambda: None)
+    for route, count in routes.items():
+        counter, histogram = recorder.counter(REQUESTS, (route,)), recorder.histogram(SECONDS, (route,))
+        for _ in range(count):
+            counter.add(1.0)
+            histogram.record(0.05)
+    recorder.gauge(ACTIVE).add(active)
+    recorder.gauge(KEPT).add(kept)
+    return recorder._here().segment.image()
 
 
 def bury(path: Path, routes: Mapping[str, int], active: float = 0.0, kept: float = 0.0) -> None:

@@ -236,7 +236,7 @@ def test_a_record_of_an_unknown_kind_ends_the_reading(kind: int) -> None:
         segment._append(kind, b"")  # type: ignore[arg-type]
     finally:
         del layout.LIVE_BYTES[kind]
-    segment.append_metric(layout.metric_to_bytes(REQUESTS))
+    segment.append_metric(REQUESTS)
     contents = contents_of(segment.image())
     assert contents.index.damaged
     assert contents.index.metrics == []

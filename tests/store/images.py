@@ -28,7 +28,7 @@ def part(recorded: Recorded, *, alive: bool = True, created: float = 1000.0) -> 
     for ordinal, ((metric, label), value) in enumerate(recorded.items()):
         if metric.name not in metrics:
             metrics[metric.name] = len(metrics)
-            segment.append_metric(layout.metric_to_bytes(metric))
+            segment.append_metric(metric)
         word = segment.append_series(metrics[metric.name], layout.labels_to_bytes((label,)), created, overflow=False)
         if isinstance(value, Mapping):
             segment.words[word] = float(sum(cell * count for cell, count in value.items()))

@@ -72,7 +72,7 @@ def test_many_segments_with_large_counts_do_not_carry_into_neighbours(count: int
 def test_blocks_of_one_number_within_one_segment_add_up() -> None:
     """How a count of 2**32 goes on in a fresh block."""
     segment = private_segment()
-    segment.append_metric(layout.metric_to_bytes(HISTOGRAM))
+    segment.append_metric(HISTOGRAM)
     segment.append_series(0, b'["a"]', 1000.0, overflow=False)
     for count in (2**32 - 1, 7, 2**40):
         segment.append_counts(0, 3, [count] + [1] * 63)

@@ -13,7 +13,8 @@ from stethoscope.store import recorder as recorders
 from stethoscope.store import series as series_module
 from stethoscope.store.folder import Folder
 from stethoscope.store.recorder import Recorder
-from stethoscope.store.series import HistogramSeries
+from stethoscope.store.segment import private_segment
+from stethoscope.store.series import HistogramSeries, Scalar
 from stethoscope.store.snapshot import Distribution, Snapshot
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM
 
@@ -158,6 +159,25 @@ def test_threads_that_record_while_the_recorder_moves_again_and_again_lose_next_
     assert sum(counts) - 40 <= sum(found(snapshot, HISTOGRAM).values()) <= sum(counts)
     assert found(snapshot, names.SKIPPED_SEGMENTS) == {"damaged": 0}
     assert [path.name for path in tmp_path.glob("*/*.segment") if path.parent.name != "9"] == []
+
+
+@pytest.mark.skipif(series_module.FREE_THREADED, reason="there, whoever records holds the series' lock")
+def test_a_thread_that_was_about_to_write_when_its_series_was_detached_writes_into_no_header() -> None:
+    """B38: the instant between binding and writing, in which another thread begins to move."""
+    segment = private_segment()
+    before = bytes(segment.memory[:512])
+
+    def bind_and_be_detached(series: Scalar | HistogramSeries, block: int = 0) -> bool:
+        series.attach(segment, 8)
+        series.detach()
+        return True
+
+    Scalar(bind_and_be_detached).add(1.0)
+    Scalar(bind_and_be_detached).set(1.0)
+    for value in (0.0, 0.05, 5.0):
+        HistogramSeries(HISTOGRAM, bind_and_be_detached).record(value)
+        HistogramSeries(HISTOGRAM, bind_and_be_detached).record_repeating(value)
+    assert bytes(segment.memory[:512]) == before
 
 
 def test_moving_takes_everything_along(recorder: Recorder, tmp_path: Path) -> None:
