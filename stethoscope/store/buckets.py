@@ -16,8 +16,8 @@ octaves that its values fall in.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import Final
@@ -48,7 +48,8 @@ def _exponential_bounds(low: int, high: int) -> tuple[float, ...]:
 class Buckets:
     """Cell bounds of one metric. Immutable, shared by all its series, safe in any thread.
 
-    ``bounds[i]`` is the inclusive upper bound of cell ``i``; cell 0 holds zeros, cell 1 what is
+    ``bucket_of[i]`` is the number of the explicit bucket that cell ``i`` is a part of, and
+    ``bounds[i]`` its inclusive upper bound; cell 0 holds zeros, cell 1 what is
     positive but below the range, and the last cell (``len(bounds)``) what is above it.
     """
 
@@ -56,9 +57,9 @@ class Buckets:
         "_explicit_cells",
         "_exponential",
         "_low",
-        "_pieces",
         "block_count",
         "bounds",
+        "bucket_of",
         "cell_count",
         "explicit",
     )
@@ -72,18 +73,8 @@ class Buckets:
         self._low = low * _PER_OCTAVE
         self._explicit_cells = tuple(bisect_left(self.bounds, bound) for bound in explicit)
         self._exponential = exponential
-        self._pieces = tuple(tuple(self._pieces_of(block)) for block in range(self.block_count))
-
-    def _pieces_of(self, block: int) -> Iterator[tuple[int, int, int]]:
-        """The explicit buckets that a block's counts fall in: first lane, lane after the last, number of the bucket."""
-        first, start = block * CELLS_PER_BLOCK, 0
-        for bucket, cell in enumerate(self._explicit_cells):
-            stop = min(cell + 1 - first, CELLS_PER_BLOCK)
-            if stop > start:
-                yield start, stop, bucket
-                start = stop
-        if start < CELLS_PER_BLOCK:
-            yield start, CELLS_PER_BLOCK, len(self._explicit_cells)
+        numbers = (bisect_left(self._explicit_cells, cell) for cell in range(self.cell_count))
+        self.bucket_of: Sequence[int] = bytes(numbers) if len(explicit) < 256 else tuple(numbers)
 
     def cell(self, value: float) -> int:
         """Number of the cell that ``value`` (finite, not negative) falls in."""
@@ -91,33 +82,10 @@ class Buckets:
 
     def explicit_counts(self, cells: Cells) -> tuple[int, ...]:
         """Cumulative counts at each explicit bound, and the total last: ``len(explicit) + 1`` numbers."""
-        if not cells:
-            return (0,) * (len(self.explicit) + 1)
-        # Slices of sorted counts are summed in C, which is three times as fast as a step per cell.
-        # Cells come in order as a rule; then sorting is one comparison a cell.
-        numbers = sorted(cells)
-        counts = list(cells.values()) if numbers == list(cells) else [cells[cell] for cell in numbers]
-        edges = self._explicit_cells
-        first, last = bisect_left(edges, numbers[0]), bisect_left(edges, numbers[-1])
-        answer, start, seen = [0] * first, 0, 0
-        for edge in edges[first:last]:
-            end = bisect_right(numbers, edge, start)
-            seen += sum(counts[start:end])
-            answer.append(seen)
-            start = end
-        return (*answer, *[seen + sum(counts[start:])] * (len(edges) + 1 - last))
-
-    def explicit_counts_of_blocks(self, counts: Sequence[int], blocks: Iterable[tuple[int, int]]) -> tuple[int, ...]:
-        """The same from blocks: number of the block, and where in ``counts`` its 64 counts begin.
-
-        Sums slices instead of looking at cells: the most frequent step of a scrape.
-        """
-        totals = [0] * (len(self.explicit) + 1)
-        pieces = self._pieces
-        for block, first in blocks:
-            for start, stop, bucket in pieces[block]:
-                totals[bucket] += sum(counts[first + start : first + stop])
-        return tuple(accumulate(totals))
+        counts = [0] * (len(self.explicit) + 1)
+        for cell, count in cells.items():
+            counts[self.bucket_of[cell]] += count
+        return tuple(accumulate(counts))
 
     def quantile(self, q: float, cells: Cells) -> float:
         """The value at quantile ``q`` (0–1), interpolated between neighbours in rank as NumPy's default does.

@@ -10,8 +10,10 @@ Joining and converting costs 1 ns a byte, which is what a merge of many workers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from operator import add
+from threading import Lock
+from time import sleep
 from typing import Final
 
 from stethoscope.store.buckets import CELLS_PER_BLOCK
@@ -36,7 +38,7 @@ class BlockSums:
         self._additions = 0
         self._spelled: list[int] = []
 
-    def add(self, data: bytes, places: Sequence[slice | None], pause: Callable[[], None]) -> None:
+    def add(self, data: bytes, places: Sequence[slice | None]) -> None:
         """Add a segment's blocks: ``places[slot]`` is where in ``data`` the block for a slot is, None where it has none."""
         for run in range(len(self._runs)):
             first = run * _RUN
@@ -45,7 +47,6 @@ class BlockSums:
             if together & _HIGH_BITS_OF_RUN:
                 together = int.from_bytes(b"".join(self._low_blocks(first, blocks)), "little")
             self._runs[run] += together
-        pause()
         self._additions += 1
         if self._additions == _MOST_ADDITIONS:
             self._spell_out()
@@ -76,3 +77,36 @@ class BlockSums:
         self._spelled = self.counts()
         self._runs = [0] * len(self._runs)
         self._additions = 0
+
+
+class LateCounts:
+    """The block counts of one merge, added up when somebody asks for the first time. Any thread.
+
+    A scrape needs the explicit buckets only, which are counted on their own; quantiles, windows and
+    totals need these.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._expected: list[tuple[bytes, list[slice | None], list[tuple[int, slice]]]] = []
+        self._counts: list[int] | None = None
+        self._lock = Lock()
+
+    def expect(self, data: bytes, places: Sequence[slice | None], further: Sequence[tuple[int, slice]]) -> None:
+        """Say what will have to be added. Places are as in `BlockSums.add`; further blocks come with their slot."""
+        missing = [None] * (self._slots - len(places))
+        self._expected.append((data, [*places, *missing], list(further)))
+
+    def get(self) -> list[int]:
+        """As `BlockSums.counts`. The first call takes milliseconds."""
+        with self._lock:
+            if self._counts is None:
+                sums = BlockSums(self._slots)
+                for data, places, further in self._expected:
+                    sums.add(data, places)
+                    for slot, place in further:
+                        sums.add_block(slot, data[place])
+                    sleep(0)  # lets other threads run
+                self._counts = sums.counts()
+                self._expected.clear()
+            return self._counts

@@ -24,7 +24,8 @@ All numbers are native little-endian and aligned to their size. Readers trust no
 
     kind     fixed part                                            live part
     METRIC   JSON of `stethoscope.names.Metric`                    -
-    SERIES   u32 metric, u32 flags, f64 created, JSON of labels    f64 value or sum, f64 Unix time of last set
+    SERIES   u32 metric, u32 flags, f64 created, JSON of labels    f64 value or sum, f64 Unix time of last set;
+                                                                   of a histogram u64 counts of its explicit buckets
     BLOCK    u32 series, u32 block                                 64 × u32 counts
     WIDE     u32 series, u32 block                                 64 × u64 counts (totals only)
     FOLDED   16s identity of a segment that these totals contain   -
@@ -55,7 +56,8 @@ SERIES: Final = struct.Struct("<IId")
 BLOCK: Final = struct.Struct("<II")
 BLOCK_BYTES: Final = 256
 WIDE_BYTES: Final = 512
-LIVE_SERIES_BYTES: Final = 16
+SCALAR_WORDS: Final = 2
+"""Words of 8 bytes that every series has; a histogram's bucket counts follow."""
 OVERFLOW_FLAG: Final = 1
 
 
@@ -77,13 +79,10 @@ class Record(IntEnum):
     FOLDED = 5
 
 
-LIVE_BYTES: Final[dict[int, int]] = {
-    Record.METRIC: 0,
-    Record.SERIES: LIVE_SERIES_BYTES,
-    Record.BLOCK: BLOCK_BYTES,
-    Record.WIDE: WIDE_BYTES,
-    Record.FOLDED: 0,
-}
+def live_series_bytes(metric: Metric) -> int:
+    """Length of the live part of a series' record."""
+    buckets = len(metric.bounds) + 1 if metric.kind is Kind.HISTOGRAM else 0
+    return 8 * (SCALAR_WORDS + buckets)
 
 
 def header(identity: bytes, created: float, pid: int, role: Role, used: int) -> bytes:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
+from struct import Struct
 from weakref import WeakKeyDictionary
 
 from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store.buckets import CELLS_PER_BLOCK, Buckets, buckets_for, cells_in_block
-from stethoscope.store.lanes import BlockSums
-from stethoscope.store.layout import BLOCK_BYTES, WIDE_BYTES
+from stethoscope.store.lanes import LateCounts
+from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES
 from stethoscope.store.reader import Contents, Index, Key, SeriesEntry
 from stethoscope.store.snapshot import Distribution, Family, Series
 
@@ -32,11 +34,14 @@ class Part:
 
 
 class BlockDistribution(Distribution):
-    """A distribution kept as blocks within the counts of a whole merge; cells are spelled out only when asked for."""
+    """A distribution kept as its explicit buckets, and as blocks that are added up only when cells are asked for."""
 
-    def __init__(self, buckets: Buckets, counts: list[int], blocks: Mapping[int, int], sum: float) -> None:
+    def __init__(
+        self, buckets: Buckets, cumulative: tuple[int, ...], counts: LateCounts, blocks: Mapping[int, int], sum: float
+    ) -> None:
         """``blocks`` gives for each block's number where in ``counts`` it begins."""
         self.buckets = buckets
+        self.cumulative = cumulative
         self.sum = sum
         self._counts = counts
         self._blocks = blocks
@@ -49,15 +54,11 @@ class BlockDistribution(Distribution):
     def counts(self, block: int) -> list[int]:
         """The 64 counts of one block."""
         first = self._blocks[block]
-        return self._counts[first : first + CELLS_PER_BLOCK]
+        return self._counts.get()[first : first + CELLS_PER_BLOCK]
 
     @cached_property
     def cells(self) -> dict[int, int]:  # type: ignore[override]
         return {cell: count for block in self._blocks for cell, count in cells_in_block(block, self.counts(block))}
-
-    @cached_property
-    def cumulative(self) -> tuple[int, ...]:
-        return self.buckets.explicit_counts_of_blocks(self._counts, self._blocks.items())
 
 
 @dataclass(slots=True)
@@ -77,6 +78,8 @@ class _Plan:
     series: list[int] = field(default_factory=list)
     sums: list[tuple[int, int]] = field(default_factory=list)
     """Series and word, of counters and histograms."""
+    buckets: list[tuple[int, slice]] = field(default_factory=list)
+    """Series and place of the explicit counts, of histograms."""
     gauges: list[tuple[int, int]] = field(default_factory=list)
     places: list[slice | None] = field(default_factory=list)
     """By slot: where its block is."""
@@ -104,18 +107,20 @@ class Merger:
         ``pause`` is called now and then, to let other threads run.
         """
         plans = [self._plan(part) for part in parts]
-        sums = BlockSums(self._slots)
         values = [0.0] * len(self._known)
+        buckets = [0] * len(self._known)
         gauges: dict[int, tuple[float, float]] = {}
+        counts = LateCounts(self._slots)
         for part, plan in zip(parts, plans, strict=True):
-            pause()
             self._add_scalars(part, plan, values, gauges)
-            plan.places.extend([None] * (self._slots - len(plan.places)))
-            sums.add(part.contents.data, plan.places, pause)
-            for slot, place in plan.further:
-                sums.add_block(slot, part.contents.data[place])
-        pause()
-        return self._families(values, gauges, sums.counts()), sum(plan.series.count(-1) for plan in plans)
+            pause()
+            data = part.contents.data
+            for series, place in plan.buckets:
+                # All explicit counts of a series at once: 64 bits for each, which no sum overflows.
+                buckets[series] += int.from_bytes(data[place], "little")
+            counts.expect(data, plan.places, plan.further)
+            pause()
+        return self._families(values, buckets, gauges, counts), sum(plan.series.count(-1) for plan in plans)
 
     def _plan(self, part: Part) -> _Plan:
         """Where the part's records go. Only those published since the last time are looked at."""
@@ -126,6 +131,9 @@ class Merger:
             plan.series.append(number)
             if number >= 0:
                 (plan.gauges if entry.key.metric.kind is Kind.GAUGE else plan.sums).append((number, entry.word))
+            if number >= 0 and entry.key.metric.kind is Kind.HISTOGRAM:
+                first = 8 * (entry.word + SCALAR_WORDS)
+                plan.buckets.append((number, slice(first, first + 8 * (len(entry.key.metric.bounds) + 1))))
         for series, block, offset in index.blocks[plan.blocks_seen :]:
             self._place(plan, plan.series[series], block, slice(offset, offset + BLOCK_BYTES))
         for series, block, offset in index.wide[plan.wide_seen :]:
@@ -178,12 +186,12 @@ class Merger:
                 gauges[series] = _merged_gauge(merge, gauges[series], here) if series in gauges else here
 
     def _families(
-        self, values: list[float], gauges: dict[int, tuple[float, float]], counts: list[int]
+        self, values: list[float], buckets: list[int], gauges: dict[int, tuple[float, float]], counts: LateCounts
     ) -> dict[str, Family]:
         families = {}
         for metric, numbers in self._in_order():
             if metric.kind is Kind.HISTOGRAM:
-                series = self._histograms(numbers, values, counts)
+                series = self._histograms(metric, numbers, values, buckets, counts)
             elif metric.kind is Kind.GAUGE:
                 series = self._scalars([number for number in numbers if number in gauges], gauges)
             else:
@@ -192,12 +200,17 @@ class Merger:
                 families[metric.name] = Family(metric, tuple(series))
         return families
 
-    def _histograms(self, numbers: list[int], values: list[float], counts: list[int]) -> list[Series]:
-        buckets = buckets_for(self._known[numbers[0]].key.metric)
+    def _histograms(
+        self, metric: Metric, numbers: list[int], values: list[float], buckets: list[int], counts: LateCounts
+    ) -> list[Series]:
+        scheme, explicit = buckets_for(metric), Struct(f"<{len(metric.bounds) + 1}Q")
+        all_bits = (1 << 8 * explicit.size) - 1  # damaged counts may add up to more
         series = []
         for number in numbers:
             known = self._known[number]
-            distribution = BlockDistribution(buckets, counts, known.blocks, values[number])
+            counts_of_all = (buckets[number] & all_bits).to_bytes(explicit.size, "little")
+            cumulative = tuple(accumulate(explicit.unpack(counts_of_all)))
+            distribution = BlockDistribution(scheme, cumulative, counts, known.blocks, values[number])
             series.append(Series(known.key.labels, distribution, known.created, known.key.overflow))
         return series
 

@@ -69,38 +69,40 @@ class Index:
         first = start + layout.RECORD.size
         live = first + layout.padded(length)
         stop: int = start + size
-        if stop > used or live + layout.LIVE_BYTES.get(kind, used) != stop:
+        if not live <= stop <= used:
             raise ValueError("record out of bounds")
         fixed = data[first : first + length]
         if crc32(fixed) != checksum:
             raise ValueError("checksum mismatch")
-        self._add(kind, fixed, live)
+        self._add(kind, fixed, live, stop - live)
         return stop
 
-    def _add(self, kind: int, fixed: bytes, live: int) -> None:
+    def _add(self, kind: int, fixed: bytes, live: int, live_bytes: int) -> None:
         if kind == Record.BLOCK:
-            self.blocks.append(self._block(fixed, live))
+            self.blocks.append(self._block(fixed, live, live_bytes, layout.BLOCK_BYTES))
         elif kind == Record.SERIES:
-            self.series.append(self._series(fixed, live))
+            self.series.append(self._series(fixed, live, live_bytes))
         elif kind == Record.METRIC:
             self.metrics.append(layout.metric_from_bytes(fixed))
         elif kind == Record.WIDE:
-            self.wide.append(self._block(fixed, live))
-        else:
+            self.wide.append(self._block(fixed, live, live_bytes, layout.WIDE_BYTES))
+        elif kind == Record.FOLDED:
             self.folded.add(fixed)
+        else:
+            raise ValueError("unknown kind of record")
 
-    def _series(self, fixed: bytes, live: int) -> SeriesEntry:
+    def _series(self, fixed: bytes, live: int, live_bytes: int) -> SeriesEntry:
         metric_number, flags, created = layout.SERIES.unpack_from(fixed)
         metric = self.metrics[metric_number]
         labels = layout.labels_from_bytes(fixed[layout.SERIES.size :])
-        if len(labels) != len(metric.labels):
-            raise ValueError("labels do not fit their metric")
+        if len(labels) != len(metric.labels) or live_bytes != layout.live_series_bytes(metric):
+            raise ValueError("series does not fit its metric")
         return SeriesEntry(Key(metric, labels, bool(flags & layout.OVERFLOW_FLAG)), created, live // 8)
 
-    def _block(self, fixed: bytes, live: int) -> tuple[int, int, int]:
+    def _block(self, fixed: bytes, live: int, live_bytes: int, expected: int) -> tuple[int, int, int]:
         series, block = layout.BLOCK.unpack(fixed)
         metric = self.series[series].key.metric
-        if metric.kind is not Kind.HISTOGRAM or block >= buckets_for(metric).block_count:
+        if live_bytes != expected or metric.kind is not Kind.HISTOGRAM or block >= buckets_for(metric).block_count:
             raise ValueError("block does not fit its series")
         return series, block, live
 

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Final
 from zlib import crc32
 
+from stethoscope.names import Metric
 from stethoscope.store import layout
 from stethoscope.store.layout import Record, Role
 
@@ -39,12 +40,23 @@ Reserve = Callable[[int, int], None]
 class Segment:
     """A segment that this process writes.
 
-    ``words`` and ``lanes`` are the whole segment seen as 8-byte floats and as 32-bit counts:
-    recording is ``words[i] += amount`` and ``lanes[i] += 1``, which the interpreter lock makes
+    ``words``, ``longs`` and ``lanes`` are the whole segment seen as 8-byte floats, 64-bit and 32-bit
+    counts: recording is ``words[i] += amount`` and ``lanes[i] += 1``, which the interpreter lock makes
     indivisible between threads, because neither runs Python code between its load and its store.
     """
 
-    __slots__ = ("_integers", "_reserve", "_reserved", "lanes", "identity", "used", "words", "memory", "created")
+    __slots__ = (
+        "_reserve",
+        "_reserved",
+        "_series_bytes",
+        "lanes",
+        "longs",
+        "identity",
+        "used",
+        "words",
+        "memory",
+        "created",
+    )
 
     def __init__(
         self,
@@ -57,9 +69,10 @@ class Segment:
         self.memory = memoryview(memory)
         self.words = self.memory.cast("d")
         self.lanes = self.memory.cast("I")
-        self._integers = self.memory.cast("Q")
+        self.longs = self.memory.cast("Q")
         self._reserve = reserve
         self._reserved = 0
+        self._series_bytes: list[int] = list(successor_of._series_bytes) if successor_of else []
         self.identity: bytes = successor_of.identity if successor_of else os.urandom(16)
         self.created: float = successor_of.created if successor_of else time.time()
         self.used: int = successor_of.used if successor_of else layout.HEADER.size
@@ -69,30 +82,31 @@ class Segment:
         else:
             self.memory[: self.used] = layout.header(self.identity, self.created, os.getpid(), role, self.used)
 
-    def append_metric(self, fixed: bytes) -> None:
-        self._append(Record.METRIC, fixed)
+    def append_metric(self, metric: Metric) -> None:
+        self._append(Record.METRIC, layout.metric_to_bytes(metric), 0)
+        self._series_bytes.append(layout.live_series_bytes(metric))
 
     def append_series(self, metric: int, labels: bytes, created: float, overflow: bool) -> int:
-        """Returns the index into ``words`` of the series' value."""
+        """``metric`` is its ordinal. Returns the index into ``words`` of the series' value."""
         fixed = layout.SERIES.pack(metric, layout.OVERFLOW_FLAG if overflow else 0, created) + labels
-        return self._append(Record.SERIES, fixed) // 8
+        return self._append(Record.SERIES, fixed, self._series_bytes[metric]) // 8
 
     def append_block(self, series: int, block: int) -> int:
         """Returns the index into ``lanes`` of the block's first count."""
-        return self._append(Record.BLOCK, layout.BLOCK.pack(series, block)) // 4
+        return self._append(Record.BLOCK, layout.BLOCK.pack(series, block), layout.BLOCK_BYTES) // 4
 
     def append_counts(self, series: int, block: int, counts: list[int]) -> None:
         """Append a block that has its counts already, in the width that they need."""
         fixed = layout.BLOCK.pack(series, block)
         if max(counts) < 1 << 32:
-            offset = self._append(Record.BLOCK, fixed)
+            offset = self._append(Record.BLOCK, fixed, layout.BLOCK_BYTES)
             self.memory[offset : offset + layout.BLOCK_BYTES] = struct.pack("64I", *counts)
         else:
-            offset = self._append(Record.WIDE, fixed)
+            offset = self._append(Record.WIDE, fixed, layout.WIDE_BYTES)
             self.memory[offset : offset + layout.WIDE_BYTES] = struct.pack("64Q", *counts)
 
     def append_folded(self, identity: bytes) -> None:
-        self._append(Record.FOLDED, identity)
+        self._append(Record.FOLDED, identity, 0)
 
     def image(self) -> bytes:
         """The published bytes, as a reader of the file would get them."""
@@ -102,20 +116,20 @@ class Segment:
     def reserved_bytes(self) -> int:
         return self._reserved
 
-    def _append(self, kind: Record, fixed: bytes) -> int:
-        """Publish a record whose live part is zero; return the offset of that part.
+    def _append(self, kind: Record, fixed: bytes, live_bytes: int) -> int:
+        """Publish a record whose live part is so many zeros; return the offset of that part.
 
         Raises OSError when no room can be reserved. Nothing has changed then.
         """
         start, live = self.used, layout.RECORD.size + layout.padded(len(fixed))
-        size = live + layout.LIVE_BYTES[kind]
+        size = live + live_bytes
         if start + size > self._reserved:
             self._reserve_until(start + size)
         layout.RECORD.pack_into(self.memory, start, size, kind, len(fixed), crc32(fixed))
         first = start + layout.RECORD.size
         self.memory[first : first + len(fixed)] = fixed
         self.used = start + size
-        self._integers[layout.USED_WORD] = self.used  # publishes the record
+        self.longs[layout.USED_WORD] = self.used  # publishes the record
         return start + live
 
     def _reserve_until(self, needed: int) -> None:

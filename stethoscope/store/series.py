@@ -21,6 +21,7 @@ from typing import Final
 
 from stethoscope.names import Metric
 from stethoscope.store.buckets import buckets_for
+from stethoscope.store.layout import SCALAR_WORDS
 from stethoscope.store.segment import Segment
 
 UNBOUND: Final = 0
@@ -86,19 +87,33 @@ class Scalar:
 class HistogramSeries:
     """A histogram's series in this process."""
 
-    __slots__ = ("_bind_block", "_no_blocks", "blocks", "bounds", "lanes", "places", "word", "words")
+    __slots__ = (
+        "_bind_block",
+        "_no_blocks",
+        "blocks",
+        "bounds",
+        "bucket",
+        "bucket_of",
+        "lanes",
+        "longs",
+        "places",
+        "word",
+        "words",
+    )
 
     def __init__(self, metric: Metric, bind_block: Callable[[HistogramSeries, int], bool]) -> None:
         buckets = buckets_for(metric)
         self.bounds = buckets.bounds
+        self.bucket_of = buckets.bucket_of
         self._bind_block = bind_block
         self._no_blocks = (UNBOUND,) * buckets.block_count
         self.blocks: list[int] = list(self._no_blocks)
-        self.places: dict[float, int] = {}
-        """Where values that repeat are counted: value to index in ``lanes``."""
+        self.places: dict[float, tuple[int, int]] = {}
+        """Where values that repeat are counted: index in ``lanes``, and in ``longs``."""
         self.lanes: memoryview[int] = _NOWHERE.cast("I")
+        self.longs: memoryview[int] = _NOWHERE.cast("Q")
         self.words: memoryview[float] = _NOWHERE.cast("d")
-        self.word = UNBOUND
+        self.word = self.bucket = UNBOUND
 
     def record(self, value: float) -> None:
         """Count one observation in base units, finite and not negative. Any thread.
@@ -113,6 +128,7 @@ class HistogramSeries:
             except ValueError:
                 self.record_in_new_block(cell, value)
             else:
+                self.longs[self.bucket + self.bucket_of[cell]] += 1
                 self.words[self.word] += value
         else:
             self.record_in_new_block(cell, value)
@@ -122,29 +138,34 @@ class HistogramSeries:
         if self._bind_block(self, cell >> 6):
             self.places.clear()
             self.lanes[self.blocks[cell >> 6] + (cell & 63)] += 1
+            self.longs[self.bucket + self.bucket_of[cell]] += 1
             self.words[self.word] += value
 
     def record_repeating(self, value: float) -> None:
         """As `record`, for a value that is likely to come again: remembers its place."""
         try:
-            self.lanes[self.places[value]] += 1
+            lane, bucket = self.places[value]
+            self.lanes[lane] += 1
+            self.longs[bucket] += 1
             self.words[self.word] += value
         except (KeyError, ValueError):
             self.record(value)
             if len(self.places) < _MOST_PLACES:
                 cell = bisect_left(self.bounds, value)
                 if block := self.blocks[cell >> 6]:
-                    self.places[value] = block + (cell & 63)
+                    self.places[value] = (block + (cell & 63), self.bucket + self.bucket_of[cell])
 
     def attach(self, segment: Segment, word: int) -> None:
-        self.words, self.lanes, self.word = segment.words, segment.lanes, word
+        self.words, self.longs, self.lanes = segment.words, segment.longs, segment.lanes
+        self.word, self.bucket = word, word + SCALAR_WORDS
 
     def detach(self) -> State:
         """Have no place any more; returns what `resume` needs."""
         state = self.word, self.blocks
         self.places = {}
         self.blocks = list(self._no_blocks)
-        self.words, self.lanes, self.word = _SCRAP.cast("d"), _SCRAP.cast("I"), UNBOUND
+        self.words, self.longs, self.lanes = _SCRAP.cast("d"), _SCRAP.cast("Q"), _SCRAP.cast("I")
+        self.word = self.bucket = UNBOUND
         return state
 
     def resume(self, segment: Segment, state: State) -> None:
@@ -177,6 +198,7 @@ class RequestSeries:
         try:
             if block:
                 series.lanes[block + (cell & 63)] += 1
+                series.longs[series.bucket + series.bucket_of[cell]] += 1
                 series.words[series.word] += seconds
             else:
                 series.record_in_new_block(cell, seconds)
@@ -186,7 +208,9 @@ class RequestSeries:
             self._received.record_repeating(received)
         series = self._sent
         try:
-            series.lanes[series.places[sent]] += 1
+            lane, bucket = series.places[sent]
+            series.lanes[lane] += 1
+            series.longs[bucket] += 1
             series.words[series.word] += sent
         except (KeyError, ValueError):
             series.record_repeating(sent)
@@ -255,6 +279,7 @@ class _LockedHistogramSeries(HistogramSeries):
                 self.lanes[block + (cell & 63)] += 1
             except ValueError:
                 return False
+            self.longs[self.bucket + self.bucket_of[cell]] += 1
             self.words[self.word] += value
             return True
 

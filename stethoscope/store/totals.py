@@ -128,7 +128,7 @@ def image_of(families: Mapping[str, Family], folded: Iterable[bytes], cap: int) 
         if not (family.metric.kind is Kind.GAUGE and family.metric.merge in LIVE_ONLY)
     ]
     for number, family in enumerate(kept):
-        segment.append_metric(layout.metric_to_bytes(family.metric))
+        segment.append_metric(family.metric)
         for series in capped(family, cap):
             _append_series(segment, number, ordinal, series)
             ordinal += 1
@@ -146,7 +146,7 @@ def capped(family: Family, cap: int) -> Iterable[Series]:
 def _merged(surplus: list[Series], family: Family) -> Iterable[Series]:
     # As overflow series they have one key, so that the merger adds them up.
     image = private_segment(Role.TOTALS)
-    image.append_metric(layout.metric_to_bytes(family.metric))
+    image.append_metric(family.metric)
     for ordinal, series in enumerate(surplus):
         _append_series(
             image, 0, ordinal, Series(("",) * len(series.labels), series.value, series.created, True, 0, series.stamp)
@@ -160,6 +160,9 @@ def _append_series(segment: Segment, metric: int, ordinal: int, series: Series) 
     value = series.value
     if isinstance(value, BlockDistribution):
         segment.words[word] = value.sum
+        below = 0
+        for bucket, count in enumerate(value.cumulative, word + layout.SCALAR_WORDS):
+            segment.longs[bucket], below = count - below, count
         for block in value.blocks:
             segment.append_counts(ordinal, block, value.counts(block))
     elif isinstance(value, float):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from stethoscope.store import layout
 from stethoscope.store.folder import SUFFIX, Folder
+from stethoscope.store.layout import Record
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
 from stethoscope.store.segment import private_segment
@@ -221,8 +222,11 @@ def test_records_with_right_checksums_and_wrong_contents_never_raise_anything_bu
 ) -> None:
     """A3: written by a program of ours that has gone mad, or by somebody who knows the layout."""
     segment = private_segment()
-    segment.append_metric(json.dumps(metric).encode())
-    segment.append_series(0, json.dumps(labels).encode(), 0.0, overflow=False)
+    segment._append(Record.METRIC, json.dumps(metric).encode(), 0)
+    for buckets in range(3):
+        series = layout.SERIES.pack(0, 0, 0.0) + json.dumps(labels).encode()
+        live = segment._append(Record.SERIES, series, 16 + 8 * buckets)
+        segment.memory[live : live + 16 + 8 * buckets] = b"\xff" * (16 + 8 * buckets)
     segment.append_counts(0, block, [1 << 33] * 64)
     segment.append_counts(0, block, [1] * 64)
     use(segment.image())
@@ -231,11 +235,7 @@ def test_records_with_right_checksums_and_wrong_contents_never_raise_anything_bu
 @pytest.mark.parametrize("kind", [0, 6, 2**31])
 def test_a_record_of_an_unknown_kind_ends_the_reading(kind: int) -> None:
     segment = private_segment()
-    layout.LIVE_BYTES[kind] = 0
-    try:
-        segment._append(kind, b"")  # type: ignore[arg-type]
-    finally:
-        del layout.LIVE_BYTES[kind]
+    segment._append(kind, b"", 0)  # type: ignore[arg-type]
     segment.append_metric(REQUESTS)
     contents = contents_of(segment.image())
     assert contents.index.damaged

@@ -112,7 +112,7 @@ def die_before_publishing(pipe: Connection, place: Path, sig: int) -> None:
             os.kill(os.getpid(), sig)
 
     place_of_process = recorder._here()
-    place_of_process.segment._integers = Deadly()  # type: ignore[assignment]
+    place_of_process.segment.longs = Deadly()  # type: ignore[assignment]
     recorder.counter(REQUESTS, ("/never",)).add(1.0)
     stay(pipe)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store import layout
-from stethoscope.store.buckets import CELLS_PER_BLOCK
+from stethoscope.store.buckets import CELLS_PER_BLOCK, buckets_for
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image
 from stethoscope.store.segment import private_segment
@@ -34,6 +34,9 @@ def part(recorded: Recorded, *, alive: bool = True, created: float = 1000.0) -> 
             segment.words[word] = float(sum(cell * count for cell, count in value.items()))
             for block, counts in blocks_of(value).items():
                 segment.append_counts(ordinal, block, counts)
+            below = 0
+            for bucket, count in enumerate(buckets_for(metric).explicit_counts(value), word + layout.SCALAR_WORDS):
+                segment.longs[bucket], below = count - below, count
         elif isinstance(value, tuple):
             segment.words[word], segment.words[word + 1] = value
         else:

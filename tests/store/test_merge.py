@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stethoscope.names import Kind, Merge, Metric
-from stethoscope.store import layout
 from stethoscope.store.buckets import buckets_for
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image

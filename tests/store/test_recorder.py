@@ -43,22 +43,31 @@ def found(snapshot: Snapshot, metric: names.Metric) -> dict[str, float]:
     }
 
 
-def lane_of(series: HistogramSeries, count: int) -> int:
-    """Where the only count is that has been made so often."""
+def set_count(series: HistogramSeries, count: int, new: int) -> None:
+    """Make the only count that has been made so often another one, in its cell and in its explicit bucket."""
     first = min(filter(None, series.blocks))
     (lane,) = [index for index in range(first, first + 64) if series.lanes[index] == count]
-    return lane
+    (long,) = [index for index in range(series.bucket, series.bucket + 16) if series.longs[index] == count]
+    series.lanes[lane] = series.longs[long] = new
+
+
+def cells_of(snapshot: Snapshot, metric: names.Metric) -> list[int]:
+    """Sums of the cells of a histogram's series."""
+    values = [one.value for one in snapshot.family(metric).series]
+    return [sum(value.cells.values()) for value in values if isinstance(value, Distribution)]
 
 
 def test_a_count_of_two_to_the_32_goes_on_in_a_fresh_block(recorder: Recorder) -> None:
     series = recorder.histogram(HISTOGRAM, ("a",))
     series.record(0.05)
-    series.lanes[lane_of(series, 1)] = FULL - 1
+    set_count(series, 1, FULL - 1)
     for _ in range(5):
         series.record(0.05)
     series.record_repeating(0.05)
     series.record_repeating(0.05)
-    assert found(recorder.snapshot(), HISTOGRAM) == {"a": FULL - 1 + 7}
+    snapshot = recorder.snapshot()
+    assert found(snapshot, HISTOGRAM) == {"a": FULL - 1 + 7}
+    assert cells_of(snapshot, HISTOGRAM) == [FULL - 1 + 7]
 
 
 def test_the_three_series_of_a_request_go_on_beyond_two_to_the_32(recorder: Recorder) -> None:
@@ -71,12 +80,13 @@ def test_the_three_series_of_a_request_go_on_beyond_two_to_the_32(recorder: Reco
         for metric in (names.REQUEST_DURATION, names.REQUEST_SIZE, names.RESPONSE_SIZE)
     )
     for series in (duration, received, sent):
-        series.lanes[lane_of(series, 3)] = FULL
+        set_count(series, 3, FULL)
     for _ in range(4):
         request.record(0.05, 10, 20)
     snapshot = recorder.snapshot()
     for metric in (names.REQUEST_DURATION, names.REQUEST_SIZE, names.RESPONSE_SIZE):
         assert found(snapshot, metric) == {"GET": FULL + 4}
+        assert cells_of(snapshot, metric) == [FULL + 4]
 
 
 def test_a_request_without_a_body_has_no_received_size(recorder: Recorder) -> None:

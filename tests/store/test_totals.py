@@ -23,7 +23,7 @@ recorded = st.dictionaries(
 ).flatmap(
     lambda keys: st.fixed_dictionaries(
         {
-            key: st.dictionaries(st.integers(0, CELLS - 1), st.integers(1, 2**63), max_size=4)
+            key: st.dictionaries(st.integers(0, CELLS - 1), st.integers(1, 2**61), max_size=4)
             if key[0] is HISTOGRAM
             else st.floats(0, 1e15)
             for key in keys
@@ -35,7 +35,7 @@ recorded = st.dictionaries(
 @settings(deadline=None)
 @given(recorded=recorded, identities=st.lists(st.binary(min_size=16, max_size=16), max_size=3))
 def test_totals_are_read_back_as_they_were_written(recorded: Recorded, identities: list[bytes]) -> None:
-    """Encode, decode: identity, with counts of up to 63 bits and any text in labels."""
+    """Encode, decode: identity, with counts of up to 61 bits and any text in labels."""
     families, _ = Merger().merge([part(recorded)])
     contents = read_image(image_of(families, identities, 1000))
     again, conflicts = Merger().merge([Part(contents, alive=False)])
