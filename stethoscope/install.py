@@ -6,12 +6,14 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from stethoscope.instruments.labelled import declare
 from stethoscope.instruments.prometheus_client import adopt, foreign
 from stethoscope.middleware.frameworks import install_in_place, observe_routes, require_asgi3
 from stethoscope.middleware.layer import ASGIApp, Layer, OwnEndpoints
 from stethoscope.settings import AccessRule, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
+from stethoscope.store.snapshot import Snapshot
 
 
 class Stethoscope(Layer):
@@ -106,8 +108,12 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         return None
     from stethoscope.dashboards.endpoints import Endpoints  # not for those who serve nothing
 
+    def source() -> Snapshot:
+        declare()  # a counter that is not used yet is scraped as zero
+        return recorder.snapshot()
+
     return Endpoints(
-        recorder.snapshot,
+        source,
         prefix=settings.prefix,
         token=settings.token,
         metrics_path=settings.metrics_path,

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 def error_type(error: BaseException) -> str:
     """``cancelled``, or the exception's class with its module unless built in."""
+    # On trio, a cancelled nursery raises one group of what all its tasks ended with.
+    if isinstance(error, BaseExceptionGroup) and all(error_type(one) == "cancelled" for one in error.exceptions):
+        return "cancelled"
     kind = type(error)
     cancelled = kind.__name__ in ("CancelledError", "Cancelled") and not isinstance(error, Exception)
     if cancelled or isinstance(error, GeneratorExit):

@@ -306,7 +306,6 @@ def test_request_cancelled_on_trio_is_counted(records: Records, sent: tuple[Mess
     assert records.outcomes() == {(status, "cancelled"): 1}
 
 
-@pytest.mark.xfail(strict=True, reason="outcome.error_type looks at the group only, not at what is in it")
 def test_request_cancelled_with_tasks_of_its_own_on_trio_is_cancelled(records: Records) -> None:
     """A4: nurseries put the cancellations of their tasks into a group."""
 
