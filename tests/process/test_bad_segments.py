@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -20,9 +21,10 @@ from stethoscope.store.layout import Record
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
 from stethoscope.store.segment import private_segment
+from stethoscope.store.snapshot import Distribution
 from stethoscope.store.totals import image_of
 from tests.process.children import running, stay
-from tests.process.stores import REQUESTS, bury, gatherer_in, image, recorder_in, segments, skipped, value
+from tests.process.stores import REQUESTS, SECONDS, bury, gatherer_in, image, recorder_in, segments, skipped, value
 
 BAD = f"bad{SUFFIX}"
 IMAGE = image({"/bad": 7, "/worse": 8})
@@ -230,6 +232,31 @@ def test_records_with_right_checksums_and_wrong_contents_never_raise_anything_bu
     segment.append_counts(0, block, [1 << 33] * 64)
     segment.append_counts(0, block, [1] * 64)
     use(segment.image())
+
+
+@pytest.mark.parametrize("byte", [0xFF, 0x7F, 0x80])
+def test_live_numbers_that_are_nonsense_keep_nobody_from_reading_and_folding_the_rest(byte: int, place: Path) -> None:
+    """A3: live parts bear no checksum. Several dead workers with numbers that no program can have counted."""
+    contents = contents_of(IMAGE)
+    for number in range(5):
+        data = bytearray(IMAGE)
+        data[16:48] = os.urandom(16) + IMAGE[32:48]
+        data[12:16] = crc32(data[16:48]).to_bytes(4, "little")
+        for entry in contents.index.series:
+            size = layout.live_series_bytes(entry.key.metric)
+            data[8 * entry.word : 8 * entry.word + size] = bytes([byte]) * size
+        for _, _, offset in contents.index.blocks:
+            data[offset : offset + layout.BLOCK_BYTES] = bytes([byte]) * layout.BLOCK_BYTES
+        (place / f"{number:016x}{SUFFIX}").write_bytes(data)
+    gatherer = gatherer_in(place)
+    for count in range(1, 4):
+        bury(place, {"/good": 5})
+        seen = gatherer.gather()
+        assert (value(seen, REQUESTS, "/good"), value(seen, SECONDS, "/good")) == (5 * count, 5 * count)
+        for series in seen.family(SECONDS).series:
+            assert isinstance(series.value, Distribution)
+            assert series.value.quantile(0.5) >= 0
+    assert len(segments(place)) == 0
 
 
 @pytest.mark.parametrize("kind", [0, 6, 2**31])
