@@ -49,6 +49,9 @@ clock = perf_counter
 
 _BACKGROUND_FROM: Final = 0.001
 _OURS: Final = frozenset((b"x-request-id", b"x-response-time", b"x-process-time"))
+_MOST_OTHERS: Final = 1000
+_others: Final[set[bytes]] = set()
+"""Names of response headers that were looked at and are none of ours. Apps send the same ones again and again."""
 
 
 class Exchange:
@@ -184,7 +187,7 @@ class Exchange:
             added = layer.timing.render(microseconds, self.shares)
         given = [*headers]
         for name, _ in given:
-            if name.lower() in _OURS:
+            if name not in _others and _is_ours(name):
                 given, added = _without_doubles(given, added, layer.sends_id)
                 break
         if layer.sends_id:
@@ -276,6 +279,15 @@ class Exchange:
 def _unsent_status(error: str) -> int:
     """What the client is told when the app has not started a response: servers answer 500, unless nobody listens."""
     return 0 if error in ("client_disconnect", "cancelled") else 500
+
+
+def _is_ours(name: bytes) -> bool:
+    """Whether a header of this name, in any letter case, must come once; remembers those that need not."""
+    if name.lower() in _OURS:
+        return True
+    if len(_others) < _MOST_OTHERS:
+        _others.add(name)
+    return False
 
 
 def _without_doubles(

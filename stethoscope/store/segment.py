@@ -31,7 +31,7 @@ ADDRESS_SPACE: Final = 128 << 20
 """Bytes that a segment may grow to. Address space only: what is not reserved costs no memory."""
 
 FIRST_RESERVATION: Final = 32 << 10
-_LARGEST_STEP: Final = 256 << 10
+_LARGEST_STEP: Final = 64 << 10
 
 Reserve = Callable[[int, int], None]
 """Make sure that bytes ``[start, stop)`` can be written; raise OSError when they can not."""
