@@ -1,0 +1,218 @@
+"""Write the reference pages anew: ``python -m tests.docs.reference``.
+
+What can be read from the package is: names, variables, defaults, what is accepted, metrics. What settings
+and labels are for is said here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import stethoscope
+from stethoscope.names import DURATION_BOUNDS, METRICS, OVERFLOW_LABEL, SIZE_BOUNDS, Kind, Metric
+from stethoscope.settings import Settings, SettingsError
+from tests.docs.pages import ROOT
+
+SETTINGS_PAGE: Final = ROOT / "docs" / "reference" / "settings.md"
+METRICS_PAGE: Final = ROOT / "docs" / "reference" / "metrics.md"
+
+MEANINGS: Final[Mapping[str, str]] = {
+    "service": "Name of the service. All processes of this user on this host that have the same one share their "
+    "numbers. Without it the app's title or module names the service, and each server keeps to itself.",
+    "dir": "Folder in which processes share what they record: one that belongs to the user and that nobody else may "
+    "write to. It is made if it is missing. By default a private one in `/dev/shm`, else in `$XDG_RUNTIME_DIR`, "
+    "else among the temporary files.",
+    "prefix": "Path below which our own endpoints are, such as `/_stethoscope/metrics`.",
+    "token": "Bearer token for our endpoints. Without one nothing is served below the prefix.",
+    "metrics_path": "Further path for the metrics, such as `/metrics`.",
+    "metrics_access": "Who may read `metrics_path` without the token. By default requests of this machine: "
+    "[Securing it](../how-to/securing.md#a-path-without-a-token).",
+    "headers": "Response headers that are added. An empty sequence, or an empty variable, adds none.",
+    "exclude": "What is not measured: route templates, or paths, and all that is below them.",
+}
+
+NOT_OURS: Final[Mapping[str, str]] = {
+    "OTEL_SERVICE_NAME": "The service's name where neither `service` nor `STETHOSCOPE_SERVICE` gives it.",
+    "OTEL_RESOURCE_ATTRIBUTES": "The same, by its `service.name`, where `OTEL_SERVICE_NAME` is not set either.",
+    "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": "HTTP methods, separated by commas, that are label values as they "
+    "are; all others are `_OTHER`. By default the methods of HTTP.",
+    "XDG_RUNTIME_DIR": "Where the folder is made if `/dev/shm` can not be used.",
+    "PROMETHEUS_MULTIPROC_DIR": "Leaves metrics of prometheus_client to its own multi-process mode: "
+    "[Keep your prometheus_client metrics](../how-to/prometheus-client.md).",
+}
+
+LABELS: Final[Mapping[str, str]] = {
+    "http_request_method": "`GET`, `POST`, …; `_OTHER` for what is no known method",
+    "http_route": "template of the route, such as `/users/{number}`; `__unmatched__` where none was found",
+    "http_response_status_code": "the status that was sent; empty where the client left, or the request was "
+    "cancelled, before one was",
+    "url_scheme": "`http`, `https`, `ws`, `wss`; empty for anything else",
+    "error_type": "class of the exception, the status for a 5xx without one, `client_disconnect`, `cancelled`, "
+    "`incomplete_response`; empty where all went well",
+    "close_code": "close code of the WebSocket connection; `1006` where it broke off, `refused` where the handshake was refused",
+    "direction": "`receive` or `send`, as the app sees it",
+    "name": "what was given to `stethoscope.timer`",
+    "where": "part of Stethoscope that failed",
+    "metric": "name of the metric that it happened to",
+    "reason": "why the file was left out: `conflict` (a metric with other bounds), `damaged`, `foreign`, `replaced`, "
+    "`truncated`, `unreadable`, `version`",
+}
+
+SECTIONS: Final = (
+    ("HTTP requests", ("http_server_", "stethoscope_http_server_")),
+    ("WebSockets", ("stethoscope_websocket_",)),
+    ("Timers", ("stethoscope_timer_",)),
+    ("Stethoscope itself", ("stethoscope_",)),
+)
+
+_BOUNDS: Final = {DURATION_BOUNDS: "durations", SIZE_BOUNDS: "sizes"}
+_GENERATED: Final = "<!-- Written by `python -m tests.docs.reference`. -->"
+
+
+class Recording(dict[str, str]):
+    """An environment in which nothing is set, and that notes what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def get(self, key: str, default: object = None) -> object:  # type: ignore[override]
+        self.asked.append(key)
+        return default
+
+
+def names_of_settings() -> list[str]:
+    """The settings in the order in which `stethoscope.install` takes them."""
+    return [name for name in inspect.signature(stethoscope.install).parameters if name != "app"]
+
+
+def variables() -> list[str]:
+    """Environment variables that the settings read."""
+    environ = Recording()
+    Settings.resolve(environ=environ)
+    return environ.asked
+
+
+def accepted() -> dict[str, str]:
+    """What each setting accepts, in the words of the error that says so."""
+    found = {}
+    for name in names_of_settings():
+        wrong = {"directory" if name == "dir" else name: [" "] if name in ("headers", "exclude") else " "}
+        try:
+            Settings.resolve(**wrong, environ={})  # type: ignore[arg-type]
+        except SettingsError as error:
+            found[name] = str(error).partition("expected ")[2]
+    return found
+
+
+def settings_page() -> str:
+    known, expected = variables(), accepted()
+    rows = [
+        (f"`{name}`", f"`{variable}`" if variable in known else "–", _default(name), MEANINGS[name], expected[name])
+        for name, variable in ((name, f"STETHOSCOPE_{name.upper()}") for name in names_of_settings())
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            _GENERATED,
+            "",
+            "Keyword arguments of `stethoscope.install`, `stethoscope.Stethoscope` and",
+            "`app.add_middleware(stethoscope.Stethoscope, …)`, or environment variables. An argument wins over a variable,",
+            "and a variable over the default. Lists are separated by commas in variables. All mistakes together are one",
+            "`stethoscope.SettingsError`, when the app is made.",
+            "",
+            *_table(("argument", "variable", "default", "meaning", "accepted"), rows),
+            "",
+            "## Variables of others that are read",
+            "",
+            *_table(("variable", "what for"), [(f"`{name}`", meaning) for name, meaning in NOT_OURS.items()]),
+            "",
+        ]
+    )
+
+
+def _default(name: str) -> str:
+    value = getattr(Settings.resolve(environ={}), "directory" if name == "dir" else name)
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value) or "none"
+    return "none" if value is None else f"`{value}`"
+
+
+def metrics_page() -> str:
+    return "\n".join(
+        [
+            "# Metrics",
+            "",
+            _GENERATED,
+            "",
+            "What Stethoscope emits by itself, under the names of a scrape. Metrics [of your own](../how-to/own-metrics.md) and",
+            "[of prometheus_client](../how-to/prometheus-client.md) come beside them. A histogram `x` is scraped as `x_bucket`,",
+            "`x_sum` and `x_count`. Units are base units: seconds and bytes. How exact it all is:",
+            "[accuracy](../explanation/accuracy.md).",
+            "",
+            "Gauges are of living workers only, and added up.",
+            "",
+            *_sections(),
+            "## Labels",
+            "",
+            *_table(("label", "values"), [(f"`{label}`", meaning) for label, meaning in LABELS.items()]),
+            "",
+            f'Each metric has at most 2,000 label sets; what comes after them is one series with `{OVERFLOW_LABEL}="true"`.',
+            "",
+            "## Bounds of buckets",
+            "",
+            *_table(("of", "inclusive upper bounds"), [(what, _numbers(bounds)) for bounds, what in _BOUNDS.items()]),
+            "",
+        ]
+    )
+
+
+def _sections() -> Iterator[str]:
+    left = list(METRICS)
+    for title, prefixes in SECTIONS:
+        here = [metric for metric in left if metric.name.startswith(prefixes)]
+        left = [metric for metric in left if metric not in here]
+        yield from (f"## {title}", "")
+        for metric in here:
+            yield from _metric(metric)
+    if left:
+        raise ValueError(f"no section for {', '.join(metric.name for metric in left)}")
+
+
+def _metric(metric: Metric) -> Iterator[str]:
+    sample = f"{metric.name}_total" if metric.kind is Kind.COUNTER else metric.name
+    facts = [metric.kind.value, *([f"in {metric.unit}"] if metric.unit else [])]
+    if metric.bounds:
+        facts.append(f"[bounds](#bounds-of-buckets) of {_BOUNDS[metric.bounds]}")
+    if metric.otel:
+        facts.append(f"OpenTelemetry name `{metric.otel}`")
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    yield from (f"### `{sample}`", "", metric.help, "")
+    yield from (f"- {', '.join(facts)}", f"- {'labels ' + labels if labels else 'no labels'}", "")
+
+
+def _numbers(bounds: Iterable[float]) -> str:
+    return ", ".join(f"{bound:.10g}" for bound in bounds)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+PAGES: Final = {SETTINGS_PAGE: settings_page, METRICS_PAGE: metrics_page}
+
+
+def write() -> None:
+    for path, render in PAGES.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render())
+
+
+if __name__ == "__main__":
+    write()
