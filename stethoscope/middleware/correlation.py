@@ -44,9 +44,8 @@ def correlation_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     X-Request-ID goes before X-Correlation-ID, and that before the trace ID of a valid traceparent.
     An ID is accepted only as it is: 1–128 characters of ``A–Z a–z 0–9 . _ ~ : / + = @ -``.
     """
-    if type(headers) is list or isinstance(
-        headers, (list, tuple)
-    ):  # anything else might be gone after one reading, and is the app's
+    # Anything else might be gone after one reading, and is the app's.
+    if type(headers) is list or isinstance(headers, (list, tuple)):
         for name, _ in headers:
             if name in _CARRIERS:
                 return _accepted(headers) or new_id()

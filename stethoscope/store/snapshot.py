@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 
 from stethoscope.names import Kind, Metric
-from stethoscope.store.buckets import Buckets, Cells, buckets_for
+from stethoscope.store.buckets import Buckets, Cells
 
 
 class Distribution:
@@ -112,10 +111,6 @@ class Snapshot:
     def family(self, metric: Metric) -> Family:
         """The metric's family; one without series when nothing was recorded."""
         return self.families.get(metric.name) or Family(metric, ())
-
-
-def empty_distribution(metric: Metric) -> Distribution:
-    return Distribution(buckets_for(metric), MappingProxyType({}), 0.0)
 
 
 def _family_minus(family: Family, earlier: Family | None) -> Family:
