@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
+
+from stethoscope.asgi import Scope
 
 MOST_SHARES: Final = 15
 """As many as a Server-Timing header has room for beside the app's own entry."""
@@ -19,22 +20,32 @@ class Share:
     pieces: int = 0
 
 
-class Current(Protocol):
-    """What the running code works for: an HTTP request or a WebSocket connection."""
+class Current:
+    """What the running code works for: an HTTP request or a WebSocket connection, each of which is a subclass."""
 
+    __slots__ = ("_scope", "id", "over", "route", "shares")
+
+    _scope: Scope
     id: bytes
+    """The correlation ID."""
     route: str | None
+    """The route template, where a framework's hook has told it."""
     shares: dict[str, Share] | None
     over: bool
     """Whether the app has returned."""
 
+    def is_for(self, scope: Scope) -> bool:
+        """Whether ``scope`` is that of this request or connection, which middlewares in between may have copied."""
+        headers = scope.get("headers")
+        # Of empty tuples there is only one, for all requests.
+        return scope is self._scope or (headers is self._scope.get("headers") and headers != ())
+
     @property
-    def request_id(self) -> str: ...
+    def request_id(self) -> str:
+        return self.id.decode("ascii")
 
-    def is_for(self, scope: MutableMapping[str, Any]) -> bool: ...
 
-
-CURRENT: ContextVar[Current | None] = ContextVar("stethoscope_exchange", default=None)
+CURRENT: ContextVar[Current | None] = ContextVar("stethoscope_current", default=None)
 """The request or connection that the running code works for."""
 
 
@@ -43,8 +54,8 @@ def request_id() -> str | None:
 
     Right in tasks, threads of a framework's thread pool, and all else that copies the context.
     """
-    exchange = CURRENT.get()
-    return None if exchange is None else exchange.request_id
+    current = CURRENT.get()
+    return None if current is None else current.request_id
 
 
 def add_share(name: str, seconds: float) -> None:

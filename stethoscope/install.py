@@ -6,10 +6,11 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from stethoscope.asgi import ASGIApp
 from stethoscope.instruments.labelled import declare
 from stethoscope.instruments.prometheus_client import adopt, foreign
 from stethoscope.middleware.frameworks import install_in_place, observe_routes, require_asgi3
-from stethoscope.middleware.layer import ASGIApp, Layer, OwnEndpoints
+from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.settings import AccessRule, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
+
+from stethoscope.asgi import Scope
 
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
 
-AccessRule = Callable[[MutableMapping[str, Any]], bool]
-"""Decides from an ASGI scope whether a request may read the exposition."""
+AccessRule = Callable[[Scope], bool]
+"""Decides from a request's scope whether it may read the exposition without the token."""
 
 
 class SettingsError(ValueError):

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import stethoscope
+from stethoscope.asgi import Scope
 from stethoscope.settings import ALL_HEADERS, Settings, SettingsError
-from tests.middleware.scripted import Scope, plain
+from tests.middleware.scripted import plain
 
 SECRET = "s3cret with spaces"
 

@@ -8,16 +8,12 @@ its presence says that the peer is not the one who asks, so it closes.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from starlette.types import Scope
-
-Rule = Callable[["Scope"], bool]
-"""Whether a request may read."""
+from stethoscope.asgi import Scope
+from stethoscope.settings import AccessRule
 
 _FORWARDING: Final = frozenset(
     {
@@ -67,7 +63,7 @@ def loopback(scope: Scope) -> bool:
     return peer is not None and peer.is_loopback and not _forwarded(scope) and _names_loopback(scope)
 
 
-def networks(*blocks: str) -> Rule:
+def networks(*blocks: str) -> AccessRule:
     """A rule for peers in one of these networks (``"10.0.0.0/8"``), with no proxy to be seen.
 
     Raises ValueError for what is no network.

@@ -13,16 +13,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from stethoscope.dashboards.access import Rule, holds, loopback
+from stethoscope.asgi import Receive, Scope, Send, own_path
+from stethoscope.dashboards.access import holds, loopback
 from stethoscope.dashboards.metrics import Foreign, MetricsPage, OnError
 from stethoscope.dashboards.responses import Response, problem, respond
-from stethoscope.middleware.exchange import own_path
+from stethoscope.settings import AccessRule
 from stethoscope.store.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
 
 _ALLOW = (b"allow", b"GET, HEAD")
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="stethoscope"')
@@ -58,7 +55,7 @@ class Endpoints:
         prefix: str,
         token: str | None,
         metrics_path: str | None = None,
-        metrics_access: Rule | None = None,
+        metrics_access: AccessRule | None = None,
         foreign: Foreign | None = None,
         on_error: OnError | None = None,
     ) -> None:

@@ -10,12 +10,13 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qs
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 
+from stethoscope.asgi import Scope
 from stethoscope.dashboards.access import headers
 from stethoscope.dashboards.flight import Ask, Flight
 from stethoscope.dashboards.responses import Response, page, problem
@@ -24,9 +25,6 @@ from stethoscope.exporters.foreign import fit
 from stethoscope.exporters.negotiation import accepts_gzip, choose_format
 from stethoscope.exporters.openmetrics import OPENMETRICS
 from stethoscope.store.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
 
 Foreign = Callable[[Snapshot, bool, frozenset[str] | None], bytes]
 """What another registry has beside a snapshot: OpenMetrics or else Prometheus text, limited to these names or whole."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from starlette.types import Scope, Send
+from stethoscope.asgi import Scope, Send
 
 
 @dataclass(frozen=True, slots=True)

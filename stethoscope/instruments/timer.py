@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from stethoscope import names
 from stethoscope.current import add_share
+from stethoscope.error_type import error_type
 from stethoscope.instruments.definitions import label_value
 from stethoscope.instruments.recording import report
 from stethoscope.instruments.stopwatch import Stopwatch
-from stethoscope.outcome import error_type
 from stethoscope.store.registry import default_recorder
 
 

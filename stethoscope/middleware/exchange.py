@@ -22,27 +22,20 @@ changing it: ``python -m benchmarks inprocess``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from stethoscope.current import CURRENT as CURRENT
-from stethoscope.current import Current as Current
-from stethoscope.current import Share
-from stethoscope.current import request_id as request_id
+from stethoscope.asgi import Message, Receive, Scope, Send, own_path
+from stethoscope.current import Current
+from stethoscope.error_type import error_type
 from stethoscope.middleware.correlation import correlation_id
 from stethoscope.middleware.routes import name_route
 from stethoscope.middleware.timing import REMEMBERED, Header
 from stethoscope.names import UNMATCHED_ROUTE
-from stethoscope.outcome import error_type as error_type
 
 if TYPE_CHECKING:
     from stethoscope.middleware.layer import Layer
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[Any]]
 
 clock = perf_counter
 """Seconds, monotonic. Replaced by tests."""
@@ -54,7 +47,7 @@ _others: Final[set[bytes]] = set()
 """Names of response headers that were looked at and are none of ours. Apps send the same ones again and again."""
 
 
-class Exchange:
+class Exchange(Current):
     """State of one request. In the context variable until the app returns."""
 
     __slots__ = (
@@ -69,17 +62,12 @@ class Exchange:
         "_receive",
         "_received",
         "_recorded",
-        "_scope",
         "_send",
         "_sent",
         "_started",
         "_status",
         "_trailers",
         "disconnected",
-        "id",
-        "over",
-        "route",
-        "shares",
     )
 
     def __init__(self, layer: Layer, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,9 +77,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self.id = correlation_id(scope["headers"])
-        self.route: str | None = None
-        """The route template, where a framework's hook has told it."""
-        self.shares: dict[str, Share] | None = None
+        self.route = self.shares = None
         self.disconnected = self._trailers = self._last = self._recorded = self.over = False
         self._status = self._received = self._sent = self._parts = 0
         self._ended = 0.0
@@ -107,16 +93,6 @@ class Exchange:
                 active.words[active.word] += 1.0
             else:
                 active.add(1.0)
-
-    def is_for(self, scope: Scope) -> bool:
-        """Whether this is the request of ``scope``, which middlewares in between may have copied."""
-        headers = scope.get("headers")
-        # Of empty tuples there is only one, for all requests.
-        return scope is self._scope or (headers is self._scope.get("headers") and headers != ())
-
-    @property
-    def request_id(self) -> str:
-        return self.id.decode("ascii")
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -298,15 +274,6 @@ def _without_doubles(
     if sends_id:
         headers = [header for header in headers if header[0].lower() != b"x-request-id"]
     return headers, tuple(header for header in added if header[0] == b"server-timing" or header[0] not in present)
-
-
-def own_path(scope: Scope) -> str:
-    """The path inside the app: without the root path that some servers put in front (ASGI HTTP spec, ``root_path``)."""
-    path: str = scope.get("path") or ""
-    root: str = (scope.get("root_path") or "").rstrip("/")
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-        return path[len(root) :] or "/"
-    return path
 
 
 def content_length(headers: object) -> int:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, Final, Protocol
 
-from stethoscope.middleware.exchange import CURRENT, Current, Exchange, Receive, Scope, Send, own_path
+from stethoscope.asgi import ASGIApp, Receive, Scope, Send, own_path
+from stethoscope.current import CURRENT, Current
+from stethoscope.middleware.exchange import Exchange
 from stethoscope.middleware.inlet import Inlets
 from stethoscope.middleware.timing import TimingHeaders
 from stethoscope.middleware.websocket import Conversation
 from stethoscope.settings import Settings
 from stethoscope.store.recorder import Recorder
-
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
 _MOST_FAILURES: Final = 1000
 _MINUTE: Final = 60.0

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from stethoscope.current import Current, request_id
+from stethoscope.error_type import class_name
 from stethoscope.middleware.layer import Layer
 
 NO_REQUEST: Final = "-"
@@ -27,7 +28,6 @@ _NOT_EXTRA: Final = frozenset(
     ]
 )
 _FIELDS: Final = frozenset(["timestamp", "level", "logger", "message", "request_id", "exception", "stack"])
-_LAYER: Final = Layer.__call__.__code__
 _DEEPEST: Final = 8
 _WIDEST_INTEGER_BITS: Final = 64
 
@@ -107,7 +107,7 @@ class JSONFormatter(logging.Formatter):
             return {"stack": _plain(record.exc_text)} if record.exc_text else None
         error = record.exc_info[1]
         return {
-            "type": _class_name(type(error)),
+            "type": class_name(type(error)),
             "message": _text(error),
             "stack": _clean(record.exc_text or self.formatException(record.exc_info)),
         }
@@ -158,10 +158,6 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception as error:
         return f"{_text(record.msg)} (its arguments could not be put in: {type(error).__name__})"
-
-
-def _class_name(cls: type) -> str:
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _plain(value: object, depth: int = 0) -> object:

@@ -15,10 +15,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from re import Pattern
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from starlette.types import Scope
+from stethoscope.asgi import Scope
 
 # On the router, because routers can be neither hashed nor compared by identity in a weak
 # dictionary, and what the tree remembers must not outlive them.

@@ -10,12 +10,10 @@ Frameworks that leave nothing in the scope are asked through hooks, see
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from stethoscope.asgi import Scope
 from stethoscope.middleware.route_tree import template_in_tree
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
 
 ROOTS_KEPT: Final = 8
 """How many different application roots a process puts in front of routes."""

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from stethoscope.current import MOST_SHARES
-from stethoscope.current import Share as Share
+from stethoscope.current import MOST_SHARES, Share
 
 Header = tuple[bytes, bytes]
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stethoscope import names
+from stethoscope.asgi import Message, Receive, Scope, Send, own_path
+from stethoscope.current import Current
+from stethoscope.error_type import error_type
 from stethoscope.middleware import exchange
 from stethoscope.middleware.correlation import correlation_id
-from stethoscope.middleware.exchange import Message, Receive, Scope, Send, error_type, own_path
 from stethoscope.middleware.routes import name_route
-from stethoscope.middleware.timing import Share
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.store.recorder import Recorder
 
@@ -25,7 +26,7 @@ _NO_CLOSE_FRAME = 1006
 _REFUSED = "refused"
 
 
-class Conversation:
+class Conversation(Current):
     """State of one connection. Passes every message on as it is."""
 
     __slots__ = (
@@ -38,15 +39,10 @@ class Conversation:
         "_receive",
         "_received",
         "_scheme",
-        "_scope",
         "_send",
         "_sent",
         "_started",
         "disconnected",
-        "id",
-        "over",
-        "route",
-        "shares",
     )
 
     def __init__(self, layer: Layer, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,8 +52,7 @@ class Conversation:
         self._receive = receive
         self._send = send
         self.id = correlation_id(scope["headers"])
-        self.route: str | None = None
-        self.shares: dict[str, Share] | None = None
+        self.route = self.shares = None
         self.disconnected = self.over = self._accepted = False
         self._close_code = ""
         self._received = self._sent = self._bytes_received = self._bytes_sent = 0
@@ -65,16 +60,6 @@ class Conversation:
         self._measured = layer.excluded is None or not layer.excluded.path(own_path(scope))
         if self._measured:
             layer.recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(1.0)
-
-    def is_for(self, scope: Scope) -> bool:
-        """Whether this is the connection of ``scope``, which middlewares in between may have copied."""
-        headers = scope.get("headers")
-        # Of empty tuples there is only one, for all requests.
-        return scope is self._scope or (headers is self._scope.get("headers") and headers != ())
-
-    @property
-    def request_id(self) -> str:
-        return self.id.decode("ascii")
 
     async def receive(self) -> Message:
         message = await self._receive()

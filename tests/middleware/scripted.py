@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import anyio
 
 from stethoscope import names
-from stethoscope.middleware.layer import ASGIApp, Layer
+from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
+from stethoscope.middleware.layer import Layer
 from stethoscope.names import Metric
 from stethoscope.settings import Settings
 from stethoscope.store.folder import Folder
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.snapshot import Distribution
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Labels = tuple[str, ...]
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}

@@ -23,22 +23,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import stethoscope
+from stethoscope.asgi import Message, Receive, Scope, Send
 from stethoscope.current import CURRENT
 from stethoscope.middleware.correlation import correlation_id, new_id
-from tests.middleware.scripted import (
-    BODY,
-    START,
-    Client,
-    Message,
-    Receive,
-    Records,
-    Scope,
-    Send,
-    call,
-    http_scope,
-    plain,
-    run,
-)
+from tests.middleware.scripted import BODY, START, Client, Records, call, http_scope, plain, run
 
 ALPHABET = string.ascii_letters + string.digits + "._~:/+=@-"
 TRACE = b"0af7651916cd43dd8448eb211c80319c"

@@ -15,18 +15,14 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from stethoscope import names
-from stethoscope.middleware.layer import ASGIApp
+from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
 from tests.middleware.scripted import (
     BODY,
     DISCONNECT,
     START,
     Client,
     Clock,
-    Message,
-    Receive,
     Records,
-    Scope,
-    Send,
     answering,
     body,
     call,

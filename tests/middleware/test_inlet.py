@@ -11,25 +11,13 @@ import anyio
 import pytest
 
 from stethoscope import names
+from stethoscope.asgi import Receive, Scope, Send
 from stethoscope.middleware.inlet import Inlets
 from stethoscope.middleware.layer import Layer
 from stethoscope.names import OTHER_METHOD, UNMATCHED_ROUTE
 from stethoscope.settings import Settings
 from stethoscope.store.recorder import SERIES_CAP
-from tests.middleware.scripted import (
-    BODY,
-    Clock,
-    Receive,
-    Records,
-    Scope,
-    Send,
-    body,
-    call,
-    http_scope,
-    plain,
-    run,
-    start,
-)
+from tests.middleware.scripted import BODY, Clock, Records, body, call, http_scope, plain, run, start
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
 ATTACKS = 10_000

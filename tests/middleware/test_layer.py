@@ -20,8 +20,9 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from stethoscope import Stethoscope, names
+from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
 from stethoscope.middleware import exchange, layer, websocket
-from stethoscope.middleware.layer import ASGIApp, Layer
+from stethoscope.middleware.layer import Layer
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.settings import ALL_HEADERS, Settings
 from tests.middleware.scripted import (
@@ -29,11 +30,7 @@ from tests.middleware.scripted import (
     START,
     Client,
     Clock,
-    Message,
-    Receive,
     Records,
-    Scope,
-    Send,
     answering,
     body,
     call,

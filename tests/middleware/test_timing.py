@@ -9,22 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stethoscope.asgi import Message, Receive, Scope, Send
 from stethoscope.current import MOST_SHARES, Share, add_share
 from stethoscope.middleware.timing import TimingHeaders, server_timing
 from stethoscope.settings import ALL_HEADERS, Settings
-from tests.middleware.scripted import (
-    BODY,
-    Clock,
-    Message,
-    Receive,
-    Records,
-    Scope,
-    Send,
-    answering,
-    http_scope,
-    run,
-    start,
-)
+from tests.middleware.scripted import BODY, Clock, Records, answering, http_scope, run, start
 
 # W3C Server Timing, section 4, and RFC 9110, sections 5.6.2 and 5.6.4.
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"

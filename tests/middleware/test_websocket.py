@@ -10,21 +10,10 @@ import trio
 
 import stethoscope
 from stethoscope import names
+from stethoscope.asgi import Message, Receive, Scope, Send
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.settings import Settings
-from tests.middleware.scripted import (
-    Client,
-    Clock,
-    Message,
-    Receive,
-    Records,
-    Scope,
-    Send,
-    answering,
-    call,
-    run,
-    websocket_scope,
-)
+from tests.middleware.scripted import Client, Clock, Records, answering, call, run, websocket_scope
 
 CONNECT: Message = {"type": "websocket.connect"}
 ACCEPT: Message = {"type": "websocket.accept"}

@@ -10,15 +10,11 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from stethoscope.asgi import ASGIApp
 from stethoscope.middleware.frameworks import django, falcon, litestar, quart, starlette
-from stethoscope.middleware.frameworks.installed import is_layer
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
-    from stethoscope.middleware.frameworks.installed import Wrap
+from stethoscope.middleware.frameworks.installed import Wrap, is_layer
 
 _LOG: Final = logging.getLogger("stethoscope")
 _APPS_DEEP: Final = 32

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from stethoscope.middleware.exchange import CURRENT
+from stethoscope.asgi import Scope
+from stethoscope.current import CURRENT
 from stethoscope.middleware.routes import under_root
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
-
 
 # Django comes without types; this is what of it is touched.
 

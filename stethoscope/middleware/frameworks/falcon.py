@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stethoscope.middleware.exchange import CURRENT
+from stethoscope.current import CURRENT
 from stethoscope.middleware.routes import under_root
 
 if TYPE_CHECKING:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+from stethoscope.asgi import ASGIApp
 
-    Wrap = Callable[[ASGIApp], ASGIApp]
+Wrap = Callable[[ASGIApp], ASGIApp]
 
 
 def is_layer(app: object) -> bool:

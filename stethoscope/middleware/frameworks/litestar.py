@@ -11,15 +11,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from stethoscope.middleware.exchange import CURRENT
-from stethoscope.middleware.frameworks.installed import is_layer, layer_inside
+from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
+from stethoscope.current import CURRENT
+from stethoscope.middleware.frameworks.installed import Wrap, is_layer, layer_inside
 from stethoscope.middleware.routes import name_route, under_root
 
 if TYPE_CHECKING:
     from litestar import Litestar
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from stethoscope.middleware.frameworks.installed import Wrap
 
 _FIRST_MESSAGES = frozenset({"http.response.start", "websocket.accept", "websocket.close"})
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from stethoscope.middleware.exchange import CURRENT
-from stethoscope.middleware.frameworks.installed import is_layer, layer_inside
+from stethoscope.asgi import ASGIApp, Scope
+from stethoscope.current import CURRENT
+from stethoscope.middleware.frameworks.installed import Wrap, is_layer, layer_inside
 from stethoscope.middleware.routes import under_root
 
 if TYPE_CHECKING:
     from hypercorn.typing import HTTPScope, WebsocketScope
     from quart import Quart
-    from starlette.types import ASGIApp, Scope
     from werkzeug.routing import Rule
-
-    from stethoscope.middleware.frameworks.installed import Wrap
 
 
 def observe(app: Quart) -> None:

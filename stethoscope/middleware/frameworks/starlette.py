@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from stethoscope.middleware.frameworks.installed import is_layer, move
+from stethoscope.asgi import ASGIApp
+from stethoscope.middleware.frameworks.installed import Wrap, is_layer, move
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.types import ASGIApp
-
-    from stethoscope.middleware.frameworks.installed import Wrap
 
 
 class _WrappedBuild:

@@ -12,4 +12,9 @@ def error_type(error: BaseException) -> str:
     cancelled = kind.__name__ in ("CancelledError", "Cancelled") and not isinstance(error, Exception)
     if cancelled or isinstance(error, GeneratorExit):
         return "cancelled"
+    return class_name(kind)
+
+
+def class_name(kind: type) -> str:
+    """A class's qualified name, with its module unless built in."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
