@@ -66,7 +66,7 @@ def test_servers_that_are_given_one_service_share_their_numbers(place: Path) -> 
     ):
         for server in (one, one, two, other):
             request(server)
-        assert [scrape(server)[REQUESTS] for server in (one, two, other)] == [3, 3, 1]
+        assert [scrapes(server, 1)[0][REQUESTS] for server in (one, two, other)] == [3, 3, 1]
     assert sorted(path.name for path in place.iterdir()) == ["shop", "till"]
 
 
@@ -99,7 +99,7 @@ def test_workers_killed_under_load_lose_nothing_that_clients_saw_completed() -> 
     with serve("uvicorn", APP, workers=3) as server:
         requests_until(server, 3)
         clients = [Client(server, over) for _ in range(3)]
-        before, counts = scrape(server)[REQUESTS], []
+        before, counts = scrapes(server, 1)[0][REQUESTS], []
         for client in clients:
             client.start()
         try:
