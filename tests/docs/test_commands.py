@@ -45,7 +45,8 @@ def served(command: str, folder: Path) -> Iterator[Server]:
     kind = next(kind for kind in PORT if kind == program)
     port = free_port()
     where = PORT[kind].format(host=HOST, port=port).split()
-    env = {**os.environ, "STETHOSCOPE_TOKEN": TOKEN, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    settings = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(folder / "segments")}
+    env = {**os.environ, **settings, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     line = [sys.executable, "-m", program, *arguments, *where]
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(line, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True)
