@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from stethoscope.asgi import Scope
 
@@ -12,8 +11,7 @@ MOST_SHARES: Final = 15
 """As many as a Server-Timing header has room for beside the app's own entry."""
 
 
-@dataclass(slots=True)
-class Share:
+class Share(NamedTuple):
     """What a named part of a request has taken so far: seconds, and in how many pieces."""
 
     seconds: float = 0.0
@@ -73,6 +71,5 @@ def add_share(name: str, seconds: float) -> None:
     if share is None:
         if len(shares) >= MOST_SHARES:
             return
-        share = shares.setdefault(name, Share())
-    share.seconds += seconds
-    share.pieces += 1
+        share = Share()
+    shares[name] = Share(share.seconds + seconds, share.pieces + 1)

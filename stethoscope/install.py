@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
 from stethoscope.instruments.labelled import declare
@@ -14,7 +14,9 @@ from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.settings import AccessRule, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
-from stethoscope.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from stethoscope.store.snapshot import Snapshot
 
 
 class Stethoscope(Layer):

@@ -6,8 +6,8 @@ translation; what the conventions have no name for is ``stethoscope_…``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -36,8 +36,7 @@ class Merge(StrEnum):
     LIVEMOSTRECENT = "livemostrecent"
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """What is fixed about a metric, whoever records it.
 
     ``name`` is the Prometheus family name without ``_total``; ``otel`` the name in OpenTelemetry

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stethoscope.instruments.labelled import declare
 from stethoscope.settings import Settings
-from stethoscope.store.gather import Gatherer
 from stethoscope.store.home import find_folder
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.registry import default_recorder
-from stethoscope.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from stethoscope.store.snapshot import Snapshot
 
 
 def snapshot(service: str | None = None) -> Snapshot:
@@ -23,6 +26,8 @@ def snapshot(service: str | None = None) -> Snapshot:
     if service is None:
         declare()
         return default_recorder().snapshot()
+    from stethoscope.store.gather import Gatherer
+
     folder = find_folder(service, shared=True, directory=Settings.resolve().directory)()
     gatherer = Gatherer(service, folder, list, SERIES_CAP)
     try:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
-from urllib.parse import unquote
+from typing import Final, NamedTuple
 
 from stethoscope.asgi import Scope
 
@@ -17,12 +15,15 @@ AccessRule = Callable[[Scope], bool]
 """Decides from a request's scope whether it may read the exposition without the token."""
 
 
+HOUSEKEEPING_STEP: Final = 15.0
+"""Seconds between two rounds of a worker's housekeeping, in which it also puts a snapshot aside for windows."""
+
+
 class SettingsError(ValueError):
     """One or more settings are wrong. The text lists all of them: the setting, what came, what is accepted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What a user can set, validated. `Settings.resolve` makes one from arguments and environment.
 
     ``service`` is None where it was not set, and then the app's title or module names it.
@@ -35,11 +36,16 @@ class Settings:
     service: str | None = None
     directory: str | None = None
     prefix: str = "/_stethoscope"
-    token: str | None = field(default=None, repr=False)
+    token: str | None = None
     metrics_path: str | None = None
     metrics_access: AccessRule | None = None
     headers: tuple[str, ...] = ALL_HEADERS
     exclude: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the token, which must not get into a log."""
+        shown = self._asdict() | {"token": None if self.token is None else "…"}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @classmethod
     def resolve(
@@ -168,6 +174,8 @@ def _opentelemetry_service(environ: Mapping[str, str]) -> str | None:
     for pair in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         key, _, value = pair.partition("=")
         if key.strip() == "service.name" and value.strip():
+            from urllib.parse import unquote  # seldom needed, and costly to import
+
             name = unquote(value.strip())
             return name if _is_text(name) else None
     return None

@@ -31,7 +31,6 @@ from stethoscope.names import DURATION_BOUNDS, Kind, Merge, Metric
 from stethoscope.store.buckets import buckets_for
 from stethoscope.store.registry import default_recorder
 from stethoscope.store.series import HistogramSeries, Scalar
-from stethoscope.store.snapshot import Distribution
 
 _INFINITY: Final = float("inf")
 
@@ -309,6 +308,8 @@ class Histogram(Labelled):
         when called on a child, over all of them on the metric itself. NaN when nothing was observed.
         Takes milliseconds: not for an event loop's thread. Raises ValueError when ``q`` is outside 0–1.
         """
+        from stethoscope.store.snapshot import Distribution  # the reading side: not for those who only record
+
         cells: Tally[int] = Tally()
         for series in default_recorder().snapshot().family(self._definition).series:
             covered = self._children is not None or (series.labels == self._labels and not series.overflow)

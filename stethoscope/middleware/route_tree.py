@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from re import Pattern
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stethoscope.asgi import Scope
 
@@ -55,8 +54,7 @@ def template_in_tree(scope: Scope, router: object) -> str | None:
     return entry.template or tree.search(scope, entry, endpoint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """A route, at one place of the tree. ``mount`` is the template of a mount's own prefix."""
 
     template: str | None
@@ -86,8 +84,7 @@ class _Place:
         return self.mount + inner if inner else self.template
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """Where ``key``, a route or its endpoint, stands. Nowhere, if it is no part of the tree.
 
     ``template`` is the answer for every request, where the places alone decide it.

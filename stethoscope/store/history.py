@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from stethoscope.settings import HOUSEKEEPING_STEP
 from stethoscope.store.folder import Folder
 from stethoscope.store.layout import VERSION
 from stethoscope.store.merge import Merger, Part
@@ -22,7 +23,7 @@ from stethoscope.store.reader import Damaged, read_image
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.totals import image_of
 
-STEP: Final = 15.0
+STEP: Final = HOUSEKEEPING_STEP
 """Seconds between two snapshots put aside."""
 
 LONGEST_WINDOW: Final = 900.0

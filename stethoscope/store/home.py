@@ -14,7 +14,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from hashlib import sha256
 from typing import Final
 
 from stethoscope.store.folder import SUPPORTED, Folder, FolderError
@@ -109,6 +108,8 @@ def _safe_name(service: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", service)[:80]
     if plain == service and not plain.startswith("."):
         return plain
+    from hashlib import sha256  # seldom needed, and costly to import
+
     return f"_{plain}-{sha256(service.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 

@@ -11,21 +11,24 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakSet, ref
 
 from stethoscope import names
 from stethoscope.names import Kind, Metric
+from stethoscope.settings import HOUSEKEEPING_STEP
 from stethoscope.store import layout
 from stethoscope.store.folder import Claim, Folder
-from stethoscope.store.gather import Gatherer
-from stethoscope.store.history import STEP, History
-from stethoscope.store.merge import Part
-from stethoscope.store.reader import read_image
 from stethoscope.store.reporting import ReportingLock
 from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
-from stethoscope.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    # The reading side is imported when somebody reads: it takes as long as all that records.
+    from stethoscope.store.gather import Gatherer
+    from stethoscope.store.history import History
+    from stethoscope.store.merge import Part
+    from stethoscope.store.snapshot import Snapshot
 
 SERIES_CAP: Final = 2000
 _GROWTH_RETRY: Final = 5.0
@@ -113,6 +116,8 @@ class Recorder:
 
     def window(self, seconds: float) -> Snapshot:
         """What all workers have recorded in the last ``seconds`` (60 to 900); its ``seconds`` say how long it really is."""
+        from stethoscope.store.history import History
+
         present, folder = self.snapshot(), self._here().folder
         return History(folder).window(present, seconds) if folder else present
 
@@ -229,6 +234,8 @@ class Recorder:
     # Reading
 
     def _gatherer(self) -> Gatherer:
+        from stethoscope.store.gather import Gatherer
+
         place = self._here()
         with self._lock:
             if place.gatherer is None:
@@ -237,6 +244,9 @@ class Recorder:
 
     def _private_parts(self) -> list[Part]:
         """What this process has recorded and no file shows."""
+        from stethoscope.store.merge import Part
+        from stethoscope.store.reader import read_image
+
         place = self._here()
         return [] if place.published else [Part(read_image(place.segment.image()), alive=True)]
 
@@ -244,23 +254,25 @@ class Recorder:
 
     def keep_house(self) -> None:
         """Repair what has happened to the folder, and put a snapshot aside if this worker is the one to do so."""
+        from stethoscope.store.history import History
+
         place = self._here()
         if not place.published and (place.claim is not None or self._could_publish()):
             self.move(self._find_folder)
         folder = self._here().folder
         if folder is not None:
             with folder.exclusive(_HISTORY_LOCK) as mine:
-                if mine and History(folder).due():
-                    self._put_aside(folder)
+                if mine and (history := History(folder)).due():
+                    self._put_aside(history, folder.path)
 
-    def _put_aside(self, folder: Folder) -> None:
+    def _put_aside(self, history: History, path: str) -> None:
         try:
-            History(folder).put_aside(self.snapshot())
+            history.put_aside(self.snapshot())
         except OSError as error:
             self.warn_once(
                 "history",
                 "windows may cover more time than asked for: no snapshot can be put aside in %s: %s",
-                folder.path,
+                path,
                 error,
             )
 
@@ -361,7 +373,7 @@ class Housekeeper(threading.Thread):
 
     def run(self) -> None:
         process, never = os.getpid(), threading.Event()
-        while not never.wait(STEP) and os.getpid() == process:
+        while not never.wait(HOUSEKEEPING_STEP) and os.getpid() == process:
             recorder = self._recorder()
             if recorder is None:
                 return

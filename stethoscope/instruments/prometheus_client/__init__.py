@@ -18,11 +18,13 @@ from __future__ import annotations
 import logging
 import sys
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stethoscope.instruments.prometheus_client.arrival import when_imported
 from stethoscope.store.recorder import Recorder
-from stethoscope.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from stethoscope.store.snapshot import Snapshot
 
 logger = logging.getLogger("stethoscope")
 

@@ -6,15 +6,16 @@ of a framework that the app does not use already.
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stethoscope.asgi import ASGIApp
 from stethoscope.middleware.frameworks import django, falcon, litestar, quart, starlette
 from stethoscope.middleware.frameworks.installed import Wrap, is_layer
+
+if TYPE_CHECKING:
+    from inspect import Signature
 
 _LOG: Final = logging.getLogger("stethoscope")
 _APPS_DEEP: Final = 32
@@ -28,8 +29,7 @@ def _wrapped(app: Any, wrap: Wrap) -> ASGIApp:
     return wrap(app)
 
 
-@dataclass(frozen=True, slots=True)
-class _Framework:
+class _Framework(NamedTuple):
     """``module`` and ``name`` say which class, or base class, an app of it has."""
 
     module: str
@@ -91,6 +91,8 @@ def require_asgi3(app: object) -> None:
     """
     if not callable(app):
         raise TypeError(f"Expected an ASGI application, a callable of (scope, receive, send); got {app!r}")
+    import inspect  # as costly to import as all of the store
+
     try:
         signature = inspect.signature(app)
     except (TypeError, ValueError):
@@ -106,7 +108,7 @@ def require_asgi3(app: object) -> None:
     raise TypeError(f"{app!r} is no ASGI application: it cannot be called with (scope, receive, send), but {signature}")
 
 
-def _takes(signature: inspect.Signature, count: int) -> bool:
+def _takes(signature: Signature, count: int) -> bool:
     try:
         signature.bind(*range(count))
     except TypeError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
 from stethoscope.current import CURRENT
@@ -42,6 +41,8 @@ class _NotedMount:
     def _mount(self, scope: Scope) -> str:
         if len(self.paths) == 1:
             return self.paths[0]
+        from urllib.parse import unquote  # seldom needed, and costly to import
+
         # ``path`` holds the rest by now.
         raw: bytes = scope.get("raw_path") or b""
         path = unquote(raw.decode("latin-1")).removeprefix(scope.get("root_path", "")) + "/"
