@@ -14,7 +14,7 @@ VENV ?= .venv
 endif
 
 run := $(VENV)/bin/python -m
-code := $(wildcard stethoscope tests examples benchmarks tools)
+code := stethoscope tests examples benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check bench golden docs
@@ -59,5 +59,6 @@ bench: $(VENV)/ready-bench ## measure us beside each peer, in one run (BENCH_ARG
 golden: $(VENV)/ready-test ## rewrite the expected bytes of the expositions, to be read before they are committed
 	@$(run) tests.golden.update
 
-docs: $(VENV)/ready-docs ## regenerate the reference and run the code blocks of the docs
+docs: $(VENV)/ready-test ## write the reference anew and run the code blocks of the docs
+	@$(run) tests.docs.reference
 	@$(run) pytest tests/docs
