@@ -86,7 +86,7 @@ class Exchange(Current):
         except KeyError:
             self._inlet = inlet = layer.inlets.find(scope["method"], scope.get("scheme", "http"))
         # Remembered, because mounts change the scope's root path.
-        self._excluded = self._recorded = layer.excluded is not None and layer.excluded.path(own_path(scope))
+        self._excluded = self._recorded = layer.exclusions is not None and layer.exclusions.cover(own_path(scope))
         if not self._recorded:
             active = inlet.active
             if active.word:
@@ -234,7 +234,7 @@ class Exchange(Current):
         else:
             active.add(-1.0)
         route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
-        if self._layer.excluded is not None and self._layer.excluded.path(route):
+        if self._layer.exclusions is not None and self._layer.exclusions.cover(route):
             return
         seconds = (self._ended or clock()) - self._started
         try:
@@ -247,8 +247,8 @@ class Exchange(Current):
 
     def _record_background(self, seconds: float, error: BaseException | None) -> None:
         route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
-        excluded = self._layer.excluded
-        if not self._excluded and (excluded is None or not excluded.path(route)):
+        exclusions = self._layer.exclusions
+        if not self._excluded and (exclusions is None or not exclusions.cover(route)):
             self._inlet.background(route, error_type(error) if error else "").record(seconds)
 
 

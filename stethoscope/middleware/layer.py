@@ -37,7 +37,7 @@ class Layer:
         self.recorder = recorder
         self._endpoints = endpoints
         self.inlets = Inlets(recorder)
-        self.excluded = Exclusions(settings.exclude) if settings.exclude else None
+        self.exclusions = Exclusions(settings.exclude) if settings.exclude else None
         self._failures = 0
         self._minute_ends = 0.0
         self.sends_id = "x-request-id" in settings.headers
@@ -110,6 +110,6 @@ class Exclusions:
         self._exact = frozenset(prefix.rstrip("/") for prefix in prefixes)
         self._below = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes)
 
-    def path(self, path: str) -> bool:
-        """Whether a path, or a route template, is one of them."""
+    def cover(self, path: str) -> bool:
+        """Whether a path, or a route template, is one of them or below one."""
         return path in self._exact or path.startswith(self._below)

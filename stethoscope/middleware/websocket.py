@@ -57,7 +57,7 @@ class Conversation(Current):
         self._close_code = ""
         self._received = self._sent = self._bytes_received = self._bytes_sent = 0
         self._scheme = "wss" if scope.get("scheme") == "wss" else "ws"
-        self._measured = layer.excluded is None or not layer.excluded.path(own_path(scope))
+        self._measured = layer.exclusions is None or not layer.exclusions.cover(own_path(scope))
         if self._measured:
             layer.recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(1.0)
 
@@ -104,8 +104,8 @@ class Conversation(Current):
     def _record(self, recorder: Recorder, error: str) -> None:
         recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(-1.0)
         route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
-        excluded = self._layer.excluded
-        if excluded is not None and excluded.path(route):
+        exclusions = self._layer.exclusions
+        if exclusions is not None and exclusions.cover(route):
             return
         seconds = exchange.clock() - self._started
         labels = (route, self._scheme, error, self._close_code or str(_NO_CLOSE_FRAME))

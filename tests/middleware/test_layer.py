@@ -95,7 +95,7 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch, Layer], None]] = {
     "histograms": lambda patch, watched: patch.setattr(watched.recorder, "histogram", broken),
     "gauges": lambda patch, watched: patch.setattr(watched.recorder, "gauge", broken),
     "sizes": lambda patch, watched: patch.setattr(websocket, "payload_bytes", broken),
-    "exclusions": lambda patch, watched: patch.setattr(watched, "excluded", broken),
+    "exclusions": lambda patch, watched: patch.setattr(watched, "exclusions", broken),
 }
 
 
