@@ -36,6 +36,13 @@ class Merge(StrEnum):
     LIVEMOSTRECENT = "livemostrecent"
 
 
+_SUFFIXES = {
+    Kind.COUNTER: ("", "_total", "_created"),
+    Kind.GAUGE: ("",),
+    Kind.HISTOGRAM: ("", "_bucket", "_count", "_sum", "_created"),
+}
+
+
 class Metric(NamedTuple):
     """What is fixed about a metric, whoever records it.
 
@@ -52,6 +59,11 @@ class Metric(NamedTuple):
     bounds: tuple[float, ...] = ()
     merge: Merge = Merge.LIVESUM
     otel: str = ""
+
+    @property
+    def sample_names(self) -> tuple[str, ...]:
+        """The family's name and all that its samples can have, in any exposition format."""
+        return tuple([self.name + suffix for suffix in _SUFFIXES[self.kind]])
 
 
 OVERFLOW_LABEL = "otel_metric_overflow"

@@ -11,7 +11,6 @@ are, with or without one trailing slash; nothing redirects, because scrapers do 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from stethoscope.asgi import Receive, Scope, Send, own_path
@@ -23,18 +22,6 @@ from stethoscope.store.snapshot import Snapshot
 
 _ALLOW = (b"allow", b"GET, HEAD")
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="stethoscope"')
-
-
-def log_once(logger: logging.Logger) -> OnError:
-    """Log the first failure of each part with its traceback, and no other."""
-    told: set[str] = set()
-
-    def log(part: str, error: Exception) -> None:
-        if part not in told:
-            told.add(part)
-            logger.error("stethoscope: %s endpoint: %s (further ones are not logged)", part, error, exc_info=error)
-
-    return log
 
 
 class Endpoints:
@@ -56,8 +43,8 @@ class Endpoints:
         token: str | None,
         metrics_path: str | None = None,
         metrics_access: AccessRule | None = None,
-        foreign: Foreign | None = None,
-        on_error: OnError | None = None,
+        foreign: Foreign,
+        on_error: OnError,
     ) -> None:
         if token == "":
             raise ValueError(
@@ -66,7 +53,7 @@ class Endpoints:
         self._token = token
         self._metrics_access = metrics_access or loopback
         self._metrics_path = _bare(metrics_path) if metrics_path else None
-        self._on_error = on_error or log_once(logging.getLogger("stethoscope"))
+        self._on_error = on_error
         metrics = MetricsPage(source, foreign, self._on_error)
         prefix = _bare(prefix)
         self._pages = {f"{prefix}/metrics": metrics.answer}

@@ -20,14 +20,15 @@ from stethoscope.asgi import Scope
 from stethoscope.dashboards.access import headers
 from stethoscope.dashboards.flight import Ask, Flight
 from stethoscope.dashboards.responses import Response, page, problem
-from stethoscope.exporters.exposition import Format, render, sample_names
-from stethoscope.exporters.foreign import fit
+from stethoscope.exporters.exposition import Format, render
 from stethoscope.exporters.negotiation import accepts_gzip, choose_format
 from stethoscope.exporters.openmetrics import OPENMETRICS
 from stethoscope.store.snapshot import Snapshot
 
 Foreign = Callable[[Snapshot, bool, frozenset[str] | None], bytes]
-"""What another registry has beside a snapshot: OpenMetrics or else Prometheus text, limited to these names or whole."""
+"""What another registry has beside a snapshot: families of other names, limited to these or all, without an end.
+
+As OpenMetrics when the flag is set, else as Prometheus text."""
 
 OnError = Callable[[str, Exception], None]
 """What is told of a failure: in which part, and what was raised."""
@@ -64,7 +65,7 @@ def wish(scope: Scope) -> Wish:
 class MetricsPage:
     """Answers scrapes from one source of snapshots. Scrapes that overlap share a snapshot."""
 
-    def __init__(self, source: Callable[[], Snapshot], foreign: Foreign | None, on_error: OnError) -> None:
+    def __init__(self, source: Callable[[], Snapshot], foreign: Foreign, on_error: OnError) -> None:
         self._snapshots = Flight(source)
         self._foreign = foreign
         self._on_error = on_error
@@ -98,21 +99,12 @@ class MetricsPage:
         return _gzip(chunks) if wanted.gzip else chunks
 
     def _also(self, snapshot: Snapshot, wanted: Wish) -> bytes:
-        if self._foreign is None:
-            return b""
-        taken = {name for family in snapshot.families.values() for name in sample_names(family.metric)}
         try:
-            also, refused = fit(self._foreign(snapshot, wanted.format is OPENMETRICS, wanted.names), taken)
+            return self._foreign(snapshot, wanted.format is OPENMETRICS, wanted.names)
         except Exception as error:
             # A collector of the app that fails must not hide what we know.
             self._on_error("foreign", error)
             return b""
-        if refused:
-            self._on_error(
-                "clash",
-                ValueError(f"left out families that another registry has under our names: {', '.join(refused)}"),
-            )
-        return also
 
 
 def _threads() -> CapacityLimiter:

@@ -22,12 +22,6 @@ from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
 _SERIES_PER_CHUNK: Final = 32
 """About 0.2 ms of rendering and 80 kB of text for a histogram: what a caller waits for between two chunks."""
 
-_SUFFIXES: Final = {
-    Kind.COUNTER: ("", "_total", "_created"),
-    Kind.GAUGE: ("",),
-    Kind.HISTOGRAM: ("", "_bucket", "_count", "_sum", "_created"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -51,20 +45,15 @@ def render(
 
     ``names`` limits the page to families of which it has the name or a sample's name. Such a family is
     given whole: part of a histogram is no valid OpenMetrics. ``also`` is whole families already in
-    ``format``, put before the end (see `stethoscope.exporters.foreign`).
+    ``format``, none of them ours, put before the end.
     """
     for family in snapshot.families.values():
-        if names is None or not names.isdisjoint(sample_names(family.metric)):
+        if names is None or not names.isdisjoint(family.metric.sample_names):
             yield from _family(family, format)
     if also:
         yield also
     if format.end:
         yield format.end
-
-
-def sample_names(metric: Metric) -> tuple[str, ...]:
-    """The family's name and all that its samples can have, in any format."""
-    return tuple(metric.name + suffix for suffix in _SUFFIXES[metric.kind])
 
 
 def _family(family: Family, format: Format) -> Iterator[bytes]:

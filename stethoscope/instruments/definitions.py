@@ -19,11 +19,6 @@ _RESERVED: Final = {
     Kind.GAUGE: frozenset((OVERFLOW_LABEL,)),
     Kind.HISTOGRAM: frozenset((OVERFLOW_LABEL, "le", "quantile")),
 }
-_SUFFIXES: Final = {
-    Kind.COUNTER: ("", "_total", "_created"),
-    Kind.GAUGE: ("",),
-    Kind.HISTOGRAM: ("", "_bucket", "_count", "_sum", "_created"),
-}
 
 _defined: Final[dict[str, Metric]] = {}
 _taken: Final[dict[str, str]] = {}
@@ -112,21 +107,18 @@ def _claim(metric: Metric) -> None:
         return
     if known is not None:
         raise ValueError(f"metric {metric.name!r} is defined already, {_differences(known, metric)}")
-    samples = [metric.name + suffix for suffix in _SUFFIXES[metric.kind]]
     taken = _taken_names()
-    for sample in samples:
+    for sample in metric.sample_names:
         if sample in taken:
             raise ValueError(f"metric {metric.name!r} can not be: {sample!r} is a name of the metric {taken[sample]!r}")
     if _defined.setdefault(metric.name, metric) != metric:
         _claim(metric)  # another thread was faster
-    taken.update(dict.fromkeys(samples, metric.name))
+    taken.update(dict.fromkeys(metric.sample_names, metric.name))
 
 
 def _taken_names() -> dict[str, str]:
     if not _taken:
-        _taken.update(
-            {metric.name + suffix: metric.name for metric in names.METRICS for suffix in _SUFFIXES[metric.kind]}
-        )
+        _taken.update({sample: metric.name for metric in names.METRICS for sample in metric.sample_names})
     return _taken
 
 

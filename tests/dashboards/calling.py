@@ -1,15 +1,21 @@
-"""Calls an ASGI app without a server, on asyncio or trio."""
+"""Endpoints, and calls of an ASGI app without a server, on asyncio or trio."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import trio
-from starlette.types import ASGIApp, Message, Scope
+
+from stethoscope.asgi import ASGIApp, Message, Scope
+from stethoscope.dashboards.endpoints import Endpoints
+from stethoscope.dashboards.metrics import Foreign
+from stethoscope.settings import AccessRule
+from stethoscope.store.snapshot import Snapshot
+from tests.exporters.snapshots import every_corner
 
 LOOPBACK = ("127.0.0.1", 40000)
 REMOTE = ("203.0.113.7", 40000)
@@ -26,6 +32,33 @@ class Answer:
         assert self.headers["content-type"] == "application/problem+json"
         document: dict[str, Any] = json.loads(self.body)
         return document
+
+
+def nothing(snapshot: Snapshot, openmetrics: bool, names: frozenset[str] | None) -> bytes:
+    """What another registry exposes that is empty."""
+    return b""
+
+
+def endpoints(
+    source: Callable[[], Snapshot] = every_corner,
+    *,
+    token: str | None = "s3cret",
+    metrics_path: str | None = None,
+    metrics_access: AccessRule | None = None,
+    foreign: Foreign = nothing,
+    told: list[tuple[str, Exception]] | None = None,
+) -> Endpoints:
+    """``told`` gets the failures."""
+    failures = [] if told is None else told
+    return Endpoints(
+        source,
+        prefix="/_stethoscope",
+        token=token,
+        metrics_path=metrics_path,
+        metrics_access=metrics_access,
+        foreign=foreign,
+        on_error=lambda part, error: failures.append((part, error)),
+    )
 
 
 def http_scope(

@@ -11,9 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stethoscope.dashboards.endpoints import Endpoints
 from stethoscope.store.snapshot import Distribution, Family, Snapshot
-from tests.dashboards.calling import call, http_scope
+from tests.dashboards.calling import call, endpoints, http_scope
 from tests.exporters.snapshots import large
 from tests.servers import KINDS, Kind, serve
 
@@ -55,8 +54,8 @@ def test_event_loop_goes_on_while_a_page_is_rendered(coding: str) -> None:
     """
     progress = Progress()
     snapshot = progress.watching(large())
-    app = Endpoints(lambda: snapshot, prefix="/s", token="t")
-    scope = http_scope("/s/metrics", token="t", headers=[("accept-encoding", coding)])
+    app = endpoints(lambda: snapshot)
+    scope = http_scope("/_stethoscope/metrics", token="s3cret", headers=[("accept-encoding", coding)])
 
     async def main() -> list[int]:
         seen = [0]
@@ -76,10 +75,9 @@ def test_event_loop_goes_on_while_a_page_is_rendered(coding: str) -> None:
 
 
 _APP = """
-from stethoscope.dashboards.endpoints import Endpoints
-from tests.exporters.snapshots import every_corner
+from tests.dashboards.calling import endpoints
 
-endpoints = Endpoints(every_corner, prefix="/_stethoscope", token="s3cret", metrics_path="/metrics")
+served = endpoints(metrics_path="/metrics")
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -88,7 +86,7 @@ async def app(scope, receive, send):
             await send({"type": message["type"] + ".complete"})
             if message["type"] == "lifespan.shutdown":
                 return
-    await endpoints(scope, receive, send)
+    await served(scope, receive, send)
 """
 
 

@@ -13,7 +13,7 @@ from prometheus_client import parser as text_parser
 from prometheus_client.metrics_core import Metric as ParsedFamily
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from stethoscope.exporters.exposition import Format, bound, escape_help, escape_label, number, render, sample_names
+from stethoscope.exporters.exposition import Format, bound, escape_help, escape_label, number, render
 from stethoscope.exporters.openmetrics import OPENMETRICS
 from stethoscope.exporters.text import TEXT
 from stethoscope.names import METRICS, OVERFLOW_LABEL, REQUEST_DURATION, WORKERS, Kind, Metric
@@ -281,7 +281,7 @@ def test_unknown_names_give_an_empty_page(format: Format) -> None:
 
 
 def test_sample_names_are_those_that_parsers_take_for_the_family() -> None:
-    assert sample_names(COUNTER) == ("things", "things_total", "things_created")
+    assert COUNTER.sample_names == ("things", "things_total", "things_created")
 
 
 @FORMATS

@@ -60,7 +60,7 @@ def _adopt_waiting() -> None:
 
 
 def foreign(snapshot: Snapshot, openmetrics: bool, names: frozenset[str] | None = None) -> bytes:
-    """The families of prometheus_client's default registry that ``snapshot`` does not have.
+    """The families of prometheus_client's default registry that ``snapshot`` does not have, none under a name of its samples.
 
     Rendered by prometheus_client itself, as OpenMetrics 1.0 (without the closing ``# EOF``) or else
     as Prometheus text 0.0.4. ``names`` limits it to families of which it has the name or a sample's
@@ -70,11 +70,11 @@ def foreign(snapshot: Snapshot, openmetrics: bool, names: frozenset[str] | None 
     if f"{_LIBRARY}.registry" not in sys.modules:
         return b""
     try:
-        from stethoscope.instruments.prometheus_client import rest
+        from stethoscope.instruments.prometheus_client import remainder
     except ImportError as error:
         _warn_once(str(error))
         return b""
-    return rest.render(snapshot, openmetrics, names)
+    return remainder.render(snapshot, openmetrics, names)
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import values as library
 
 from stethoscope.instruments import prometheus_client as bridge
-from stethoscope.instruments.prometheus_client import rest, values
+from stethoscope.instruments.prometheus_client import remainder, values
 from stethoscope.store.recorder import Recorder
 from tests.instruments.prometheus_client.reading import private_recorder
 
@@ -26,7 +26,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for collector in set(registry._collector_to_names) - present:
         registry.unregister(collector)
     values.refused.clear()
-    rest._failed.clear()
+    remainder._warned.clear()
 
 
 @pytest.fixture

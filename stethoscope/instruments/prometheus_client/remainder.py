@@ -21,21 +21,30 @@ logger = logging.getLogger("stethoscope")
 T = TypeVar("T")
 
 _END: Final = b"# EOF\n"
-_failed: Final[set[str]] = set()
+_warned: Final[set[str]] = set()
 
 
 def render(snapshot: Snapshot, openmetrics: bool, names: frozenset[str] | None) -> bytes:
     """See `stethoscope.instruments.prometheus_client.foreign`."""
     _fenced(_declare)
     several = len(snapshot.workers) > 1
-    page, taken = [], set(snapshot.families)
+    present = set(snapshot.families)
+    taken = {name for family in snapshot.families.values() for name in family.metric.sample_names}
+    page = []
     for collector in _fenced(_collectors):
         if several and _is_one_workers_share(collector):
             continue
         for family in _fenced(collector.collect, collector):
-            if family.name not in taken and _wanted(family, names):
-                taken.add(family.name)
+            if family.name in present or not _wanted(family, names):
+                continue
+            present.add(family.name)
+            own = _names(family)
+            if taken.isdisjoint(own):
+                taken |= own
                 page += _fenced(partial(_rendered, family, openmetrics), collector)
+            else:
+                clash = ", ".join(sorted(taken & own))
+                _warn_once(clash, "the family %s is left out of scrapes: %s is there already", family.name, clash)
     return b"".join(page)
 
 
@@ -73,6 +82,12 @@ def _wanted(family: Metric, names: frozenset[str] | None) -> bool:
     return names is None or family.name in names or any(sample.name in names for sample in family.samples)
 
 
+def _names(family: Metric) -> set[str]:
+    """All that a page may call it. In the text format a family can be named as its samples are."""
+    suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+    return {family.name, family.name + suffix, *(sample.name for sample in family.samples)}
+
+
 class _Page:
     """One family where prometheus_client expects a registry."""
 
@@ -99,7 +114,11 @@ def _fenced(call: Callable[[], Iterable[T]], collector: object = None) -> list[T
         return list(call())
     except Exception as error:
         name = type(collector).__name__ if collector else "prometheus_client"
-        if name not in _failed:
-            _failed.add(name)
-            logger.warning("%s could not be collected and is left out of scrapes: %r", name, error)
+        _warn_once(name, "%s could not be collected and is left out of scrapes: %r", name, error)
         return []
+
+
+def _warn_once(topic: str, message: str, *arguments: object) -> None:
+    if topic not in _warned:
+        _warned.add(topic)
+        logger.warning(message, *arguments)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import prometheus_client
 import pytest
 from prometheus_client import Counter, Enum, Gauge, Histogram, Info, Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -23,6 +23,21 @@ class Weather:
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("outside_celsius", "Outside.", value=21.5)
+
+
+class Clashing:
+    """One family is named as a sample of `TIMES`; the other has no samples, but `LEVEL`'s name in the text format."""
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily("times_count", "How often.", value=3)
+        yield CounterMetricFamily("things", "Things.", labels=["kind"])
+
+
+TIMES = names.Metric("times", names.Kind.HISTOGRAM, "Times.", bounds=(1.0,))
+LEVEL = names.Metric("things_total", names.Kind.GAUGE, "Not a counter.")
 
 
 class Broken:
@@ -117,6 +132,22 @@ class TestForeign:
     def test_leaves_a_metric_alone_that_has_our_name(self, recorder: Recorder, openmetrics: bool) -> None:
         Gauge(names.ACTIVE_REQUESTS.name, "Mine.").set(7)
         assert names.ACTIVE_REQUESTS.name not in recorder.snapshot().families
+
+    def test_leaves_out_families_whose_samples_are_named_as_others_are(
+        self, recorder: Recorder, openmetrics: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """B26: a reader refuses a whole page in which a name comes twice."""
+        recorder.histogram(TIMES, ()).record(1.0)
+        recorder.gauge(LEVEL).set(1.0)
+        prometheus_client.REGISTRY.register(Clashing())
+        for _ in range(2):
+            page = foreign(recorder.snapshot(), openmetrics)
+            assert b"times_count" not in page
+            assert b"things" not in page
+        assert caplog.messages == [
+            "the family times_count is left out of scrapes: times_count is there already",
+            "the family things is left out of scrapes: things_total is there already",
+        ]
 
     @pytest.mark.parametrize("collector", [Broken, Misshapen])
     def test_goes_on_after_a_collector_that_fails(
