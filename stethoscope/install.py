@@ -24,8 +24,8 @@ class Stethoscope(Layer):
 
     All arguments but ``app`` are settings: see `Settings`; environment variables stand in for those
     not given. Wrapping an app that is watched already is fine: the inner layer steps aside. Nothing
-    is opened and no thread starts before the first request, or the first metric that is recorded. Raises `SettingsError` listing every
-    mistake at once, TypeError when ``app`` is no ASGI 3 app.
+    is opened and no thread starts before the first request, or the first metric that is recorded.
+    Raises `SettingsError` listing every mistake at once, TypeError when ``app`` is no ASGI 3 app.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Stethoscope(Layer):
         require_asgi3(app)
         settings = Settings.resolve(
             service=service,
-            directory=dir,
+            dir=dir,
             prefix=prefix,
             token=token,
             metrics_path=metrics_path,

@@ -28,7 +28,7 @@ def snapshot(service: str | None = None) -> Snapshot:
         return default_recorder().snapshot()
     from stethoscope.store.gather import Gatherer
 
-    folder = find_folder(service, shared=True, directory=Settings.resolve().directory)()
+    folder = find_folder(service, shared=True, directory=Settings.resolve().dir)()
     gatherer = Gatherer(service, folder, list, SERIES_CAP)
     try:
         return gatherer.gather()

@@ -14,7 +14,6 @@ ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "serv
 AccessRule = Callable[[Scope], bool]
 """Decides from a request's scope whether it may read the exposition without the token."""
 
-
 HOUSEKEEPING_STEP: Final = 15.0
 """Seconds between two rounds of a worker's housekeeping, in which it also puts a snapshot aside for windows."""
 
@@ -26,15 +25,15 @@ class SettingsError(ValueError):
 class Settings(NamedTuple):
     """What a user can set, validated. `Settings.resolve` makes one from arguments and environment.
 
-    ``service`` is None where it was not set, and then the app's title or module names it.
-    ``directory`` is where segments live, None for a private folder in shared memory. ``prefix`` is the
-    path of our own endpoints, served only with a ``token``. ``metrics_path`` serves the exposition
-    at a further path, to whom ``metrics_access`` lets in. ``headers`` are the response headers added,
-    ``exclude`` route templates and path prefixes that are not measured.
+    ``service`` is None where it was not set, and then the app's title or module names it. ``dir`` is
+    where segments live, None for a private folder in shared memory. ``prefix`` is the path of our own
+    endpoints, served only with a ``token``. ``metrics_path`` serves the exposition at a further path, to
+    whom ``metrics_access`` lets in. ``headers`` are the response headers added, ``exclude`` route
+    templates and path prefixes that are not measured.
     """
 
     service: str | None = None
-    directory: str | None = None
+    dir: str | None = None
     prefix: str = "/_stethoscope"
     token: str | None = None
     metrics_path: str | None = None
@@ -52,7 +51,7 @@ class Settings(NamedTuple):
         cls,
         *,
         service: str | None = None,
-        directory: str | os.PathLike[str] | None = None,
+        dir: str | os.PathLike[str] | None = None,
         prefix: str | None = None,
         token: str | None = None,
         metrics_path: str | None = None,
@@ -65,7 +64,7 @@ class Settings(NamedTuple):
         read = _Reader(environ)
         settings = cls(
             service=read.text("service", "STETHOSCOPE_SERVICE", service) or _opentelemetry_service(environ),
-            directory=read.text("dir", "STETHOSCOPE_DIR", _path_text(directory)),
+            dir=read.text("dir", "STETHOSCOPE_DIR", _path_text(dir)),
             prefix=(read.path("prefix", "STETHOSCOPE_PREFIX", prefix) or "/_stethoscope").rstrip("/"),
             token=read.token("token", "STETHOSCOPE_TOKEN", token),
             metrics_path=read.path("metrics_path", "STETHOSCOPE_METRICS_PATH", metrics_path),

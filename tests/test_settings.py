@@ -37,7 +37,7 @@ def access(scope: Scope) -> bool:
 def test_defaults() -> None:
     assert resolve() == Settings(
         service=None,
-        directory=None,
+        dir=None,
         prefix="/_stethoscope",
         token=None,
         metrics_path=None,
@@ -49,7 +49,7 @@ def test_defaults() -> None:
 
 CHOICES = [
     ("service", "STETHOSCOPE_SERVICE", "service", "shop", "store", "shop", "store"),
-    ("directory", "STETHOSCOPE_DIR", "directory", "/a", "/b", "/a", "/b"),
+    ("dir", "STETHOSCOPE_DIR", "dir", "/a", "/b", "/a", "/b"),
     ("prefix", "STETHOSCOPE_PREFIX", "prefix", "/a", "/b/", "/a", "/b"),
     ("token", "STETHOSCOPE_TOKEN", "token", "secret-of-a", "secret-of-b", "secret-of-a", "secret-of-b"),
     ("metrics_path", "STETHOSCOPE_METRICS_PATH", "metrics_path", "/a", "/b", "/a", "/b"),
@@ -80,7 +80,7 @@ def test_argument_goes_before_environment_and_that_before_the_default(
 
 
 def test_directory_may_be_a_path(tmp_path: Path) -> None:
-    assert resolve(directory=tmp_path).directory == str(tmp_path)
+    assert resolve(dir=tmp_path).dir == str(tmp_path)
 
 
 def test_no_headers_can_be_chosen_both_ways() -> None:
@@ -139,9 +139,9 @@ def test_service_is_named_by_the_standard_variables(environ: Mapping[str, str], 
         ({"service": " "}, "service=' ' is not valid: expected a text that is not empty"),
         ({"service": 5}, "service=5 is not valid: expected a text that is not empty"),
         ({"service": "a\0b"}, "service='a\\x00b' is not valid: expected a text that is not empty"),
-        ({"directory": ""}, "dir='' is not valid: expected a text that is not empty"),
-        ({"directory": b"/a"}, "dir=b'/a' is not valid: expected a text that is not empty"),
-        ({"directory": 5}, "dir=5 is not valid: expected a text that is not empty"),
+        ({"dir": ""}, "dir='' is not valid: expected a text that is not empty"),
+        ({"dir": b"/a"}, "dir=b'/a' is not valid: expected a text that is not empty"),
+        ({"dir": 5}, "dir=5 is not valid: expected a text that is not empty"),
         (
             {"prefix": "metrics"},
             "prefix='metrics' is not valid: expected a path that begins with '/' and is longer than that, such as '/metrics'",
@@ -191,7 +191,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     text = mistake(
         {"STETHOSCOPE_EXCLUDE": "health"},
         service="",
-        directory="",
+        dir="",
         prefix="x",
         token="short",
         metrics_path="y",

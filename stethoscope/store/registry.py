@@ -53,7 +53,7 @@ def default_recorder() -> Recorder:
 
 
 def _key(settings: Settings, fallback_name: str) -> _Key:
-    return (settings.service or fallback_name, settings.service is not None, settings.directory)
+    return (settings.service or fallback_name, settings.service is not None, settings.dir)
 
 
 def _find(settings: Settings, fallback_name: str) -> Recorder:

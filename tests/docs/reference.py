@@ -99,7 +99,7 @@ def accepted() -> dict[str, str]:
     """What each setting accepts, in the words of the error that says so."""
     found = {}
     for name in names_of_settings():
-        wrong = {"directory" if name == "dir" else name: [" "] if name in ("headers", "exclude") else " "}
+        wrong = {name: [" "] if name in ("headers", "exclude") else " "}
         try:
             Settings.resolve(**wrong, environ={})  # type: ignore[arg-type]
         except SettingsError as error:
@@ -135,7 +135,7 @@ def settings_page() -> str:
 
 
 def _default(name: str) -> str:
-    value = getattr(Settings.resolve(environ={}), "directory" if name == "dir" else name)
+    value = getattr(Settings.resolve(environ={}), name)
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value) or "none"
     return "none" if value is None else f"`{value}`"

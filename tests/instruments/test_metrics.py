@@ -584,7 +584,7 @@ def test_what_a_module_recorded_while_it_was_imported_moves_to_the_first_app(
     monkeypatch.setattr(registry, "_default", None)
     counter = Counter("c", "")
     counter.inc()
-    app = registry.recorder_for(Settings.resolve(service="shop", directory=f"{tmp_path}/store"), "fallback")
+    app = registry.recorder_for(Settings.resolve(service="shop", dir=f"{tmp_path}/store"), "fallback")
     counter.inc()
     assert numbers(app, "c") == {(): 2.0}
     assert app.snapshot().service == "shop"
