@@ -36,6 +36,10 @@ class Merge(StrEnum):
     LIVEMOSTRECENT = "livemostrecent"
 
 
+PER_WORKER = frozenset((Merge.ALL, Merge.LIVEALL))
+"""Modes in which the series of workers are not merged."""
+
+
 _SUFFIXES = {
     Kind.COUNTER: ("", "_total", "_created"),
     Kind.GAUGE: ("",),

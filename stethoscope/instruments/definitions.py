@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from stethoscope import names
-from stethoscope.names import OVERFLOW_LABEL, Kind, Merge, Metric
+from stethoscope.names import OVERFLOW_LABEL, PER_WORKER, Kind, Merge, Metric
 
 MOST_CHARACTERS: Final = 256
 """What is kept of a label value: whoever can choose values must not be able to fill the memory with them."""
 
-_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED: Final = {
     Kind.COUNTER: frozenset((OVERFLOW_LABEL,)),
     Kind.GAUGE: frozenset((OVERFLOW_LABEL,)),
@@ -72,7 +72,7 @@ def _full_name(kind: Kind, name: str, namespace: str, subsystem: str, unit: str)
         full = full.removesuffix("_total")
     if unit and not full.endswith(f"_{unit}"):
         full += f"_{unit}"
-    if not _NAME.fullmatch(full):
+    if not METRIC_NAME.fullmatch(full):
         raise ValueError(
             f"invalid metric name {full!r}: expected letters, digits, '_' and ':', and no digit at the beginning"
         )
@@ -85,7 +85,7 @@ def _label_names(kind: Kind, labelnames: Iterable[str], merge: Merge) -> tuple[s
     labels = tuple(labelnames)
     for label in labels:
         _check_label(kind, label)
-    if "pid" in labels and merge in (Merge.ALL, Merge.LIVEALL):
+    if "pid" in labels and merge in PER_WORKER:
         raise ValueError(f"reserved label name 'pid': with multiprocess_mode={str(merge)!r} it tells the workers apart")
     if len(set(labels)) < len(labels):
         raise ValueError(f"label names must differ from each other, got {labels!r}")
@@ -93,7 +93,7 @@ def _label_names(kind: Kind, labelnames: Iterable[str], merge: Merge) -> tuple[s
 
 
 def _check_label(kind: Kind, label: object) -> None:
-    if not (isinstance(label, str) and _LABEL.fullmatch(label)):
+    if not (isinstance(label, str) and LABEL_NAME.fullmatch(label)):
         raise ValueError(
             f"invalid label name {label!r}: expected letters, digits and '_', and no digit at the beginning"
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from stethoscope import names
-from stethoscope.names import Kind, Merge, Metric
+from stethoscope.instruments.definitions import LABEL_NAME, METRIC_NAME
+from stethoscope.names import PER_WORKER, Kind, Merge, Metric
 from stethoscope.store.recorder import Recorder
 
 _KINDS: Final = {
@@ -18,8 +18,6 @@ _KINDS: Final = {
     # The store has no kind for sum and count alone. A histogram without bounds is both, and more.
     "summary": Kind.HISTOGRAM,
 }
-_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OURS: Final = frozenset(metric.name for metric in names.METRICS)
 
 
@@ -73,11 +71,11 @@ def metric_of(child: Child) -> Metric:
 def _unfit(metric: Metric) -> str:
     if metric.name in _OURS:
         return "Stethoscope has a metric of this name"
-    if not (_NAME.fullmatch(metric.name) and all(map(_LABEL.fullmatch, metric.labels))):
+    if not (METRIC_NAME.fullmatch(metric.name) and all(map(LABEL_NAME.fullmatch, metric.labels))):
         return "its name or a label's name is not of the form that every Prometheus reads"
     if metric.bounds and metric.bounds[0] < 0:
         return "its buckets are for negative observations"
-    if "pid" in metric.labels and metric.merge in (Merge.ALL, Merge.LIVEALL):
+    if "pid" in metric.labels and metric.merge in PER_WORKER:
         return "its label 'pid' is what the series of its workers would be told apart by"
     return ""
 
@@ -129,7 +127,7 @@ class _CounterSink:
 
 class _GaugeSink:
     # With the other modes a worker that never set the gauge would count as one that set it to 0.
-    _NEUTRAL: Final = frozenset((Merge.ALL, Merge.LIVEALL, Merge.SUM, Merge.LIVESUM))
+    _NEUTRAL: Final = PER_WORKER | {Merge.SUM, Merge.LIVESUM}
 
     def __init__(self, recorder: Recorder, metric: Metric, labels: tuple[str, ...]) -> None:
         self._recorder, self._metric = recorder, metric

@@ -17,7 +17,7 @@ from stethoscope.middleware.frameworks.installed import Wrap, is_layer
 if TYPE_CHECKING:
     from inspect import Signature
 
-_LOG: Final = logging.getLogger("stethoscope")
+logger = logging.getLogger("stethoscope")
 _APPS_DEEP: Final = 32
 
 
@@ -60,7 +60,7 @@ def observe_routes(app: object) -> None:
             if framework is not None:
                 framework.observe(inner)
     except Exception:
-        _LOG.warning("The routes of %r cannot be learned: http_route will lack them", type(app), exc_info=True)
+        logger.warning("The routes of %r cannot be learned: http_route will lack them", type(app), exc_info=True)
 
 
 def install_in_place(app: ASGIApp, wrap: Wrap) -> ASGIApp:
