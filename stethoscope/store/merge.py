@@ -104,8 +104,10 @@ class Merger:
     def merge(self, parts: Sequence[Part], pause: Callable[[], None] = lambda: None) -> tuple[dict[str, Family], int]:
         """Families by name, and the number of series left out because their metric is defined otherwise.
 
-        ``pause`` is called now and then, to let other threads run.
+        Where definitions of a metric differ, that of the youngest worker holds: after a deploy the new
+        one. ``pause`` is called now and then, to let other threads run.
         """
+        parts = sorted(parts, key=lambda part: part.contents.age_rank, reverse=True)
         plans = [self._plan(part) for part in parts]
         values = [0.0] * len(self._known)
         buckets = [0] * len(self._known)

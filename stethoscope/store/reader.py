@@ -115,6 +115,8 @@ class Contents:
     data: bytes
     identity: bytes
     pid: int
+    age_rank: tuple[bool, float]
+    """Sorts segments: totals, then workers by their start."""
 
     def words(self) -> memoryview[float]:
         return memoryview(self.data)[: len(self.data) & ~7].cast("d")
@@ -138,10 +140,10 @@ class SegmentReader:
     def parse(self, data: bytes, used: int) -> Contents:
         if len(data) < used:
             raise Damaged("truncated")
-        _, _, _, identity, _, pid, _, _ = layout.HEADER.unpack_from(data)
+        _, _, _, identity, created, pid, role, _ = layout.HEADER.unpack_from(data)
         self.identity = identity
         self._index.extend(data, used)
-        return Contents(self._index, data, identity, pid)
+        return Contents(self._index, data, identity, pid, (role != Role.TOTALS, created))
 
     def _check(self, head: bytes) -> int:
         if len(head) < layout.HEADER.size:

@@ -16,6 +16,7 @@ from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image
 from stethoscope.store.segment import private_segment
 from stethoscope.store.snapshot import Distribution
+from stethoscope.store.totals import image_of
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, Recorded, merged, part, plain
 
 CELLS = buckets_for(HISTOGRAM).cell_count
@@ -134,10 +135,25 @@ def test_a_metric_that_two_segments_define_otherwise_is_counted_as_a_conflict_an
     reworded = Metric("counter", Kind.COUNTER, "another help text", ("label",))
     one = part({(HISTOGRAM, "a"): {5: 1}, (COUNTER, "a"): 1.0})
     other = part({(changed, "a"): {5: 10}, (changed, "b"): {5: 10}, (reworded, "a"): 2.0})
-    for _ in range(2):
-        families, conflicts = Merger().merge([one, other])
-        assert conflicts == 2
-        assert plain(families) == {("histogram", "a"): (5, {5: 1}), ("counter", "a"): 3.0}
+    for parts in ([one, other], [other, one]):
+        families, conflicts = Merger().merge(parts)
+        assert conflicts == 1
+        assert families["histogram"].metric == changed, "the younger worker's definition holds"
+        assert plain(families) == {
+            ("histogram", "a"): (50, {5: 10}),
+            ("histogram", "b"): (50, {5: 10}),
+            ("counter", "a"): 3.0,
+        }
+
+
+def test_totals_do_not_hold_on_to_a_definition_that_workers_have_given_up() -> None:
+    """B39: they are written anew at each fold, but what is in them is old."""
+    changed = Metric("histogram", Kind.HISTOGRAM, "", ("label",), "seconds", (0.5,))
+    worker = part({(changed, "a"): {5: 10}})
+    old, _ = Merger().merge([part({(HISTOGRAM, "a"): {5: 1}})])
+    totals = Part(read_image(image_of(old, [], 1000)), alive=False)
+    families, conflicts = Merger().merge([totals, worker])
+    assert (families["histogram"].metric, conflicts) == (changed, 1)
 
 
 def test_a_merger_that_has_seen_all_is_right_when_segments_grow_and_go() -> None:
