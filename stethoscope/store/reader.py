@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
@@ -172,9 +171,3 @@ def read_image(data: bytes) -> Contents:
     """Contents of bytes that `Segment.image` made. Raises `Damaged`."""
     reader = SegmentReader(-1)
     return reader.parse(data, reader._check(data[:_UNTIL_USED]))
-
-
-def entries(contents: Contents) -> Iterator[tuple[SeriesEntry, float, float]]:
-    """Each series with its value (or sum) and the time at which it was set."""
-    words = contents.words()
-    return ((entry, words[entry.word], words[entry.word + 1]) for entry in contents.index.series)

@@ -112,10 +112,6 @@ class Segment:
         """The published bytes, as a reader of the file would get them."""
         return bytes(self.memory[: self.used])
 
-    @property
-    def reserved_bytes(self) -> int:
-        return self._reserved
-
     def _append(self, kind: Record, fixed: bytes, live_bytes: int) -> int:
         """Publish a record whose live part is so many zeros; return the offset of that part.
 
