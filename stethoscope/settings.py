@@ -14,9 +14,6 @@ ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "serv
 AccessRule = Callable[[Scope], bool]
 """Decides from a request's scope whether it may read the exposition without the token."""
 
-HOUSEKEEPING_STEP: Final = 15.0
-"""Seconds between two rounds of a worker's housekeeping, in which it also puts a snapshot aside for windows."""
-
 
 class SettingsError(ValueError):
     """One or more settings are wrong. The text lists all of them: the setting, what came, what is accepted."""

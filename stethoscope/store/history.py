@@ -15,16 +15,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from stethoscope.settings import HOUSEKEEPING_STEP
 from stethoscope.store.folder import Folder
+from stethoscope.store.housekeeper import STEP
 from stethoscope.store.layout import VERSION
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Damaged, read_image
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.totals import image_of
-
-STEP: Final = HOUSEKEEPING_STEP
-"""Seconds between two snapshots put aside."""
 
 LONGEST_WINDOW: Final = 900.0
 _FINE_FOR: Final = 90.0

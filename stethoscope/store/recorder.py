@@ -7,18 +7,17 @@ which it makes at the first record and not before, and anew after a fork.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
-from weakref import WeakSet, ref
+from weakref import WeakSet
 
 from stethoscope import names
 from stethoscope.names import Kind, Metric
-from stethoscope.settings import HOUSEKEEPING_STEP
 from stethoscope.store import layout
 from stethoscope.store.folder import Claim, Folder
+from stethoscope.store.housekeeper import Housekeeper
 from stethoscope.store.reporting import ReportingLock
 from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
@@ -362,26 +361,6 @@ class _Place:
         """End the claim and delete its file: the numbers go on elsewhere."""
         if self.claim is not None:
             self.claim.withdraw()
-
-
-class Housekeeper(threading.Thread):
-    """The one thread that a recording process has: every 15 seconds it repairs, folds and puts a snapshot aside."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__(name="stethoscope", daemon=True)
-        self._recorder = ref(recorder)
-
-    def run(self) -> None:
-        process, never = os.getpid(), threading.Event()
-        while not never.wait(HOUSEKEEPING_STEP) and os.getpid() == process:
-            recorder = self._recorder()
-            if recorder is None:
-                return
-            try:
-                recorder.keep_house()
-            except Exception as error:
-                recorder.failed("housekeeping", error)
-            del recorder
 
 
 def _after_fork_in_child() -> None:

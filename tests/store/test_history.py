@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from stethoscope.names import Merge
 from stethoscope.store.folder import Folder
-from stethoscope.store.history import LONGEST_WINDOW, STEP, History, needed, since_boot
+from stethoscope.store.history import LONGEST_WINDOW, History, needed, since_boot
+from stethoscope.store.housekeeper import STEP
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.snapshot import Snapshot
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, part, plain
