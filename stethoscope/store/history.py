@@ -80,9 +80,11 @@ class History:
         return Snapshot(present.service, 0.0, families)
 
     def _stamps(self) -> Iterable[float]:
+        now = self._clock()
         for name in self._folder.names():
             found = _NAME.fullmatch(name)
-            if found and found[1] == self._boot:
+            # None is of the future, but where boots have no name one may be of an earlier boot.
+            if found and found[1] == self._boot and int(found[2]) <= now * 1000:
                 yield int(found[2]) / 1000
 
     def _forget(self, now: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 from stethoscope.names import Kind, Metric
 from stethoscope.store.buckets import Buckets, Cells
@@ -114,12 +114,18 @@ class Snapshot:
 
 
 def _family_minus(family: Family, earlier: Family | None) -> Family:
-    if earlier is None or family.metric.kind is Kind.GAUGE:
+    if earlier is None or family.metric.kind is Kind.GAUGE or _defined_otherwise(family.metric, earlier.metric):
         return family
     before = {(one.labels, one.overflow): one.value for one in earlier.series}
+    series = [_series_minus(one, before.pop((one.labels, one.overflow), None)) for one in family.series]
+    # What is there no more has moved into the overflow series, with all that it had counted before.
     return Family(
-        family.metric, tuple(_series_minus(one, before.get((one.labels, one.overflow))) for one in family.series)
+        family.metric, tuple(reduce(_series_minus, before.values(), one) if one.overflow else one for one in series)
     )
+
+
+def _defined_otherwise(one: Metric, other: Metric) -> bool:
+    return (one.kind, one.labels, one.unit, one.bounds) != (other.kind, other.labels, other.unit, other.bounds)
 
 
 def _series_minus(series: Series, before: float | Distribution | None) -> Series:

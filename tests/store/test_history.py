@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stethoscope.names import Merge
+from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store.folder import Folder
 from stethoscope.store.history import LONGEST_WINDOW, History, needed, since_boot
 from stethoscope.store.housekeeper import STEP
 from stethoscope.store.merge import Merger, Part
+from stethoscope.store.reader import read_image
 from stethoscope.store.snapshot import Snapshot
+from stethoscope.store.totals import image_of
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, part, plain
 
 
@@ -108,6 +110,40 @@ def test_a_damaged_snapshot_is_passed_over_for_an_older_one(damage: bytes, folde
     assert window.seconds is not None
     assert window.seconds > whole
     assert counted(window)[0] == 10 * window.seconds
+
+
+def test_a_series_that_the_cap_has_moved_into_the_overflow_series_counts_no_second_time_in_a_window() -> None:
+    """A14: what it had counted before the window is no part of it there either."""
+    both = {(COUNTER, label): 1000.0 for label in "abc"} | {(HISTOGRAM, label): {50: 10} for label in "abc"}
+    families, _ = Merger().merge([part(both)])
+    capped_families, _ = Merger().merge([Part(read_image(image_of(families, (), 1)), alive=False)])
+    window = Snapshot("test", 1.0, capped_families).minus(Snapshot("test", 0.0, families), 60.0)
+    assert plain(window.families) == {
+        ("counter", "a"): 0.0,
+        ("counter", "overflow"): 0.0,
+        ("histogram", "a"): (0.0, {}),
+        ("histogram", "overflow"): (0.0, {}),
+    }
+
+
+def test_a_window_over_a_change_of_bounds_counts_from_the_change() -> None:
+    """B39: cells of other bounds are not the same cells."""
+    changed = Metric("histogram", Kind.HISTOGRAM, "", ("label",), "seconds", (0.5,))
+    before, _ = Merger().merge([part({(HISTOGRAM, "a"): {5: 100}})])
+    after, _ = Merger().merge([part({(changed, "a"): {5: 10}})])
+    window = Snapshot("test", 1.0, after).minus(Snapshot("test", 0.0, before), 60.0)
+    assert plain(window.families) == {("histogram", "a"): (50.0, {5: 10})}
+
+
+def test_snapshots_of_an_earlier_boot_that_has_no_name_are_not_used_and_are_deleted(folder: Folder) -> None:
+    """B11: without /proc all boots look alike; a time that is still to come was none of this one's."""
+    History(folder, Clock(5000.0)).put_aside(snapshot(1))
+    clock = Clock(100.0)
+    history = History(folder, clock)
+    assert history.window(snapshot(7), 60).seconds is None
+    assert history.due()
+    history.put_aside(snapshot(2))
+    assert [path.name.split("-")[1] for path in Path(folder.path).iterdir()] == ["100000.v1.history"]
 
 
 def test_snapshots_of_an_earlier_boot_are_not_used_and_are_deleted(folder: Folder) -> None:
