@@ -129,18 +129,21 @@ class Recorder:
             return self._add(metric, labels)
 
     def _add(self, metric: Metric, labels: tuple[str, ...]) -> Scalar | HistogramSeries:
-        with self._lock:
+        with self._lock.held:
             known = self._metrics.setdefault(metric.name, metric)
             if known != metric:
                 raise ValueError(f"metric {metric.name!r} exists already as {known}; it can not be {metric} as well")
             of_metric = self._series.setdefault(metric.name, {})
             if labels not in of_metric and len(of_metric) >= self._cap:
-                return self._overflow(metric)
-            return of_metric.setdefault(labels, self._make(metric, labels, overflow=False))
+                series = self._overflow(metric)
+            else:
+                series = of_metric.setdefault(labels, self._make(metric, labels, overflow=False))
+        self._lock.tell()
+        return series
 
     def _overflow(self, metric: Metric) -> Scalar | HistogramSeries:
         if metric.name not in self._overflows:
-            self._overflows[metric.name] = self._make(metric, ("",) * len(metric.labels), overflow=True)
+            self._overflows.setdefault(metric.name, self._make(metric, ("",) * len(metric.labels), overflow=True))
             self.warn_once(
                 f"cap {metric.name}",
                 "%s has %d series; further label sets are recorded as one overflow series",
@@ -175,36 +178,52 @@ class Recorder:
         if os.getpid() != self._process:  # forked by something that runs no hooks of Python
             self._after_fork()
         self._here()
-        with self._lock:
+        with self._lock.held:
             # Attaching already: a signal handler or a finalizer has interrupted this thread half-way through.
-            if self._attaching or time.monotonic() < self._full_until:
-                return self._drop()
-            self._attaching = True
-            try:
-                self._here().attach(series, metric, labels, overflow, block)
-            except OSError as error:
-                self._full_until = time.monotonic() + _GROWTH_RETRY
-                self.warn_once("full", "the store can not grow, new series are lost until there is room: %s", error)
-                return self._drop()
-            finally:
-                self._attaching = False
-            return True
+            attached = (
+                not self._attaching
+                and time.monotonic() >= self._full_until
+                and self._attach_here(series, metric, labels, overflow, block)
+            )
+            if not attached and self._place is not None:
+                self._place.dropped.add(1.0)
+        self._lock.tell()
+        return attached
 
-    def _drop(self) -> bool:
-        if self._place is not None:
-            self._place.dropped.add(1.0)
-        return False
+    def _attach_here(
+        self,
+        series: Scalar | HistogramSeries,
+        metric: Metric,
+        labels: tuple[str, ...],
+        overflow: bool,
+        block: int | None,
+    ) -> bool:
+        self._attaching = True
+        try:
+            self._here().attach(series, metric, labels, overflow, block)
+        except OSError as error:
+            self._full_until = time.monotonic() + _GROWTH_RETRY
+            self.warn_once("full", "the store can not grow, new series are lost until there is room: %s", error)
+            return False
+        finally:
+            self._attaching = False
+        return True
 
     def _here(self) -> _Place:
         """Where this process records; made at the first call."""
         place = self._place
         if place is None:
             folder = self._find_folder()  # not under the lock: it may log
-            with self._lock:
+            with self._lock.held:
                 if self._place is None:
-                    self._place = self._settle(folder, None)
-                    self._hire_housekeeper()
+                    place = self._settle(folder, None)
+                    if self._place is None:
+                        self._place = place
+                        self._hire_housekeeper()
+                    else:  # a signal handler has recorded meanwhile
+                        place.leave()
                 place = self._place
+            self._lock.tell()
         return place
 
     def _hire_housekeeper(self) -> None:
@@ -236,7 +255,7 @@ class Recorder:
         from stethoscope.store.gather import Gatherer
 
         place = self._here()
-        with self._lock:
+        with self._lock.held:
             if place.gatherer is None:
                 place.gatherer = Gatherer(self.service, place.folder, self._private_parts, self._cap)
             return place.gatherer
@@ -288,7 +307,7 @@ class Recorder:
     def move(self, find_folder: FindFolder, service: str | None = None) -> None:
         """Go on in another folder, with all that this process has recorded."""
         folder = find_folder() if self._place else None
-        with self._lock:
+        with self._lock.held:
             self.service = service or self.service
             self._find_folder = find_folder
             old = self._place
@@ -301,6 +320,7 @@ class Recorder:
             for series, state in states:
                 series.resume(self._place.segment, state)
             old.leave()
+        self._lock.tell()
 
     def _after_fork(self) -> None:
         """In the child: let go of the parent's segment, whose lock would say that the parent lives."""
@@ -342,19 +362,18 @@ class _Place:
         block: int | None,
     ) -> None:
         """Raises OSError when the segment can not grow. What is attached by then stays right."""
-        if id(series) not in self._series:
+        if not series.word:
             word = self.segment.append_series(
                 self._metric(metric), layout.labels_to_bytes(labels), time.time(), overflow
             )
-            self._series[id(series)] = len(self._series)
+            self._series[id(series)] = self.segment.series_count - 1
             series.attach(self.segment, word)
         if block is not None and isinstance(series, HistogramSeries):
             series.blocks[block] = self.segment.append_block(self._series[id(series)], block)
 
     def _metric(self, metric: Metric) -> int:
         if metric.name not in self._metrics:
-            self.segment.append_metric(metric)
-            self._metrics[metric.name] = len(self._metrics)
+            self._metrics[metric.name] = self.segment.append_metric(metric)
         return self._metrics[metric.name]
 
     def leave(self) -> None:

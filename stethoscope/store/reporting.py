@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import logging
 import threading
-from types import TracebackType
 from typing import Final
 
 logger: Final = logging.getLogger("stethoscope")
 
 
 class ReportingLock:
-    """A re-entrant lock that keeps warnings back until its holder lets go.
+    """A re-entrant lock with a place for warnings that wait until nobody holds it here.
+
+        with lock.held:
+            lock.report("something is full")
+        lock.tell()
 
     A handler may record a metric, or wait for a lock whose holder does: under our lock, the one would
     find us half-way through and the other would never end.
+
+    ``held`` is the bare lock of the interpreter, entered and left without running Python code: within an
+    ``__enter__`` or ``__exit__`` of our own, a signal handler could raise, and the lock would never be free again.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._depth = 0
+        self.held: Final = threading.RLock()
         self._reports: list[tuple[str, tuple[object, ...]]] = []
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._depth += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._depth -= 1
-        reports: list[tuple[str, tuple[object, ...]]] = []
-        if self._depth == 0:
-            reports, self._reports = self._reports, reports
-        self._lock.release()
-        for message, arguments in reports:
-            logger.warning(message, *arguments)
-
     def report(self, message: str, *arguments: object) -> None:
-        """Log a warning: at once, or when the lock is free."""
-        with self:
-            self._reports.append((message, arguments))
+        """Log a warning: at once, or at the next `tell` if this thread holds the lock."""
+        self._reports.append((message, arguments))
+        self.tell()
+
+    def tell(self) -> None:
+        """Log what was kept back, unless this thread still holds the lock. Raises what a log handler raises."""
+        if self._reports and not self.held._is_owned():  # type: ignore[attr-defined]  # as threading.Condition asks
+            reports, self._reports = self._reports, []
+            for message, arguments in reports:
+                logger.warning(message, *arguments)

@@ -20,6 +20,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 from zlib import crc32
 
@@ -31,6 +32,7 @@ ADDRESS_SPACE: Final = 128 << 20
 """Bytes that a segment may grow to. Address space only: what is not reserved costs no memory."""
 
 FIRST_RESERVATION: Final = 32 << 10
+_LARGEST_COUNT: Final = (1 << 64) - 1
 _LARGEST_STEP: Final = 64 << 10
 
 Reserve = Callable[[int, int], None]
@@ -51,6 +53,7 @@ class Segment:
         "_series_bytes",
         "lanes",
         "longs",
+        "series_count",
         "identity",
         "used",
         "words",
@@ -73,6 +76,7 @@ class Segment:
         self._reserve = reserve
         self._reserved = 0
         self._series_bytes: list[int] = list(successor_of._series_bytes) if successor_of else []
+        self.series_count: int = successor_of.series_count if successor_of else 0
         self.identity: bytes = successor_of.identity if successor_of else os.urandom(16)
         self.created: float = successor_of.created if successor_of else time.time()
         self.used: int = successor_of.used if successor_of else layout.HEADER.size
@@ -82,22 +86,34 @@ class Segment:
         else:
             self.memory[: self.used] = layout.header(self.identity, self.created, os.getpid(), role, self.used)
 
-    def append_metric(self, metric: Metric) -> None:
+    # A signal handler may raise in the middle of an append. CPython calls it at function calls only, so
+    # that a record is published and counted in one piece: no call between the two.
+
+    def append_metric(self, metric: Metric) -> int:
+        """Returns the metric's ordinal."""
+        series_bytes = layout.live_series_bytes(metric)
         self._append(Record.METRIC, layout.metric_to_bytes(metric), 0)
-        self._series_bytes.append(layout.live_series_bytes(metric))
+        self._series_bytes += (series_bytes,)
+        return len(self._series_bytes) - 1
 
     def append_series(self, metric: int, labels: bytes, created: float, overflow: bool) -> int:
-        """``metric`` is its ordinal. Returns the index into ``words`` of the series' value."""
+        """``metric`` is its ordinal. Returns the index into ``words`` of the series' value.
+
+        The series' own ordinal is that of the last one: ``series_count - 1``.
+        """
         fixed = layout.SERIES.pack(metric, layout.OVERFLOW_FLAG if overflow else 0, created) + labels
-        return self._append(Record.SERIES, fixed, self._series_bytes[metric]) // 8
+        offset = self._append(Record.SERIES, fixed, self._series_bytes[metric])
+        self.series_count += 1
+        return offset // 8
 
     def append_block(self, series: int, block: int) -> int:
         """Returns the index into ``lanes`` of the block's first count."""
         return self._append(Record.BLOCK, layout.BLOCK.pack(series, block), layout.BLOCK_BYTES) // 4
 
     def append_counts(self, series: int, block: int, counts: list[int]) -> None:
-        """Append a block that has its counts already, in the width that they need."""
+        """Append a block that has its counts already, in the width that they need. Sums of damaged counts may have outgrown any."""
         fixed = layout.BLOCK.pack(series, block)
+        counts = [min(count, _LARGEST_COUNT) for count in counts]
         if max(counts) < 1 << 32:
             offset = self._append(Record.BLOCK, fixed, layout.BLOCK_BYTES)
             self.memory[offset : offset + layout.BLOCK_BYTES] = struct.pack("64I", *counts)
@@ -139,4 +155,15 @@ class Segment:
 
 def private_segment(role: Role = Role.WORKER, successor_of: Segment | None = None) -> Segment:
     """A segment in this process's own memory: nobody else sees it, and it ends with the process."""
-    return Segment(mmap.mmap(-1, ADDRESS_SPACE), lambda start, stop: None, role, successor_of)
+    return Segment(mapped(-1), lambda start, stop: None, role, successor_of)
+
+
+def mapped(descriptor: int) -> mmap.mmap:
+    """A file of `ADDRESS_SPACE` bytes, or -1 for private memory, mapped as far as a limit on address space allows.
+
+    Raises OSError when not even a small part can be mapped.
+    """
+    for size in (ADDRESS_SPACE, ADDRESS_SPACE >> 3):
+        with suppress(OSError):
+            return mmap.mmap(descriptor, size)
+    return mmap.mmap(descriptor, ADDRESS_SPACE >> 6)

@@ -29,7 +29,7 @@ UNBOUND: Final = 0
 
 _NOWHERE: Final = memoryview(b"")
 _MOST_PLACES: Final = 256
-_SCRAP: Final = memoryview(bytearray(512))
+_SCRAP: Final = memoryview(bytearray(64 << 10))
 """Where a thread writes that was about to record, in the instant in which another detached the series: anywhere but in a header."""
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from stethoscope import names
-from stethoscope.names import Merge
+from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store import recorder as recorders
 from stethoscope.store import series as series_module
 from stethoscope.store.folder import Folder
-from stethoscope.store.recorder import Recorder
+from stethoscope.store.recorder import Recorder, _Place
 from stethoscope.store.segment import private_segment
 from stethoscope.store.series import HistogramSeries, Scalar
 from stethoscope.store.snapshot import Distribution, Snapshot
@@ -184,6 +188,8 @@ def test_a_thread_that_was_about_to_write_when_its_series_was_detached_writes_in
 
     Scalar(bind_and_be_detached).add(1.0)
     Scalar(bind_and_be_detached).set(1.0)
+    many = Metric("many", Kind.HISTOGRAM, "", ("label",), "seconds", tuple(number / 100 for number in range(1, 301)))
+    HistogramSeries(many, bind_and_be_detached).record(2.5)
     for value in (0.0, 0.05, 5.0):
         HistogramSeries(HISTOGRAM, bind_and_be_detached).record(value)
         HistogramSeries(HISTOGRAM, bind_and_be_detached).record_repeating(value)
@@ -225,6 +231,91 @@ def test_a_thread_that_can_not_be_started_is_told_of_and_raises_nothing(
     recorder.counter(COUNTER, ("a",)).add(1.0)
     assert found(recorder.snapshot(), COUNTER) == {"a": 1}
     assert "can't start new thread" in caplog.text
+
+
+class _TimeIsUpError(Exception):
+    pass
+
+
+def _raise_at_call(number: int, work: Callable[[], object]) -> bool:
+    """Do some work in which a signal handler raises at the ``number``-th place where CPython calls them. False when there is none."""
+    left = number
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal left
+        left -= event in ("call", "c_return")
+        if left == 0:
+            raise _TimeIsUpError
+
+    sys.setprofile(count)
+    try:
+        work()
+    except _TimeIsUpError:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+def test_a_time_limit_that_strikes_while_series_are_made_leaves_no_lock_held_and_no_number_at_another_metric(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """B10: Celery's soft limits, RQ's timeouts and a server's SystemExit are raised by signal handlers, at any call."""
+    monkeypatch.setattr(Recorder, "_hire_housekeeper", lambda self: None)
+    call, struck = 1, True
+    while struck:
+        recorder = Recorder("test", lambda: None)
+        recorder.counter(COUNTER, ("first",)).add(1.0)
+
+        def record(recorder: Recorder = recorder) -> None:
+            recorder.gauge(GAUGES[Merge.SUM], ("a",)).add(100.0)
+            recorder.histogram(HISTOGRAM, ("a",)).record(0.05)
+
+        struck = _raise_at_call(call, record)
+        # In another thread, which a lock that is still held would stop.
+        survivor = threading.Thread(target=record, daemon=True)
+        survivor.start()
+        survivor.join(10)
+        assert not survivor.is_alive(), f"struck at call {call}"
+        recorder.counter(COUNTER, ("last",)).add(5.0)
+        seen = recorder.snapshot()
+        assert found(seen, COUNTER) == {"first": 1, "last": 5}, f"struck at call {call}"
+        assert found(seen, GAUGES[Merge.SUM])["a"] in (100, 200), f"struck at call {call}"
+        assert found(seen, HISTOGRAM)["a"] in (1, 2), f"struck at call {call}"
+        assert found(seen, names.SKIPPED_SEGMENTS) == {"damaged": 0}
+        call += 1
+    assert call > 50
+
+
+def test_a_signal_handler_that_records_while_the_segment_is_made_shares_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """B10: two segments, and blocks of the one would be looked for in the other."""
+    monkeypatch.setattr(Recorder, "_hire_housekeeper", lambda self: None)
+    interrupted = False
+
+    class Interrupted(Recorder):
+        def _settle(self, folder: Folder | None, earlier: _Place | None) -> _Place:
+            nonlocal interrupted
+            if not interrupted:
+                interrupted = True
+                self.histogram(HISTOGRAM, ("a",)).record(0.05)
+            return super()._settle(folder, earlier)
+
+    recorder = Interrupted("test", lambda: None)
+    recorder.histogram(HISTOGRAM, ("a",)).record(5.0)
+    recorder.histogram(HISTOGRAM, ("a",)).record(0.05)
+    assert found(recorder.snapshot(), HISTOGRAM) == {"a": 3}
+
+
+def test_a_move_leaves_no_descriptor_of_what_was_read_before(recorder: Recorder, tmp_path: Path) -> None:
+    """B38: of other workers' segments, which would take up memory after they are deleted."""
+    held = []
+    for number in range(3):
+        (tmp_path / str(number)).mkdir(0o700)
+        recorder.move(lambda number=number: Folder(str(tmp_path / str(number))))
+        recorder.counter(COUNTER, ("a",)).add(1.0)
+        recorder.snapshot()
+        held.append(len(os.listdir("/proc/self/fd")))
+    assert held[0] == held[2]
 
 
 def test_what_is_not_recorded_yet_is_zero_and_costs_nothing(recorder: Recorder) -> None:
