@@ -99,6 +99,8 @@ class Gatherer:
             reading.totals = [Part(self._totals, alive=False)]
             reading.identities |= self._totals.index.folded
             reading.size = len(self._totals.data)
+            if self._totals.index.damaged:
+                self._skip(reading, TOTALS, Damaged("damaged"))
         for name in self._present(folder, reading):
             try:
                 self._read_segment(self._readers[name], reading)
@@ -150,10 +152,11 @@ class Gatherer:
             )
 
     def close(self) -> None:
-        with self._lock:
-            for reader in self._readers.values():
-                reader.close()
-            self._readers.clear()
+        """Let go of all files. Ending does so too: in a forked child, or after a move to another folder."""
+        while self._readers:
+            self._readers.popitem()[1].close()
+
+    __del__ = close
 
 
 def _own_families(workers: int, size: int, skipped: Counter[str], private: bool) -> dict[str, Family]:

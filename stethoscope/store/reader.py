@@ -56,7 +56,11 @@ class Index:
         self.damaged = False
 
     def extend(self, data: bytes, used: int) -> None:
-        """Read the records that were published since the last time. Stops for good at a damaged one."""
+        """Read the records that were published since the last time, up to one that can not be read.
+
+        The next time tries that one again: another processor's stores may have come in another order (A3 of `segment`).
+        """
+        self.damaged = False
         while self.parsed < used and not self.damaged:
             try:
                 self.parsed = self._read_record(data, self.parsed, used)

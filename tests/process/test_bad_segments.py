@@ -144,6 +144,34 @@ def test_a_segment_that_vanishes_after_it_was_listed_is_no_error_and_is_not_made
     assert not (place / f"gone{SUFFIX}").exists()
 
 
+def test_a_record_that_was_seen_before_all_of_its_bytes_were_is_read_the_next_time() -> None:
+    """A4: a processor whose stores come in another order than the program's."""
+    start = 64 + int.from_bytes(IMAGE[64:68], "little")
+    descriptor = os.memfd_create("segment")
+    try:
+        reader = SegmentReader(descriptor)
+        os.pwrite(descriptor, IMAGE[:start] + bytes(16) + IMAGE[start + 16 :], 0)
+        assert (len(reader.read().index.series), reader.damaged) == (0, True)
+        os.pwrite(descriptor, IMAGE, 0)
+        assert (reader.read().index.series, reader.damaged) == (contents_of(IMAGE).index.series, False)
+    finally:
+        os.close(descriptor)
+
+
+def test_counts_that_add_up_to_more_than_64_bits_are_cut_off_and_all_else_is_served(place: Path) -> None:
+    """A3: damage in the numbers themselves, which have no checksum, must not keep the dead from being folded."""
+    for _ in range(2):
+        segment = private_segment()
+        segment.append_metric(SECONDS)
+        segment.append_series(0, layout.labels_to_bytes(("/a",)), 0.0, overflow=False)
+        segment.append_counts(0, 3, [1 << 63] * 64)
+        Folder(str(place)).write(os.urandom(8).hex() + SUFFIX, segment.image())
+    bury(place, {"/good": 5})
+    for _ in range(2):
+        assert value(gatherer_in(place).gather(), REQUESTS, "/good") == 5
+    assert segments(place) == []
+
+
 def contents_of(data: bytes) -> Contents:
     """What a reader makes of these bytes in a file. Raises `Damaged`."""
     descriptor = os.memfd_create("segment")

@@ -19,7 +19,19 @@ from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.totals import TOTALS, fold, read_totals
 from tests.process.children import running
-from tests.process.stores import ACTIVE, KEPT, REQUESTS, SECONDS, bury, gatherer_in, recorder_in, segments, total, value
+from tests.process.stores import (
+    ACTIVE,
+    KEPT,
+    REQUESTS,
+    SECONDS,
+    bury,
+    gatherer_in,
+    recorder_in,
+    segments,
+    skipped,
+    total,
+    value,
+)
 
 SYSTEM_CALLS = ("open", "rename", "unlink", "pread", "fstat", "listdir", "close")
 KILLED = 9
@@ -257,6 +269,16 @@ def test_damaged_totals_cost_their_own_counts_and_nothing_else(place: Path) -> N
     for _ in range(3):
         seen = gatherer_in(place).gather()
         assert (value(seen, REQUESTS, "/a"), value(seen, REQUESTS, "/b")) == (0, 1)
+
+
+def test_totals_of_which_a_part_is_damaged_are_counted_as_such(place: Path) -> None:
+    """A3: a flipped bit, which costs what comes after it."""
+    bury(place, {"/a": 3})
+    fold(Folder(str(place)), SERIES_CAP)
+    data = (place / TOTALS).read_bytes()
+    (place / TOTALS).write_bytes(data.replace(b'"/a"', b'"/A"'))
+    seen = gatherer_in(place).gather()
+    assert (total(seen, REQUESTS), skipped(seen)) == (0, {"damaged": 1})
 
 
 def test_no_counter_goes_back_for_any_reader_while_others_fold(place: Path) -> None:
