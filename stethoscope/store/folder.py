@@ -13,11 +13,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from mmap import mmap
 from typing import Final
 
 from stethoscope.store.layout import VERSION
-from stethoscope.store.segment import ADDRESS_SPACE, Segment
+from stethoscope.store.segment import ADDRESS_SPACE, Segment, mapped
 
 SUPPORTED: Final = sys.platform != "win32"
 """Whether this platform has file locks that end with their process, which liveness rests on."""
@@ -45,7 +44,7 @@ class Claim:
     Forked children inherit the lock and must `release` it, or the parent would outlive itself.
     """
 
-    __slots__ = ("_data", "_folder", "_lock", "_name", "segment")
+    __slots__ = ("_data", "_folder", "_lock", "_name", "_user", "segment")
 
     def __init__(self, folder: Folder, name: str, segment: Segment, lock: int, data: int) -> None:
         self.segment = segment
@@ -53,16 +52,21 @@ class Claim:
         self._name = name
         self._lock = lock
         self._data = data
+        self._user = os.geteuid()
 
     @property
     def published(self) -> bool:
-        """Whether the file still has a name: False once someone has emptied the folder."""
-        return os.fstat(self._data).st_nlink > 0
+        """Whether readers find the file: False once someone has emptied the folder, or this process is another user's."""
+        with suppress(OSError):  # released meanwhile
+            return os.fstat(self._data).st_nlink > 0 and os.geteuid() == self._user
+        return False
 
     def release(self) -> None:
-        """Let go of the lock: to readers the writer has ended. Call once."""
-        os.close(self._lock)
-        os.close(self._data)
+        """Let go of the lock: to readers the writer has ended. Any number of times."""
+        descriptors, self._lock, self._data = (self._lock, self._data), -1, -1
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def withdraw(self) -> None:
         """Delete the file, then let go."""
@@ -99,8 +103,7 @@ class Folder:
             # would hold on to the lock after `release`.
             data = self._open(name + _UNFINISHED, os.O_RDWR)
             os.ftruncate(data, ADDRESS_SPACE)
-            memory = mmap(data, ADDRESS_SPACE)
-            segment = Segment(memory, lambda start, stop: reserve(data, start, stop), successor_of=successor_of)
+            segment = Segment(mapped(data), lambda start, stop: reserve(data, start, stop), successor_of=successor_of)
             self._rename(name + _UNFINISHED, name + SUFFIX)
         except BaseException:
             os.close(lock)

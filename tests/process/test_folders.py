@@ -21,7 +21,7 @@ from stethoscope.store.gather import Gatherer
 from stethoscope.store.home import find_folder
 from stethoscope.store.merge import Part
 from stethoscope.store.reader import read_image
-from stethoscope.store.recorder import SERIES_CAP
+from stethoscope.store.recorder import SERIES_CAP, Recorder
 from tests.process.children import running
 from tests.process.stores import ACTIVE, KEPT, REQUESTS, gatherer_in, image, recorder_in, segments, total, value
 
@@ -37,7 +37,7 @@ def user() -> Iterator[int]:
     user = 1_000_000 + os.getpid()
     default = [Path(f"/dev/shm/stethoscope-{user}"), Path(tempfile.gettempdir()) / f"stethoscope-{user}"]
     yield user
-    for path in default:
+    for path in [*default, Path(f"/dev/shm/stethoscope-{os.geteuid()}/shop-{user}")]:
         if path.is_symlink() or path.is_file():
             path.unlink()
         shutil.rmtree(path, ignore_errors=True)
@@ -75,6 +75,38 @@ def test_each_user_has_a_folder_of_their_own(user: int) -> None:
     assert (path, warned) == (f"/dev/shm/stethoscope-{user}/shop", [])
     for part in (Path(path), Path(path).parent):
         assert (part.stat().st_uid, stat.S_IMODE(part.stat().st_mode)) == (user, 0o700)
+
+
+def become_another_user(pipe: Connection, user: int) -> None:
+    """Record as root, then as somebody else, without a fork between."""
+    recorder = Recorder("shop", find_folder(f"shop-{user}", shared=True))
+    recorder.counter(REQUESTS, ("/a",)).add(1.0)
+    recorder.keep_house()  # imports what the other user may have no right to
+    first = recorder._here().folder
+    recorder._here().gatherer = None  # so that no file is open yet
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+    recorder.counter(REQUESTS, ("/a",)).add(1.0)
+    seen = [value(recorder.snapshot(), REQUESTS, "/a")]
+    recorder.keep_house()
+    recorder.counter(REQUESTS, ("/b",)).add(1.0)
+    snapshot = recorder.snapshot()
+    seen += [value(snapshot, REQUESTS, "/a"), value(snapshot, REQUESTS, "/b")]
+    second = recorder._here().folder
+    assert first is not None
+    assert second is not None
+    pipe.send((seen, first.path, second.path))
+
+
+@needs_root
+def test_a_worker_that_becomes_another_user_after_its_first_record_takes_its_numbers_along(user: int) -> None:
+    """A15: gunicorn's post_fork hook records as root, the worker goes on as www-data."""
+    with running(become_another_user, user) as child:
+        seen, first, second = cast("tuple[list[float], str, str]", child.hear())
+    assert first == f"/dev/shm/stethoscope-{os.geteuid()}/shop-{user}"
+    assert seen == [2, 2, 1]
+    assert second == f"/dev/shm/stethoscope-{user}/shop-{user}"
 
 
 def make_as_somebody_else(path: Path, user: int) -> None:

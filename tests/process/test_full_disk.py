@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
+import resource
 import signal
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stethoscope import names
+from tests.process.children import running
+from tests.process.stores import REQUESTS, recorder_in, value
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small file system")
@@ -37,6 +43,22 @@ def test_a_disk_that_is_full_at_the_start_means_private_memory_until_there_is_ro
     assert "private memory" in private
     assert "No space left on device" in private
     assert "windows" in windows
+
+
+def record_in_little_address_space(pipe: Connection, place: Path, size: int) -> None:
+    recorder = recorder_in(place)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+    resource.setrlimit(resource.RLIMIT_AS, (used + size, resource.RLIM_INFINITY))
+    recorder.counter(REQUESTS, ("/a",)).add(1.0)
+    seen = recorder.snapshot()
+    pipe.send((value(seen, REQUESTS, "/a"), value(seen, names.PRIVATE_STORE)))
+
+
+@pytest.mark.parametrize("size", [64 << 20, 12 << 20])
+def test_a_limit_on_address_space_leaves_room_for_fewer_series_and_raises_nothing(size: int, place: Path) -> None:
+    """A5: ulimit -v."""
+    with running(record_in_little_address_space, place, size) as child:
+        assert child.hear() == (1, 0)
 
 
 def test_a_disk_that_gets_full_costs_new_series_only_and_says_how_much(tmp_path: Path) -> None:
