@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 
 for name in [key for key in os.environ if key.startswith(("STETHOSCOPE_", "OTEL_"))]:
     del os.environ[name]
+
+# Apps and recorders of all tests of a process stay open until its end.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))

@@ -75,7 +75,9 @@ def kill(pid: int) -> None:
     process = os.pidfd_open(pid)
     try:
         os.kill(pid, signal.SIGKILL)
-        ended, _, _ = select.select([process], [], [], 10)
+        waiting = select.poll()  # select() takes no descriptors above 1023
+        waiting.register(process, select.POLLIN)
+        ended = waiting.poll(10_000)
         assert ended, f"process {pid} has not ended"
     finally:
         os.close(process)

