@@ -38,8 +38,8 @@ def since_boot() -> float:
 
 def boot_id() -> str:
     """Eight hexadecimal digits that change when the machine starts anew."""
-    with suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read(8)
+    with suppress(OSError), open("/proc/sys/kernel/random/boot_id", "rb") as file:
+        return file.read(8).decode()  # a codec by name would be imported first, maybe at the instant of a fork
     return "0" * 8
 
 

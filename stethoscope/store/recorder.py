@@ -7,6 +7,7 @@ which it makes at the first record and not before, and anew after a fork.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -40,6 +41,8 @@ class FindFolder(Protocol):
 
 
 _recorders: WeakSet[Recorder] = WeakSet()
+_importing: Final = threading.RLock()
+"""Held while the reading side is imported, and by whoever forks: a child forked in the middle would wait for that import for ever."""
 
 
 class Recorder:
@@ -115,7 +118,8 @@ class Recorder:
 
     def window(self, seconds: float) -> Snapshot:
         """What all workers have recorded in the last ``seconds`` (60 to 900); its ``seconds`` say how long it really is."""
-        from stethoscope.store.history import History
+        with _importing:
+            from stethoscope.store.history import History
 
         present, folder = self.snapshot(), self._here().folder
         return History(folder).window(present, seconds) if folder else present
@@ -252,7 +256,8 @@ class Recorder:
     # Reading
 
     def _gatherer(self) -> Gatherer:
-        from stethoscope.store.gather import Gatherer
+        with _importing:
+            from stethoscope.store.gather import Gatherer
 
         place = self._here()
         with self._lock.held:
@@ -272,7 +277,8 @@ class Recorder:
 
     def keep_house(self) -> None:
         """Repair what has happened to the folder, and put a snapshot aside if this worker is the one to do so."""
-        from stethoscope.store.history import History
+        with _importing:
+            from stethoscope.store.history import History
 
         place = self._here()
         if not place.published and (place.claim is not None or self._could_publish()):
@@ -388,4 +394,7 @@ def _after_fork_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release
+    )
     os.register_at_fork(after_in_child=_after_fork_in_child)

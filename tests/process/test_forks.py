@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.abc
 import os
 import signal
+import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 
 from stethoscope import names
 from stethoscope.store import layout
 from stethoscope.store.recorder import Recorder
-from tests.process.children import running, stay
+from tests.process.children import PATIENCE, running, stay
 from tests.process.stores import ACTIVE, REQUESTS, SECONDS, gatherer_in, recorder_in, segments, total, value
 
 FORKS = 4
@@ -120,6 +123,43 @@ def test_a_fork_while_other_threads_record_scrape_and_keep_house_leaves_no_child
     with running(fork_in_the_middle_of_everything, place) as parent:
         assert parent.hear() is True
         assert value(gatherer_in(place).gather(), REQUESTS, "/a") == 30 * 100
+
+
+class Importing(importlib.abc.MetaPathFinder):
+    """Says when another thread imports the windows, and holds it up until somebody has forked or waits to."""
+
+    def __init__(self) -> None:
+        self.begun, self.forked = threading.Event(), threading.Event()
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        if name == "stethoscope.store.history" and not self.begun.is_set():
+            self.begun.set()
+            self.forked.wait(0.5)
+
+
+def fork_in_the_middle_of_an_import(pipe: Connection, place: Path) -> None:
+    importing, recorder = Importing(), recorder_in(place)
+    record(recorder, 1)
+    sys.modules.pop("stethoscope.store.history", None)
+    sys.meta_path.insert(0, importing)
+    thread = threading.Thread(target=recorder.keep_house)
+    thread.start()
+    importing.begun.wait(PATIENCE)
+
+    def look() -> None:
+        signal.alarm(int(PATIENCE / 3))
+        recorder.window(60)
+
+    child = fork(look)
+    importing.forked.set()
+    pipe.send(ended_well([child]))
+    thread.join()
+
+
+def test_a_fork_while_the_housekeeper_imports_what_it_needs_leaves_no_child_waiting_for_that(place: Path) -> None:
+    """A16: an import that is under way at the fork never ends in the child."""
+    with running(fork_in_the_middle_of_an_import, place) as parent:
+        assert parent.hear() is True
 
 
 def fork_without_hooks(pipe: Connection, place: Path) -> None:
