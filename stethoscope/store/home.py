@@ -34,12 +34,14 @@ _PARENT: Final = 3
 def find_folder(service: str, *, shared: bool, directory: str | None = None) -> Callable[[], Folder | None]:
     """A function that opens the folder for this process, trying one place after the other.
 
-    ``shared`` says that the service was named explicitly. ``directory`` replaces the default place.
+    ``shared`` says that the service was named explicitly. ``directory`` replaces the default place; a
+    relative one is that of now, wherever the process goes later.
     """
+    configured = [os.path.abspath(directory)] if directory else []
 
     def find() -> Folder | None:
         name = _safe_name(service) if shared else f"{_safe_name(service)}@{root_of(os.getpid())}"
-        return _first_usable([directory] if directory else [], name)
+        return _first_usable(configured, name)
 
     return find
 
