@@ -302,3 +302,13 @@ def test_the_warning_about_a_place_is_given_once(place: Path, caplog: pytest.Log
     for _ in range(3):
         find_folder("shop", shared=True, directory=str(place / "file"))()
     assert len(caplog.records) == 1
+
+
+def test_a_relative_folder_is_that_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B38: a process may go elsewhere before it records."""
+    monkeypatch.chdir(tmp_path)
+    find = find_folder("shop", shared=True, directory="here")
+    monkeypatch.chdir("/")
+    folder = find()
+    assert folder is not None
+    assert folder.path == str(tmp_path / "here" / "shop")
