@@ -130,4 +130,5 @@ def _ratio(readings: Readings, app: str, rival: str, must: float) -> Floor:
         must=must,
         got=statistics.median(ours) / statistics.median(theirs),
         spread=f"{min(ours) / max(theirs):.3g}–{max(ours) / min(theirs):.3g}",
+        disturbed=min(theirs) <= 0,  # the rival's cost drowned in the noise
     )
