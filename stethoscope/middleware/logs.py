@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
 from typing import Final
 
 from stethoscope.current import Current, request_id
@@ -150,6 +149,8 @@ def _is_missing(given: object) -> bool:
 
 
 def _timestamp(created: float) -> str:
+    from datetime import UTC, datetime  # not for those who format their logs themselves
+
     return datetime.fromtimestamp(created, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 

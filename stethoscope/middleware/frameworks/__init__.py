@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 from stethoscope.asgi import ASGIApp
-from stethoscope.middleware.frameworks import django, falcon, litestar, quart, starlette
 from stethoscope.middleware.frameworks.installed import Wrap, is_layer
 
 if TYPE_CHECKING:
@@ -21,30 +22,18 @@ logger = logging.getLogger("stethoscope")
 _APPS_DEEP: Final = 32
 
 
-def _observe_nothing(app: Any) -> None:
-    """For frameworks that leave the route in the scope."""
+_ADAPTERS: Final = {
+    ("starlette.applications", "Starlette"): "starlette",
+    ("litestar.app", "Litestar"): "litestar",
+    ("quart.app", "Quart"): "quart",
+    ("django.core.handlers.asgi", "ASGIHandler"): "django",
+    ("falcon.asgi.app", "App"): "falcon",
+}
+"""By module and name of the class, or base class, that an app of a framework has: our module for it.
 
-
-def _wrapped(app: Any, wrap: Wrap) -> ASGIApp:
-    return wrap(app)
-
-
-class _Framework(NamedTuple):
-    """``module`` and ``name`` say which class, or base class, an app of it has."""
-
-    module: str
-    name: str
-    observe: Callable[[Any], None] = _observe_nothing
-    install: Callable[[Any, Wrap], ASGIApp] = _wrapped
-
-
-_FRAMEWORKS: Final = (
-    _Framework("starlette.applications", "Starlette", install=starlette.install),
-    _Framework("litestar.app", "Litestar", litestar.observe, litestar.install),
-    _Framework("quart.app", "Quart", quart.observe, quart.install),
-    _Framework("django.core.handlers.asgi", "ASGIHandler", django.observe),
-    _Framework("falcon.asgi.app", "App", falcon.observe),
-)
+A module has ``observe(app)`` where the framework leaves no route in the scope, and ``install(app, wrap)``
+where an app can be wrapped in place. It is imported for the first app of its framework.
+"""
 
 
 def observe_routes(app: object) -> None:
@@ -56,9 +45,9 @@ def observe_routes(app: object) -> None:
     """
     try:
         for inner in _chain(app):
-            framework = _framework_of(inner)
-            if framework is not None:
-                framework.observe(inner)
+            observe = getattr(_adapter_of(inner), "observe", None)
+            if observe is not None:
+                observe(inner)
     except Exception:
         logger.warning("The routes of %r cannot be learned: http_route will lack them", type(app), exc_info=True)
 
@@ -79,8 +68,8 @@ def install_in_place(app: ASGIApp, wrap: Wrap) -> ASGIApp:
     require_asgi3(app)
     if is_layer(app):
         return app
-    framework = _framework_of(app)
-    return wrap(app) if framework is None else framework.install(app, wrap)
+    install: Callable[[ASGIApp, Wrap], ASGIApp] | None = getattr(_adapter_of(app), "install", None)
+    return wrap(app) if install is None else install(app, wrap)
 
 
 def require_asgi3(app: object) -> None:
@@ -116,9 +105,10 @@ def _takes(signature: Signature, count: int) -> bool:
     return True
 
 
-def _framework_of(app: object) -> _Framework | None:
-    kinds = {(kind.__module__, kind.__name__) for kind in type(app).__mro__}
-    return next((known for known in _FRAMEWORKS if (known.module, known.name) in kinds), None)
+def _adapter_of(app: object) -> ModuleType | None:
+    kinds = ((kind.__module__, kind.__name__) for kind in type(app).__mro__)
+    name = next((_ADAPTERS[kind] for kind in kinds if kind in _ADAPTERS), None)
+    return None if name is None else import_module(f"{__name__}.{name}")
 
 
 def _chain(app: object) -> Iterator[object]:
