@@ -14,7 +14,7 @@ Every message goes on at once, the same object except for the first start. No ta
 messages of our own, nothing of asyncio: it works on any event loop. Whatever fails in here is caught
 at the border to the app's own messages, counted and logged once.
 
-The way of a plain request through here is the hottest code of the package, about 4 µs of it. So
+The way of a plain request through here is the hottest code of the package. So
 `send` is no coroutine of its own where it has nothing to do after the message, gauges are counted in
 place, and steps that run once for each request are not functions of their own. Measure before
 changing it: ``python -m benchmarks inprocess``.

@@ -1,4 +1,4 @@
-"""The bucket scheme: one increment serves two distributions.
+"""The bucket scheme: one set of cells serves two distributions.
 
 Guarantee: any quantile of what was recorded between ``lowest`` and ``highest`` is answered with a
 relative error of at most 0.55 % (half the promised 1 %), and the count at or below each explicit

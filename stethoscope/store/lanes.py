@@ -5,7 +5,7 @@ A segment's blocks are put in the order of the sum, one after the other, and bec
 count overflows into its neighbour. Blocks where one might (a count of 2**24 or more) are taken out
 and added count by count, and after 200 additions the sum is spelled out before it goes on.
 
-Joining and converting costs 1 ns a byte, which is what a merge of many workers mostly is.
+Most of the time of adding up goes into joining and converting the bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_ADDITIONS: Final = 200
 
 
 class BlockSums:
-    """Sums of blocks, by slot. Kept in runs of slots that stay in a processor's cache, which halves the time."""
+    """Sums of blocks, by slot. Kept in runs of slots that stay in a processor's cache."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots

@@ -11,7 +11,7 @@ from stethoscope.store.buckets import Buckets, Cells
 
 
 class Distribution:
-    """A merged histogram. Immutable; its count is by construction the sum of its buckets.
+    """A merged histogram. Immutable; its count is by construction the sum of its explicit buckets.
 
     ``sum`` is in the metric's base unit. A worker that records while it is being read may be seen
     with an observation's bucket but not yet its sum, or the other way round: the sum can be off by
