@@ -14,14 +14,13 @@ from itertools import accumulate
 from struct import Struct
 from weakref import WeakKeyDictionary
 
-from stethoscope.names import Kind, Merge, Metric
+from stethoscope.names import PER_WORKER, Kind, Merge, Metric
 from stethoscope.store.buckets import CELLS_PER_BLOCK, Buckets, buckets_for, cells_in_block
 from stethoscope.store.lanes import LateCounts
 from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES
 from stethoscope.store.reader import Contents, Index, Key, SeriesEntry
 from stethoscope.store.snapshot import Distribution, Family, Series
 
-_UNMERGED = (Merge.ALL, Merge.LIVEALL)
 LIVE_ONLY = frozenset(mode for mode in Merge if mode.startswith("live")) | {Merge.ALL}
 
 
@@ -149,7 +148,7 @@ class Merger:
         metric = self._metrics.setdefault(key.metric.name, key.metric)
         if metric is not key.metric and not _same(metric, key.metric):
             return -1
-        pid = pid if metric.merge in _UNMERGED and metric.kind is Kind.GAUGE else 0
+        pid = pid if metric.merge in PER_WORKER and metric.kind is Kind.GAUGE else 0
         key = Key(metric, key.labels, key.overflow, pid)
         number = self._numbers.setdefault(key, len(self._known))
         if number == len(self._known):
