@@ -21,13 +21,18 @@ class Share(NamedTuple):
 class Current:
     """What the running code works for: an HTTP request or a WebSocket connection, each of which is a subclass."""
 
-    __slots__ = ("_scope", "id", "over", "route", "shares")
+    __slots__ = ("carried", "id", "over", "route", "scope", "shares", "started")
 
-    _scope: Scope
+    scope: Scope
+    """As the server made it."""
+    started: float
+    """When it arrived: seconds of the monotonic ``perf_counter``."""
+    carried: dict[str, object] | None
+    """What observers and instruments keep with it, each under its own name. None while there is nothing."""
     id: bytes
     """The correlation ID."""
     route: str | None
-    """The route template, where a framework's hook has told it."""
+    """The route template, where a framework's hook has told it; of a request that is recorded always."""
     shares: dict[str, Share] | None
     over: bool
     """Whether the app has returned."""
@@ -36,7 +41,7 @@ class Current:
         """Whether ``scope`` is that of this request or connection, which middlewares in between may have copied."""
         headers = scope.get("headers")
         # Of empty tuples there is only one, for all requests.
-        return scope is self._scope or (headers is self._scope.get("headers") and headers != ())
+        return scope is self.scope or (headers is self.scope.get("headers") and headers != ())
 
     @property
     def request_id(self) -> str:

@@ -10,6 +10,8 @@ What is noted when, each exactly once:
   app returns     recorded now if the response is not complete; else what it did after the response
                   is background work, recorded on its own when it took above 1 ms or failed
 
+Observers (`stethoscope.middleware.observer`) are told of the arrival, of the record, and of the app's return.
+
 Every message goes on at once, the same object except for the first start. No tasks, no queues, no
 messages of our own, nothing of asyncio: it works on any event loop. Whatever fails in here is caught
 at the border to the app's own messages, counted and logged once.
@@ -51,36 +53,50 @@ class Exchange(Current):
     """State of one request. In the context variable until the app returns."""
 
     __slots__ = (
-        "_ended",
         "_excluded",
-        "_first_byte",
         "_headers",
         "_inlet",
         "_last",
         "_layer",
         "_parts",
         "_receive",
-        "_received",
         "_recorded",
         "_send",
-        "_sent",
-        "_started",
-        "_status",
         "_trailers",
         "disconnected",
+        "ended",
+        "error",
+        "first_byte",
+        "received",
+        "sent",
+        "status",
     )
 
+    status: int
+    """What was sent, 0 before."""
+    received: int
+    """Bytes of the request's body that the app has read."""
+    sent: int
+    """Bytes of the response's body that have passed."""
+    first_byte: float
+    """When the response started, on the clock of ``started``."""
+    ended: float
+    """When the response was complete, 0.0 before."""
+    error: str
+    """`error.type` of a recorded request, empty where all went well."""
+
     def __init__(self, layer: Layer, scope: Scope, receive: Receive, send: Send) -> None:
-        self._started = clock()
+        self.started = clock()
         self._layer = layer
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         self._send = send
         self.id = correlation_id(scope["headers"])
-        self.route = self.shares = None
+        self.route = self.shares = self.carried = None
         self.disconnected = self._trailers = self._last = self._recorded = self.over = False
-        self._status = self._received = self._sent = self._parts = 0
-        self._ended = 0.0
+        self.status = self.received = self.sent = self._parts = 0
+        self.first_byte = self.ended = 0.0
+        self.error = ""
         try:
             self._inlet = inlet = layer.inlets[scope["method"], scope["scheme"]]
         except KeyError:
@@ -98,7 +114,7 @@ class Exchange(Current):
         message = await self._receive()
         try:
             if message["type"] == "http.request":
-                self._received += len(message.get("body") or b"")
+                self.received += len(message.get("body") or b"")
             elif message["type"] == "http.disconnect" and not self._last:
                 self.disconnected = True
         except Exception as error:
@@ -115,7 +131,7 @@ class Exchange(Current):
                 return self._send_body(message, more)
             if kind != "http.response.start":
                 return self._send_other(kind, message)
-            if not self._status:
+            if not self.status:
                 message = self._start(message)
         except Exception as error:
             self._layer.failed(error)
@@ -125,38 +141,38 @@ class Exchange(Current):
         try:
             return await self._send(message)
         except OSError:  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
-            self.disconnected = self.disconnected or not self._ended
+            self.disconnected = self.disconnected or not self.ended
             raise
 
     async def _send_body(self, message: Message, more: object) -> Any:
         try:
             answer = await self._send(message)
         except OSError:  # as above
-            self.disconnected = self.disconnected or not self._ended
+            self.disconnected = self.disconnected or not self.ended
             raise
         try:
             if body := message.get("body"):
-                self._sent += len(body)
+                self.sent += len(body)
             if more:
                 self._parts += 1
-            elif self._last and not self._ended:
-                self._ended = clock()
-                if self._status < 500 and not self._recorded:
+            elif self._last and not self.ended:
+                self.ended = clock()
+                if self.status < 500 and not self._recorded:
                     self._record("client_disconnect" if self.disconnected else "")
         except Exception as error:
             self._layer.failed(error)
         return answer
 
     def _start(self, message: Message) -> Message:
-        self._first_byte = now = clock()
-        self._status = message["status"]
+        self.first_byte = now = clock()
+        self.status = message["status"]
         self._headers = headers = message.get("headers", ())
         if "trailers" in message:
             self._trailers = bool(message["trailers"])
         layer = self._layer
         if not layer.adds_headers:
             return message
-        microseconds = int((now - self._started) * 1e6)
+        microseconds = int((now - self.started) * 1e6)
         if self.shares is None and microseconds < REMEMBERED:
             added = layer.timing.remembered[microseconds] or layer.timing.render(microseconds)
         else:
@@ -188,18 +204,18 @@ class Exchange(Current):
             return not message.get("more_trailers")
         if kind == "http.response.zerocopysend":
             count = message.get("count")  # without one the file is sent to its end
-            self._sent += max(0, content_length(self._headers) - self._sent) if count is None else count
+            self.sent += max(0, content_length(self._headers) - self.sent) if count is None else count
             return not message.get("more_body") and not self._trailers
         if kind == "http.response.pathsend":
-            self._sent += content_length(self._headers)
+            self.sent += content_length(self._headers)
             return not self._trailers
         return False
 
     def _end(self) -> None:
         """The response is complete."""
-        if not self._ended:
-            self._ended = clock()
-            if self._status < 500 and not self._recorded:
+        if not self.ended:
+            self.ended = clock()
+            if self.status < 500 and not self._recorded:
                 self._record("client_disconnect" if self.disconnected else "")
 
     def close(self, error: BaseException | None) -> None:
@@ -207,10 +223,10 @@ class Exchange(Current):
         self.over = True
         try:
             if not self._recorded:
-                self._record(self._error_type(error))
-            if self._ended:
-                background = clock() - self._ended
-                if background > _BACKGROUND_FROM or (error is not None and self._status < 500):
+                self._record(self._error_type(error), error)
+            if self.ended:
+                background = clock() - self.ended
+                if background > _BACKGROUND_FROM or (error is not None and self.status < 500):
                     self._record_background(background, error)
         except Exception as failure:
             self._layer.failed(failure)
@@ -220,12 +236,12 @@ class Exchange(Current):
             return "client_disconnect"
         if error is not None:
             return error_type(error)
-        if not self._last and not self._ended:
+        if not self._last and not self.ended:
             return "incomplete_response"
         # Also when the server cancelled the last send: hypercorn does, with the response under way.
-        return str(self._status) if self._status >= 500 else ""
+        return str(self.status) if self.status >= 500 else ""
 
-    def _record(self, error: str) -> None:
+    def _record(self, error: str, exception: BaseException | None = None) -> None:
         self._recorded = True
         inlet = self._inlet
         active = inlet.active
@@ -233,20 +249,24 @@ class Exchange(Current):
             active.words[active.word] -= 1.0
         else:
             active.add(-1.0)
-        route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
+        self.route = route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
         if self._layer.exclusions is not None and self._layer.exclusions.cover(route):
             return
-        seconds = (self._ended or clock()) - self._started
+        seconds = (self.ended or clock()) - self.started
+        status = self.status or _unsent_status(error)
         try:
-            outcome = inlet.outcomes[route, self._status or _unsent_status(error), error]
+            outcome = inlet.outcomes[route, status, error]
         except KeyError:
-            outcome = inlet.add_outcome(route, self._status or _unsent_status(error), error)
-        outcome.record(seconds, self._received, self._sent if inlet.sends_body else 0)
+            outcome = inlet.add_outcome(route, status, error)
+        outcome.record(seconds, self.received, self.sent if inlet.sends_body else 0)
         if self._parts:
-            inlet.first_byte(route).record(self._first_byte - self._started)
+            inlet.first_byte(route).record(self.first_byte - self.started)
+        if self._layer.observers:
+            self.error = error
+            self._layer.tell_ended(self, status, seconds, exception)
 
     def _record_background(self, seconds: float, error: BaseException | None) -> None:
-        route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
+        route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
         exclusions = self._layer.exclusions
         if not self._excluded and (exclusions is None or not exclusions.cover(route)):
             self._inlet.background(route, error_type(error) if error else "").record(seconds)

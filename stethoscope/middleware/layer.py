@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -9,6 +10,7 @@ from stethoscope.asgi import ASGIApp, Receive, Scope, Send, own_path
 from stethoscope.current import CURRENT, Current
 from stethoscope.middleware.exchange import Exchange
 from stethoscope.middleware.inlet import Inlets
+from stethoscope.middleware.observer import Observer
 from stethoscope.middleware.timing import TimingHeaders
 from stethoscope.middleware.websocket import Conversation
 from stethoscope.settings import Settings
@@ -31,7 +33,12 @@ class Layer:
     """Watches ``app``. Any number of requests at once, on any event loop; one object can serve in several threads."""
 
     def __init__(
-        self, app: ASGIApp, recorder: Recorder, settings: Settings, endpoints: OwnEndpoints | None = None
+        self,
+        app: ASGIApp,
+        recorder: Recorder,
+        settings: Settings,
+        endpoints: OwnEndpoints | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.app = app
         self.recorder = recorder
@@ -43,6 +50,7 @@ class Layer:
         self.sends_id = "x-request-id" in settings.headers
         self.adds_headers = bool(settings.headers)
         self.timing = TimingHeaders(settings.headers)
+        self.observers = tuple(observers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
@@ -62,6 +70,9 @@ class Layer:
             return await self.app(scope, receive, send)
         # Set always, never only if unset: uvicorn runs requests of one connection in one context.
         token = CURRENT.set(exchange)
+        observed = exchange if self.observers and isinstance(exchange, Exchange) else None
+        if observed is not None:
+            self._tell_started(observed)
         try:
             # The app's return value is passed on, because servers look at it.
             answer = await self.app(scope, exchange.receive, exchange.send)
@@ -72,12 +83,36 @@ class Layer:
             exchange.close(None)
             return answer
         finally:
+            if observed is not None:
+                self._tell_left(observed)
             try:
                 CURRENT.reset(token)
             except ValueError:  # closed as a generator, in another context than the one it ran in
                 pass
             if outer is not None and outer.over:  # it ran in our context too, and has left it before us
                 CURRENT.set(None)
+
+    def _tell_started(self, exchange: Exchange) -> None:
+        for observer in self.observers:
+            try:
+                observer.started(exchange)
+            except Exception as error:
+                self.failed(error)
+
+    def tell_ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
+        for observer in self.observers:
+            try:
+                observer.ended(exchange, status, seconds, exception)
+            except Exception as error:
+                self.failed(error)
+
+    def _tell_left(self, exchange: Exchange) -> None:
+        # The other way round than at the start, so that what one has put around the other comes off in order.
+        for observer in reversed(self.observers):
+            try:
+                observer.left(exchange)
+            except Exception as error:
+                self.failed(error)
 
     def failed(self, error: Exception) -> None:
         """One of our own failures: counted, logged once. A thousand in a minute, and we leave the app alone for one."""

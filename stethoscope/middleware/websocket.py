@@ -41,18 +41,17 @@ class Conversation(Current):
         "_scheme",
         "_send",
         "_sent",
-        "_started",
         "disconnected",
     )
 
     def __init__(self, layer: Layer, scope: Scope, receive: Receive, send: Send) -> None:
-        self._started = exchange.clock()
+        self.started = exchange.clock()
         self._layer = layer
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         self._send = send
         self.id = correlation_id(scope["headers"])
-        self.route = self.shares = None
+        self.route = self.shares = self.carried = None
         self.disconnected = self.over = self._accepted = False
         self._close_code = ""
         self._received = self._sent = self._bytes_received = self._bytes_sent = 0
@@ -103,11 +102,11 @@ class Conversation(Current):
 
     def _record(self, recorder: Recorder, error: str) -> None:
         recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(-1.0)
-        route = self.route or name_route(self._scope) or UNMATCHED_ROUTE
+        route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
         exclusions = self._layer.exclusions
         if exclusions is not None and exclusions.cover(route):
             return
-        seconds = exchange.clock() - self._started
+        seconds = exchange.clock() - self.started
         labels = (route, self._scheme, error, self._close_code or str(_NO_CLOSE_FRAME))
         recorder.histogram(names.WEBSOCKET_DURATION, labels).record(seconds)
         counted = (("receive", self._received, self._bytes_received), ("send", self._sent, self._bytes_sent))

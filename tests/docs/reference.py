@@ -11,7 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import stethoscope
-from stethoscope.names import DURATION_BOUNDS, METRICS, OVERFLOW_LABEL, SIZE_BOUNDS, Kind, Metric
+from stethoscope.names import (
+    COUNT_BOUNDS,
+    DURATION_BOUNDS,
+    METRICS,
+    OVERFLOW_LABEL,
+    QUERY_BOUNDS,
+    SIZE_BOUNDS,
+    Kind,
+    Metric,
+)
 from stethoscope.settings import Settings, SettingsError
 from tests.docs.pages import ROOT
 
@@ -52,6 +61,15 @@ LABELS: Final[Mapping[str, str]] = {
     "error_type": "class of the exception, the status for a 5xx without one, `client_disconnect`, `cancelled`, "
     "`incomplete_response`; empty where all went well",
     "close_code": "close code of the WebSocket connection; `1006` where it broke off, `refused` where the handshake was refused",
+    "db_system_name": "`postgresql`, `sqlite`, `mysql`, …: the database's product",
+    "db_operation_name": "first word of the statement, such as `SELECT`; `_OTHER` for what is no known one",
+    "db_collection_name": "table that the statement is about, where it is one",
+    "db_query_fingerprint": "the statement without its literals, as a short hash; the slow-query report has its text",
+    "db_client_connection_pool_name": "name of the connection pool",
+    "db_client_connection_state": "`idle` or `used`",
+    "kind": "what was found, such as `n_plus_one`",
+    "severity": "`critical`, `warning` or `info`",
+    "subject": "what it was found at, such as a relationship, a fingerprint or a pool",
     "direction": "`receive` or `send`, as the app sees it",
     "name": "what was given to `stethoscope.timer`",
     "where": "part of Stethoscope that failed",
@@ -63,11 +81,17 @@ LABELS: Final[Mapping[str, str]] = {
 SECTIONS: Final = (
     ("HTTP requests", ("http_server_", "stethoscope_http_server_")),
     ("WebSockets", ("stethoscope_websocket_",)),
+    ("Database", ("db_client_", "stethoscope_db_")),
     ("Timers", ("stethoscope_timer_",)),
     ("Stethoscope itself", ("stethoscope_",)),
 )
 
-_BOUNDS: Final = {DURATION_BOUNDS: "durations", SIZE_BOUNDS: "sizes"}
+_BOUNDS: Final = {
+    DURATION_BOUNDS: "durations",
+    SIZE_BOUNDS: "sizes",
+    QUERY_BOUNDS: "database durations",
+    COUNT_BOUNDS: "numbers",
+}
 _GENERATED: Final = "<!-- Written by `python -m tests.docs.reference`. -->"
 
 

@@ -1,0 +1,39 @@
+"""Who else is told of every request: what tracing, database work and followed requests have in common.
+
+    arrival   `started`, in the request's own context: context variables that are set here are seen by the app
+    record    `ended`, once, right after the request was counted; not for what ``exclude`` leaves out
+    return    `left`, once, after the app has returned or raised, in the context of `started`
+
+An app that goes on after its response was complete (background tasks) makes time between the last two; a 5xx
+is recorded when the app returns, because the exception behind it comes out only then.
+
+Called on the event loop, for each request: be quick, wait for nothing. Whatever an observer raises is counted
+and logged once, and neither the app nor other observers notice. State of one request goes into
+``exchange.carried`` under the observer's own name, never onto the observer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stethoscope.middleware.exchange import Exchange
+
+
+class Observer:
+    """One that is told of every request, and does nothing about it: override what is of interest."""
+
+    __slots__ = ()
+
+    def started(self, exchange: Exchange) -> None:
+        """``exchange.id``, ``scope`` and ``started`` are set."""
+
+    def ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
+        """The request was recorded so: all of ``exchange`` is known.
+
+        ``status`` is what the client was sent or told, 0 for nothing; ``exception`` what the app raised, if
+        that is known by now; ``exchange.error`` says what went wrong in any case.
+        """
+
+    def left(self, exchange: Exchange) -> None:
+        """The app is through with the request."""

@@ -1,0 +1,72 @@
+"""Metrics of operations that the app times by name, and of Stethoscope itself."""
+
+from __future__ import annotations
+
+from stethoscope.names.metric import Kind, Metric, seconds
+
+TIMER_DURATION = seconds(
+    "stethoscope_timer_duration_seconds",
+    "Duration of operations timed by name with stethoscope.timer().",
+    ("name", "error_type"),
+    "stethoscope.timer.duration",
+)
+
+INTERNAL_ERRORS = Metric(
+    "stethoscope_internal_errors",
+    Kind.COUNTER,
+    "Failures of Stethoscope itself; none of them reached the app.",
+    ("where",),
+    otel="stethoscope.internal.errors",
+)
+REFUSED_OBSERVATIONS = Metric(
+    "stethoscope_refused_observations",
+    Kind.COUNTER,
+    "Observations that were no number, infinite or negative where that has no meaning, and were not recorded.",
+    ("metric",),
+    otel="stethoscope.refused.observations",
+)
+OVERFLOWED_SERIES = Metric(
+    "stethoscope_overflowed_series",
+    Kind.COUNTER,
+    "Label sets that were recorded in the overflow series because their metric had reached its cap of series.",
+    ("metric",),
+    otel="stethoscope.overflowed.series",
+)
+DROPPED_OBSERVATIONS = Metric(
+    "stethoscope_dropped_observations",
+    Kind.COUNTER,
+    "Observations lost because the store could not grow (shared memory or disk full).",
+    (),
+    otel="stethoscope.dropped.observations",
+)
+WORKERS = Metric(
+    "stethoscope_workers", Kind.GAUGE, "Living processes that record into this service.", otel="stethoscope.workers"
+)
+STORE_SIZE = Metric(
+    "stethoscope_store_size_bytes",
+    Kind.GAUGE,
+    "Bytes of shared memory reserved for this service.",
+    (),
+    "bytes",
+    otel="stethoscope.store.size",
+)
+SKIPPED_SEGMENTS = Metric(
+    "stethoscope_skipped_segments",
+    Kind.GAUGE,
+    "Files in the service's folder that were not read because they are damaged, foreign or of another version.",
+    ("reason",),
+    otel="stethoscope.skipped.segments",
+)
+PRIVATE_STORE = Metric(
+    "stethoscope_private_store",
+    Kind.GAUGE,
+    "1 where the answering worker could not use shared memory, so that other workers do not see its numbers.",
+    otel="stethoscope.private_store",
+)
+FINDINGS = Metric(
+    "stethoscope_findings",
+    Kind.COUNTER,
+    "Occurrences of what diagnosis found to be ill, by kind of illness; its text is in the report.",
+    ("kind", "severity", "http_route", "subject"),
+    otel="stethoscope.findings",
+)
