@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
@@ -14,6 +14,7 @@ from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.settings import AccessRule, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
+from stethoscope.thresholds import Change
 
 if TYPE_CHECKING:
     from stethoscope.store.snapshot import Snapshot
@@ -40,6 +41,7 @@ class Stethoscope(Layer):
         metrics_access: AccessRule | None = None,
         headers: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
+        thresholds: Mapping[str, Change] | None = None,
     ) -> None:
         require_asgi3(app)
         settings = Settings.resolve(
@@ -51,6 +53,7 @@ class Stethoscope(Layer):
             metrics_access=metrics_access,
             headers=headers,
             exclude=exclude,
+            thresholds=thresholds,
         )
         recorder = recorder_for(settings, name_of(app))
         super().__init__(app, recorder, settings, _endpoints(recorder, settings))
@@ -72,6 +75,7 @@ def install(
     metrics_access: AccessRule | None = None,
     headers: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
+    thresholds: Mapping[str, Change] | None = None,
 ) -> App:
     """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
 
@@ -91,6 +95,7 @@ def install(
             metrics_access=metrics_access,
             headers=headers,
             exclude=exclude,
+            thresholds=thresholds,
         )
 
     return cast("App", install_in_place(app, wrap))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from stethoscope.asgi import Scope
+from stethoscope.thresholds import Change, ThresholdError, Thresholds, parse
 
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
 
@@ -26,7 +27,7 @@ class Settings(NamedTuple):
     where segments live, None for a private folder in shared memory. ``prefix`` is the path of our own
     endpoints, served only with a ``token``. ``metrics_path`` serves the exposition at a further path, to
     whom ``metrics_access`` lets in. ``headers`` are the response headers added, ``exclude`` route
-    templates and path prefixes that are not measured.
+    templates and path prefixes that are not measured. ``thresholds`` say from what value on a number is trouble.
     """
 
     service: str | None = None
@@ -37,6 +38,7 @@ class Settings(NamedTuple):
     metrics_access: AccessRule | None = None
     headers: tuple[str, ...] = ALL_HEADERS
     exclude: tuple[str, ...] = ()
+    thresholds: Thresholds = Thresholds()
 
     def __repr__(self) -> str:
         """Without the token, which must not get into a log."""
@@ -55,6 +57,7 @@ class Settings(NamedTuple):
         metrics_access: AccessRule | None = None,
         headers: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
+        thresholds: Mapping[str, Change] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Settings:
         """Arguments win over the environment, which wins over the defaults. Raises `SettingsError`."""
@@ -68,6 +71,7 @@ class Settings(NamedTuple):
             metrics_access=read.function("metrics_access", metrics_access),
             headers=read.headers("headers", "STETHOSCOPE_HEADERS", headers),
             exclude=read.paths("exclude", "STETHOSCOPE_EXCLUDE", exclude),
+            thresholds=read.thresholds("thresholds", "STETHOSCOPE_THRESHOLDS", thresholds),
         )
         read.raise_mistakes()
         return settings
@@ -129,6 +133,21 @@ class _Reader:
         if values and (wrong := [value for value in values if not _is_path(value)]):
             self._wrong(name, wrong, "route templates or path prefixes that begin with '/'")
         return tuple(values or ())
+
+    def thresholds(self, name: str, variable: str, argument: Mapping[str, Change] | None) -> Thresholds:
+        if argument is not None and not isinstance(argument, Mapping):
+            self._wrong(
+                name,
+                argument,
+                "a mapping from thresholds to levels, such as {'request_p95': (0.3, 0.8)}; in the variable, request_p95=0.3:0.8",
+            )
+            return Thresholds()
+        text, source = self._value(name, variable, None)
+        try:
+            return Thresholds.resolve(parse(text or "") if argument is None else argument)
+        except ThresholdError as error:
+            self._mistakes.append(f"{name if argument is not None else source}: {error}")
+            return Thresholds()
 
     def _value(self, name: str, variable: str, argument: str | None) -> tuple[str | None, str]:
         """An empty variable counts as not set, as everywhere in the field."""

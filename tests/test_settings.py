@@ -12,6 +12,7 @@ import pytest
 import stethoscope
 from stethoscope.asgi import Scope
 from stethoscope.settings import ALL_HEADERS, Settings, SettingsError
+from stethoscope.thresholds import Thresholds
 from tests.middleware.scripted import plain
 
 SECRET = "s3cret with spaces"
@@ -63,6 +64,15 @@ CHOICES = [
         ("server-timing", "x-process-time"),
     ),
     ("exclude", "STETHOSCOPE_EXCLUDE", "exclude", ["/a", "/b/{id}"], "/c, /d/", ("/a", "/b/{id}"), ("/c", "/d/")),
+    (
+        "thresholds",
+        "STETHOSCOPE_THRESHOLDS",
+        "thresholds",
+        {"cpu_use": 0.5},
+        "cpu_use=0.7, disk_use=none",
+        Thresholds.resolve({"cpu_use": (0.5, 0.95)}),
+        Thresholds.resolve({"cpu_use": 0.7, "disk_use": (None, 0.95)}),
+    ),
 ]
 
 
@@ -179,6 +189,16 @@ def test_mistake_names_the_setting_what_came_and_what_is_accepted(arguments: dic
 def test_path_that_could_not_be_asked_for_is_a_mistake(path: str) -> None:
     for name in ("prefix", "metrics_path"):
         assert mistake(**{name: path}).startswith(f"{name}={path!r} is not valid: ")
+
+
+def test_mistakes_in_thresholds_are_told_with_their_names() -> None:
+    assert mistake(thresholds={"cpu_use": 80}).startswith(
+        "thresholds: cpu_use=80 is not valid: expected shares from 0 to 1"
+    )
+    assert mistake({"STETHOSCOPE_THRESHOLDS": "cpu=1"}).startswith("STETHOSCOPE_THRESHOLDS: unknown threshold 'cpu'")
+    assert mistake(thresholds="cpu_use=0.8").startswith(
+        "thresholds='cpu_use=0.8' is not valid: expected a mapping from "
+    )
 
 
 def test_mistake_in_a_variable_names_the_variable() -> None:

@@ -22,6 +22,7 @@ from stethoscope.names import (
     Metric,
 )
 from stethoscope.settings import Settings, SettingsError
+from stethoscope.thresholds import Thresholds
 from tests.docs.pages import ROOT
 
 SETTINGS_PAGE: Final = ROOT / "docs" / "reference" / "settings.md"
@@ -40,6 +41,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "[Securing it](../how-to/securing.md#a-path-without-a-token).",
     "headers": "Response headers that are added. An empty sequence, or an empty variable, adds none.",
     "exclude": "What is not measured: route templates, or paths, and all that is below them.",
+    "thresholds": "From what value on a number is trouble, where it is not [the default](#thresholds): on the live page, "
+    "in findings and alerts.",
 }
 
 NOT_OURS: Final[Mapping[str, str]] = {
@@ -150,6 +153,7 @@ def settings_page() -> str:
             "",
             *_table(("argument", "variable", "default", "meaning", "accepted"), rows),
             "",
+            *_thresholds(),
             "## Variables of others that are read",
             "",
             *_table(("variable", "what for"), [(f"`{name}`", meaning) for name, meaning in NOT_OURS.items()]),
@@ -158,8 +162,32 @@ def settings_page() -> str:
     )
 
 
+def _thresholds() -> Iterator[str]:
+    rows = [
+        (
+            f"`{name}`",
+            one.what + (" (trouble below)" if one.below else ""),
+            one.unit,
+            *map(_level, (one.warn, one.critical)),
+        )
+        for name, one in Thresholds()._asdict().items()
+    ]
+    yield from ("## Thresholds", "")
+    yield "A number beyond `warn` wants to be looked at, one beyond `critical` to be acted on. `STETHOSCOPE_THRESHOLDS` names those"
+    yield "that change, separated by commas: `request_p95=0.3:0.8, cpu_use=0.7, query_p95=none:0.5`. What is not given stays"
+    yield from ("as it is, and `none` is a level that is not used.", "")
+    yield from _table(("threshold", "of", "in", "warn", "critical"), rows)
+    yield ""
+
+
+def _level(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
+
+
 def _default(name: str) -> str:
     value = getattr(Settings.resolve(environ={}), name)
+    if isinstance(value, Thresholds):
+        return "[those below](#thresholds)"
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value) or "none"
     return "none" if value is None else f"`{value}`"
