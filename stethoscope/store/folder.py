@@ -1,7 +1,8 @@
 """The folder in which the segments of one service live, and what may be trusted in it.
 
-The folder is ours alone (mode 0700, our user), so that nobody else can put anything there. All files
-are opened relative to the folder's descriptor, without following links, and checked after opening.
+The folder is ours alone (mode 0700, our user), or readable by a group too (mode 2750), so that nobody
+else can put anything there. All files are opened relative to the folder's descriptor, without following
+links, and checked after opening.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ else:
 
 SUFFIX: Final = f".v{VERSION}.segment"
 _UNFINISHED: Final = ".unfinished"
+_LOCK: Final = ".lock"
+_PRIVATE: Final = 0o600
+_SHARED: Final = 0o640
+_SHARED_FOLDER: Final = 0o2750
+"""With the bit that gives new files the folder's group."""
 _NOT_OURS: Final = (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
 """How opening a symbolic link, a socket, or a file without our rights fails."""
 
@@ -104,7 +110,7 @@ class Folder:
             data = self._open(name + _UNFINISHED, os.O_RDWR)
             os.ftruncate(data, ADDRESS_SPACE)
             segment = Segment(mapped(data), lambda start, stop: reserve(data, start, stop), successor_of=successor_of)
-            self._rename(name + _UNFINISHED, name + SUFFIX)
+            self._publish(data, name + _UNFINISHED, name + SUFFIX)
         except BaseException:
             os.close(lock)
             if data >= 0:
@@ -119,7 +125,8 @@ class Folder:
         try:
             with open(self._open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
                 file.write(data)
-            self._rename(unfinished, name)
+                file.flush()
+                self._publish(file.fileno(), unfinished, name)
         except BaseException:
             self.remove(unfinished)
             raise
@@ -133,15 +140,45 @@ class Folder:
                 raise self._not_ours(name) from error
             raise
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink > 1:
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != self.owner or status.st_nlink > 1:
             os.close(descriptor)
             raise self._not_ours(name)
         return descriptor
 
+    def open_lock(self, name: str) -> int:
+        """A descriptor of a lock file, made if it is missing. Raises OSError."""
+        descriptor = self._open(name + _LOCK, os.O_RDWR | os.O_CREAT)
+        self._show_to_group(descriptor)
+        return descriptor
+
+    @property
+    def owner(self) -> int:
+        """The user whose files are believed."""
+        return os.geteuid()
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is still where it was: False once someone has deleted it."""
+        return os.fstat(self._descriptor).st_nlink > 0
+
+    def share(self, group: int) -> None:
+        """Let ``group`` read the folder, what is in it, and what will be. Raises OSError: this user is no member, say."""
+        status = os.fstat(self._descriptor)
+        if (status.st_gid, stat.S_IMODE(status.st_mode)) == (group, _SHARED_FOLDER):
+            return
+        os.fchown(self._descriptor, -1, group)  # before the mode, of which it clears bits
+        os.fchmod(self._descriptor, _SHARED_FOLDER)
+        for name in self.names():
+            with suppress(OSError):  # gone by now, or a folder of its own
+                descriptor = self.open(name)
+                try:
+                    os.fchown(descriptor, -1, group)
+                    os.fchmod(descriptor, _SHARED)
+                finally:
+                    os.close(descriptor)
+
     def _not_ours(self, name: str) -> FolderError:
-        return FolderError(
-            f"{self.path}/{name} is not a file that belongs to user {os.geteuid()} alone; it was not read"
-        )
+        return FolderError(f"{self.path}/{name} is not a file that belongs to user {self.owner} alone; it was not read")
 
     def names(self) -> list[str]:
         return os.listdir(self._descriptor)
@@ -152,19 +189,18 @@ class Folder:
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[bool]:
-        """Hold the lock file ``name`` if nobody else does; yields whether we hold it. Never waits."""
+        """Hold the lock ``name`` if nobody else does; yields whether we hold it. Never waits."""
         try:
-            lock = self._open(name, os.O_RDWR | os.O_CREAT)
+            lock = self.open_lock(name)
         except OSError:
             yield False
             return
-        mine = _try_lock(lock, fcntl.LOCK_EX)
+        mine = try_lock(lock)
         try:
             yield mine
         finally:
             if mine:
-                # Closing is not enough: a child forked meanwhile has the descriptor too, and with it the lock.
-                fcntl.flock(lock, fcntl.LOCK_UN)
+                unlock(lock)
             os.close(lock)
 
     def remove_unfinished(self) -> None:
@@ -179,7 +215,8 @@ class Folder:
         for name in self.names():
             descriptor = self.open(name)
             try:
-                if is_alive(descriptor):
+                # A sidecar that holds a lock here must not keep the folder for ever.
+                if not name.endswith(_LOCK) and is_alive(descriptor):
                     return
             finally:
                 os.close(descriptor)
@@ -198,10 +235,43 @@ class Folder:
             os.close(descriptor)
 
     def _open(self, name: str, flags: int) -> int:
-        return os.open(name, flags | _OPEN, 0o600, dir_fd=self._descriptor)
+        return os.open(name, flags | _OPEN, _PRIVATE, dir_fd=self._descriptor)
 
-    def _rename(self, old: str, new: str) -> None:
+    def _publish(self, descriptor: int, old: str, new: str) -> None:
+        """Give a file that is complete, and locked where it is to be, its name. Before, nobody else can open it."""
+        self._show_to_group(descriptor)
         os.rename(old, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    def _show_to_group(self, descriptor: int) -> None:
+        if stat.S_IMODE(os.fstat(self._descriptor).st_mode) == _SHARED_FOLDER:
+            os.fchmod(descriptor, _SHARED)
+
+
+class SharedFolder(Folder):
+    """Another user's folder, for reading. What its owner has put there is believed; nothing in it is ever changed."""
+
+    def __init__(self, path: str, owner: int) -> None:
+        """Raises FileNotFoundError; `FolderError` when it is not ``owner``'s, or others can write to it."""
+        self.path = path
+        self._owner = owner
+        self._descriptor = -1
+        self._descriptor = _open_folder_of(owner, path)
+
+    @property
+    def owner(self) -> int:
+        return self._owner
+
+    def open_lock(self, name: str) -> int:
+        """Raises FileNotFoundError as long as no worker has made the file: a lock needs no right to write, making one does."""
+        return self.open(name + _LOCK)
+
+    def remove(self, name: str) -> None:
+        return
+
+    def _open(self, name: str, flags: int) -> int:
+        if flags & os.O_CREAT:
+            raise FolderError(f"{self.path} is read for user {self.owner}, and nothing is written to it")
+        return super()._open(name, flags)
 
 
 def is_alive(descriptor: int) -> bool:
@@ -209,18 +279,24 @@ def is_alive(descriptor: int) -> bool:
 
     Any number may ask at once. Who has died stays dead: nobody locks a segment that is not their own.
     """
-    if not _try_lock(descriptor, fcntl.LOCK_SH):
+    if not try_lock(descriptor, shared=True):
         return True
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    unlock(descriptor)
     return False
 
 
-def _try_lock(descriptor: int, kind: int) -> bool:
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock a file if nobody else has; returns whether it is locked now. Never waits."""
     try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
+
+
+def unlock(descriptor: int) -> None:
+    """Let go of a lock. Closing is not enough: a child forked meanwhile has the descriptor too, and with it the lock."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def reserve(descriptor: int, start: int, stop: int) -> None:
@@ -238,14 +314,21 @@ def _age(descriptor: int) -> float:
 def _open_private_folder(path: str) -> int:
     try:
         os.makedirs(path, 0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
+        return _open_folder_of(os.geteuid(), path)
+    except FolderError:
+        raise
     except OSError as error:
         raise FolderError(f"{path} can not be made or opened: {error.strerror}") from error
+
+
+def _open_folder_of(owner: int, path: str) -> int:
+    """Raises `FolderError` when others than ``owner`` can put something into the folder; OSError when it can not be opened."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
     status = os.fstat(descriptor)
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+    if status.st_uid != owner or status.st_mode & 0o022:
         os.close(descriptor)
         raise FolderError(
-            f"{path} must belong to user {os.geteuid()} and be writable by nobody else, "
+            f"{path} must belong to user {owner} and be writable by nobody else, "
             f"but belongs to user {status.st_uid} with mode {stat.S_IMODE(status.st_mode):04o}"
         )
     return descriptor

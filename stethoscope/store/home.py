@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Final
 
 from stethoscope.store.folder import SUPPORTED, Folder, FolderError
+from stethoscope.store.lease import offer
 
 logger = logging.getLogger("stethoscope")
 
@@ -31,22 +32,24 @@ _START_TIME: Final = 21
 _PARENT: Final = 3
 
 
-def find_folder(service: str, *, shared: bool, directory: str | None = None) -> Callable[[], Folder | None]:
+def find_folder(
+    service: str, *, shared: bool, directory: str | None = None, group: int | None = None
+) -> Callable[[], Folder | None]:
     """A function that opens the folder for this process, trying one place after the other.
 
     ``shared`` says that the service was named explicitly. ``directory`` replaces the default place; a
-    relative one is that of now, wherever the process goes later.
+    relative one is that of now, wherever the process goes later. Users of ``group`` may read what is in the folder.
     """
     configured = [os.path.abspath(directory)] if directory else []
 
     def find() -> Folder | None:
         name = _safe_name(service) if shared else f"{_safe_name(service)}@{root_of(os.getpid())}"
-        return _first_usable(configured, name)
+        return _first_usable(configured, name, group)
 
     return find
 
 
-def _first_usable(configured: list[str], name: str) -> Folder | None:
+def _first_usable(configured: list[str], name: str, group: int | None) -> Folder | None:
     if not SUPPORTED:
         _warn_once(
             "this platform has no file locks that end with their process: each process sees only its own numbers"
@@ -55,17 +58,28 @@ def _first_usable(configured: list[str], name: str) -> Folder | None:
     problems = []
     for place in [*configured, *_default_places()]:
         try:
-            Folder(place)  # verified itself, so that nobody else can swap what is in it
+            around = Folder(place)  # verified itself, so that nobody else can swap what is in it
             folder = Folder(os.path.join(place, name))
         except FolderError as error:
             problems.append(str(error))
             continue
         _remove_abandoned(place)
+        if group is not None:
+            _share(around, folder, group)
         if problems:
             _warn_once(f"recording into {folder.path}, because {'; '.join(problems)}")
         return folder
     _warn_once(f"recording into private memory, unseen by other workers: {'; '.join(problems)}")
     return None
+
+
+def _share(place: Folder, folder: Folder, group: int) -> None:
+    try:
+        place.share(group)
+        folder.share(group)
+        offer(folder)
+    except OSError as error:
+        _warn_once(f"{folder.path} can not be shared with group {group}: {error.strerror}; is this user a member?")
 
 
 _warned: set[str] = set()

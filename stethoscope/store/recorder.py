@@ -19,6 +19,7 @@ from stethoscope.names import Kind, Metric
 from stethoscope.store import layout
 from stethoscope.store.folder import Claim, Folder
 from stethoscope.store.housekeeper import Housekeeper
+from stethoscope.store.lease import HOUSEKEEPING, Lease
 from stethoscope.store.reporting import ReportingLock
 from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 SERIES_CAP: Final = 2000
 _GROWTH_RETRY: Final = 5.0
-_HISTORY_LOCK: Final = "history.lock"
 
 
 class FindFolder(Protocol):
@@ -273,6 +273,20 @@ class Recorder:
         place = self._here()
         return [] if place.published else [Part(read_image(place.segment.image()), alive=True)]
 
+    # What a service needs done once
+
+    def leads(self, duty: str) -> bool:
+        """Whether this process is the one that does ``duty`` for the service; to be asked before each piece of it.
+
+        See `stethoscope.store.lease`. Recording into private memory, each process does it for itself.
+        """
+        place = self._here()
+        if place.folder is None:
+            return True
+        with self._lock.held:
+            lease = place.leases.get(duty) or place.leases.setdefault(duty, Lease(place.folder, duty))
+        return lease.held()
+
     # Keeping house
 
     def keep_house(self) -> None:
@@ -284,10 +298,8 @@ class Recorder:
         if not place.published and (place.claim is not None or self._could_publish()):
             self.move(self._find_folder)
         folder = self._here().folder
-        if folder is not None:
-            with folder.exclusive(_HISTORY_LOCK) as mine:
-                if mine and (history := History(folder)).due():
-                    self._put_aside(history, folder.path)
+        if folder is not None and self.leads(HOUSEKEEPING) and (history := History(folder)).due():
+            self._put_aside(history, folder.path)
 
     def _put_aside(self, history: History, path: str) -> None:
         try:
@@ -346,6 +358,7 @@ class _Place:
         self.folder = folder
         self.claim = claim
         self.gatherer: Gatherer | None = None
+        self.leases: dict[str, Lease] = {}
         self.segment: Segment = (
             claim.segment if claim else private_segment(successor_of=earlier.segment if earlier else None)
         )
@@ -383,7 +396,9 @@ class _Place:
         return self._metrics[metric.name]
 
     def leave(self) -> None:
-        """End the claim and delete its file: the numbers go on elsewhere."""
+        """End the claim and delete its file, and leave all duties to others: the numbers go on elsewhere."""
+        for lease in self.leases.values():
+            lease.release()
         if self.claim is not None:
             self.claim.withdraw()
 

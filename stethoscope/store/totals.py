@@ -32,7 +32,7 @@ from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.snapshot import Family, Series
 
 TOTALS: Final = f"totals.v{VERSION}"
-_LOCK: Final = "fold.lock"
+_LOCK: Final = "fold"
 
 
 def read_totals(folder: Folder) -> Contents | None:
