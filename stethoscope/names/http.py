@@ -49,6 +49,19 @@ BACKGROUND_DURATION = seconds(
     (*_ROUTE, "error_type"),
     "stethoscope.http.server.background.duration",
 )
+QUEUE_DURATION = seconds(
+    "stethoscope_http_server_queue_duration_seconds",
+    "Time that requests were under way from the proxy in front, which says in X-Request-Start or X-Queue-Start when it had them.",
+    (),
+    "stethoscope.http.server.queue.duration",
+)
+REFUSED_QUEUE_TIMES = Metric(
+    "stethoscope_http_server_refused_queue_times",
+    Kind.COUNTER,
+    "Values of X-Request-Start and X-Queue-Start that were not believed, by reason (future, old, unreadable).",
+    ("reason",),
+    otel="stethoscope.http.server.refused_queue_times",
+)
 ACTIVE_WEBSOCKETS = Metric(
     "stethoscope_websocket_active_connections",
     Kind.GAUGE,

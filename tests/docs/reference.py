@@ -16,9 +16,12 @@ from stethoscope.names import (
     DURATION_BOUNDS,
     METRICS,
     OVERFLOW_LABEL,
+    PAUSE_BOUNDS,
+    PER_WORKER,
     QUERY_BOUNDS,
     SIZE_BOUNDS,
     Kind,
+    Merge,
     Metric,
 )
 from stethoscope.settings import Settings, SettingsError
@@ -77,7 +80,22 @@ LABELS: Final[Mapping[str, str]] = {
     "name": "what was given to `stethoscope.timer`",
     "where": "part of Stethoscope that failed",
     "metric": "name of the metric that it happened to",
-    "reason": "why the file was left out: `conflict` (a metric with other bounds), `damaged`, `foreign`, `replaced`, "
+    "cpu_mode": "`user`, `system`; of the machine also `nice`, `idle`, `iowait`, `interrupt`, `steal`",
+    "process_context_switch_type": "`voluntary` or `involuntary`",
+    "system_paging_fault_type": "`minor` or `major`",
+    "disk_io_direction": "`read` or `write`",
+    "cpython_gc_generation": "`0`, `1` or `2`, which is a full collection",
+    "event_loop": "`asyncio`, `uvloop` or `trio`",
+    "window": "`1m`, `5m` or `15m`",
+    "system_memory_state": "`used`, `free`, `cached` or `buffers`",
+    "system_paging_state": "`used` or `free`",
+    "system_paging_direction": "`in` or `out`",
+    "system_device": "name of the disk or of what is mounted, such as `sda1`",
+    "system_filesystem_mountpoint": "where it is mounted",
+    "system_filesystem_state": "`used`, `free` or `reserved`",
+    "network_interface_name": "name of the network interface, such as `eth0`",
+    "network_io_direction": "`receive` or `transmit`",
+    "reason": "of a queue time that was refused: `future`, `old` or `unreadable`; why a file was left out: `conflict` (a metric with other bounds), `damaged`, `foreign`, `replaced`, "
     "`truncated`, `unreadable`, `version`",
 }
 
@@ -86,6 +104,23 @@ SECTIONS: Final = (
     ("WebSockets", ("stethoscope_websocket_",)),
     ("Database", ("db_client_", "stethoscope_db_")),
     ("Timers", ("stethoscope_timer_",)),
+    (
+        "Workers and their Python",
+        (
+            "process_",
+            "stethoscope_process_",
+            "stethoscope_worker_",
+            "cpython_",
+            "stethoscope_gc_",
+            "stethoscope_event_loop_",
+            "stethoscope_anyio_",
+            "stethoscope_default_executor_",
+        ),
+    ),
+    (
+        "The machine",
+        ("system_", "stethoscope_system_", "stethoscope_cpu_", "stethoscope_memory_", "stethoscope_out_of_memory_"),
+    ),
     ("Stethoscope itself", ("stethoscope_",)),
 )
 
@@ -94,6 +129,11 @@ _BOUNDS: Final = {
     SIZE_BOUNDS: "sizes",
     QUERY_BOUNDS: "database durations",
     COUNT_BOUNDS: "numbers",
+    PAUSE_BOUNDS: "pauses",
+}
+_MERGES: Final = {
+    **dict.fromkeys(PER_WORKER, "one series for each worker, with its `pid`"),
+    Merge.LIVEMOSTRECENT: "the newest value of all workers",
 }
 _GENERATED: Final = "<!-- Written by `python -m tests.docs.reference`. -->"
 
@@ -205,7 +245,7 @@ def metrics_page() -> str:
             "`x_sum` and `x_count`. Units are base units: seconds and bytes. How exact it all is:",
             "[accuracy](../explanation/accuracy.md).",
             "",
-            "Gauges are of living workers only, and added up.",
+            "Gauges are of living workers only, and added up, unless it says otherwise.",
             "",
             *_sections(),
             "## Labels",
@@ -239,6 +279,8 @@ def _metric(metric: Metric) -> Iterator[str]:
     facts = [metric.kind.value, *([f"in {metric.unit}"] if metric.unit else [])]
     if metric.bounds:
         facts.append(f"[bounds](#bounds-of-buckets) of {_BOUNDS[metric.bounds]}")
+    if metric.kind is Kind.GAUGE and metric.merge in _MERGES:
+        facts.append(_MERGES[metric.merge])
     if metric.otel:
         facts.append(f"OpenTelemetry name `{metric.otel}`")
     labels = ", ".join(f"`{label}`" for label in metric.labels)

