@@ -92,15 +92,25 @@ class Buckets:
 
         NaN when nothing was recorded. Values above the range are answered as the range's end.
         """
+        return self.quantiles((q,), cells)[0]
+
+    def quantiles(self, qs: Sequence[float], cells: Cells) -> list[float]:
+        """The values at several quantiles, which ascend; each as `quantile` has it."""
         total = sum(cells.values())
         if not total:
-            return float("nan")
-        rank = q * (total - 1)
-        below = int(rank)
-        low, high = self._at_ranks(cells, below, min(below + 1, total - 1))
-        return low + (high - low) * (rank - below)
+            return [float("nan")] * len(qs)
+        ranks = [q * (total - 1) for q in qs]
+        neighbours = [min(int(rank) + step, total - 1) for rank in ranks for step in (0, 1)]
+        # Of quantiles that are close the neighbours cross; each rank is looked for once, in order.
+        wanted = sorted(set(neighbours))
+        at = dict(zip(wanted, self._at_ranks(cells, wanted), strict=True))
+        values = [at[rank] for rank in neighbours]
+        return [
+            low + (high - low) * (rank - int(rank))
+            for rank, low, high in zip(ranks, values[::2], values[1::2], strict=True)
+        ]
 
-    def _at_ranks(self, cells: Cells, *ranks: int) -> list[float]:
+    def _at_ranks(self, cells: Cells, ranks: Sequence[int]) -> list[float]:
         wanted = iter(ranks)
         rank, found, seen = next(wanted), [], 0
         for cell in sorted(cells):

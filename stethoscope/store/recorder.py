@@ -118,11 +118,18 @@ class Recorder:
 
     def window(self, seconds: float) -> Snapshot:
         """What all workers have recorded in the last ``seconds`` (60 to 900); its ``seconds`` say how long it really is."""
+        present, history = self.snapshot(), self.history()
+        return history.window(present, seconds) if history else present
+
+    def history(self) -> History | None:
+        """What was put aside of all workers; None where this process records privately."""
         with _importing:
             from stethoscope.store.history import History
 
-        present, folder = self.snapshot(), self._here().folder
-        return History(folder).window(present, seconds) if folder else present
+        place = self._here()
+        if place.history is None and place.folder is not None:
+            place.history = History(place.folder)
+        return place.history
 
     # Series
 
@@ -291,15 +298,14 @@ class Recorder:
 
     def keep_house(self) -> None:
         """Repair what has happened to the folder, and put a snapshot aside if this worker is the one to do so."""
-        with _importing:
-            from stethoscope.store.history import History
-
         place = self._here()
         if not place.published and (place.claim is not None or self._could_publish()):
             self.move(self._find_folder)
-        folder = self._here().folder
-        if folder is not None and self.leads(HOUSEKEEPING) and (history := History(folder)).due():
-            self._put_aside(history, folder.path)
+        history, folder = self.history(), self._here().folder
+        if history is not None and folder is not None:
+            if self.leads(HOUSEKEEPING) and history.due():
+                self._put_aside(history, folder.path)
+            history.rest()
 
     def _put_aside(self, history: History, path: str) -> None:
         try:
@@ -359,6 +365,7 @@ class _Place:
         self.claim = claim
         self.gatherer: Gatherer | None = None
         self.leases: dict[str, Lease] = {}
+        self.history: History | None = None
         self.segment: Segment = (
             claim.segment if claim else private_segment(successor_of=earlier.segment if earlier else None)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
@@ -46,6 +46,10 @@ class Distribution:
             raise ValueError(f"quantile() takes a number from 0 to 1, got {q!r}; for the 95th percentile pass 0.95")
         return self.buckets.quantile(q, self.cells)
 
+    def quantiles(self, *qs: float) -> list[float]:
+        """The values at several quantiles (0–1), ascending, for the price of one; each as `quantile` has it."""
+        return self.buckets.quantiles(qs, self.cells)
+
     def minus(self, earlier: Distribution) -> Distribution:
         """What was recorded since ``earlier``, an older state of the same series."""
         cells = {cell: count - earlier.cells.get(cell, 0) for cell, count in self.cells.items()}
@@ -55,10 +59,18 @@ class Distribution:
 
     def plus(self, other: Distribution) -> Distribution:
         """Both together: for summing series of one metric, say over status codes."""
-        cells = dict(self.cells)
-        for cell, count in other.cells.items():
+        return together(self.buckets, (self, other))
+
+
+def together(buckets: Buckets, distributions: Iterable[Distribution]) -> Distribution:
+    """The sum of any number of series of one metric, whose scheme is ``buckets``."""
+    cells: dict[int, int] = {}
+    total = 0.0
+    for one in distributions:
+        total += one.sum
+        for cell, count in one.cells.items():
             cells[cell] = cells.get(cell, 0) + count
-        return Distribution(self.buckets, cells, self.sum + other.sum)
+    return Distribution(buckets, cells, total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +117,31 @@ class Snapshot:
 
     def minus(self, earlier: Snapshot, seconds: float) -> Snapshot:
         """What was recorded since ``earlier``, ``seconds`` ago. Gauges stay as they are now."""
-        families = {name: _family_minus(family, earlier.families.get(name)) for name, family in self.families.items()}
-        return Snapshot(self.service, self.taken_at, families, self.workers, seconds)
+        return replace(self, families=_Difference(self.families, earlier.families), seconds=seconds)
 
     def family(self, metric: Metric) -> Family:
         """The metric's family; one without series when nothing was recorded."""
         return self.families.get(metric.name) or Family(metric, ())
+
+
+class _Difference(Mapping[str, Family]):
+    """Families less those of an earlier state, each subtracted when it is asked for: readers want few of them."""
+
+    def __init__(self, families: Mapping[str, Family], earlier: Mapping[str, Family]) -> None:
+        self._families = families
+        self._earlier = earlier
+        self._known: dict[str, Family] = {}
+
+    def __getitem__(self, name: str) -> Family:
+        if name not in self._known:
+            self._known[name] = _family_minus(self._families[name], self._earlier.get(name))
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._families)
+
+    def __len__(self) -> int:
+        return len(self._families)
 
 
 def _family_minus(family: Family, earlier: Family | None) -> Family:

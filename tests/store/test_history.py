@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,9 @@ def test_a_damaged_snapshot_is_passed_over_for_an_older_one(damage: bytes, folde
     count = run(history, clock, 200)
     whole = history.window(snapshot(count), 60).seconds
     assert whole is not None
-    (used,) = Path(folder.path).glob(f"*-{int((clock.now - whole) * 1000)}.*")
+    (used,) = Path(folder.path).glob(f"*-{int((clock.now - whole) * 1000)}.*.history")
     used.write_bytes(damage)
-    window = history.window(snapshot(count), 60)
+    window = History(folder, clock).window(snapshot(count), 60)
     assert window.seconds is not None
     assert window.seconds > whole
     assert counted(window)[0] == 10 * window.seconds
@@ -160,15 +161,17 @@ def test_snapshots_of_an_earlier_boot_are_not_used_and_are_deleted(folder: Folde
     assert history.due()
 
 
-def test_a_day_of_snapshots_leaves_at_most_thirty_files(folder: Folder) -> None:
+def test_a_day_of_snapshots_leaves_at_most_thirty_files_and_an_hour_of_points(folder: Folder) -> None:
     """B6."""
-    clock, most = Clock(1000.0), 0
+    clock, most, points = Clock(1000.0), 0, 0
     history = History(folder, clock)
     for _ in range(400):
         clock.now += STEP
         history.put_aside(snapshot(1))
-        most = max(most, len(folder.names()))
+        kinds = Counter(name.rpartition(".")[2] for name in folder.names())
+        most, points = max(most, kinds["history"]), max(points, kinds["point"])
     assert most <= 30
+    assert 240 <= points <= 241
 
 
 @given(steps=st.lists(st.floats(14, 40), max_size=200))

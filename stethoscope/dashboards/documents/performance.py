@@ -1,0 +1,217 @@
+"""Requests: all of them, by route, and one route alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Final, TypedDict
+
+from stethoscope import names
+from stethoscope.dashboards.documents.window import Window, WindowName, described
+from stethoscope.names import Metric
+from stethoscope.store.buckets import SCALE
+from stethoscope.store.snapshot import Distribution, Series, Snapshot
+from stethoscope.store.timeline import DISCONNECT, failed, known, ratio, summed
+
+OVERFLOW_ROUTE: Final = "__overflow__"
+"""What a document calls the series that takes what the cap on series refused."""
+_BARS_PER_OCTAVE: Final = 4
+
+
+class Latency(TypedDict):
+    """Times of a kind of operation."""
+
+    count: Annotated[int, "How many were completed in the window."]
+    rate_per_second: Annotated[float, "How many were completed, per second of the window."]
+    mean_seconds: Annotated[float | None, "Sum of all durations by their number."]
+    min_seconds: Annotated[float | None, "The shortest; at most 1 % off."]
+    p50_seconds: Annotated[float | None, "Half took no longer than this; at most 1 % off."]
+    p95_seconds: Annotated[float | None, "95 of 100 took no longer than this; at most 1 % off."]
+    p99_seconds: Annotated[float | None, "99 of 100 took no longer than this; at most 1 % off."]
+    max_seconds: Annotated[float | None, "The longest; at most 1 % off."]
+
+
+class Requests(Latency):
+    """Requests whose response was completed in the window; times are from arrival to the last byte."""
+
+    error_count: Annotated[int, "Requests that failed on our side: 5xx, and exceptions in the middle of a response."]
+    error_ratio: Annotated[float, "Share of requests that failed on our side (0 to 1)."]
+    disconnect_count: Annotated[int, "Requests whose client left before the end."]
+
+
+class Endpoint(Requests):
+    """One method of one route template."""
+
+    method: Annotated[str, "The HTTP method; _OTHER for all that are not known."]
+    route: Annotated[str, "The route template; __unmatched__ for paths that no route takes."]
+    time_ratio: Annotated[float, "Share of the time of all requests that went into these (0 to 1)."]
+    statuses: Annotated[dict[str, int], "Requests by response status; none when nothing was sent."]
+    errors: Annotated[
+        dict[str, int], "Requests that did not end well, by exception class, status, or how the client left."
+    ]
+
+
+class Endpoints(TypedDict):
+    """A page of the table of endpoints."""
+
+    window: Window
+    total: Annotated[int, "Endpoints that there are, on all pages."]
+    offset: Annotated[int, "Endpoints before the first of this page."]
+    items: Annotated[list[Endpoint], "The endpoints of this page."]
+
+
+class Bar(TypedDict):
+    """A bar of a distribution."""
+
+    from_seconds: Annotated[float, "Durations above this."]
+    to_seconds: Annotated[float, "Durations up to this."]
+    count: Annotated[int, "How many there were."]
+
+
+class EndpointReport(TypedDict):
+    """All about one endpoint."""
+
+    window: Window
+    endpoint: Endpoint
+    distribution: Annotated[list[Bar], "How durations are distributed, four bars an octave, gaps included."]
+    first_byte: Annotated[Latency, "Time to the start of the response, for responses sent in several parts."]
+    background: Annotated[Latency, "Time that the app went on working for requests after their response."]
+    request_bytes_mean: Annotated[float | None, "Mean size of request bodies, of requests with one."]
+    response_bytes_mean: Annotated[float | None, "Mean size of response bodies."]
+    queries_mean: Annotated[float | None, "Mean number of database operations of a request."]
+    queries_max: Annotated[float | None, "Most database operations of a request; at most 1 % off."]
+    query_time: Annotated[Latency, "Time in database operations of a request."]
+
+
+def totals(window: Snapshot) -> Requests:
+    return _requests(window.family(names.REQUEST_DURATION).series, _seconds(window))
+
+
+def endpoints(window: Snapshot) -> list[Endpoint]:
+    """All endpoints, those that took most time first."""
+    seconds = _seconds(window)
+    by_endpoint: defaultdict[tuple[str, str], list[Series]] = defaultdict(list)
+    for series in window.family(names.REQUEST_DURATION).series:
+        by_endpoint[_names(series)].append(series)
+    spent = {key: sum(value.sum for value in _values(series)) for key, series in by_endpoint.items()}
+    whole = sum(spent.values())
+    found = [_endpoint(*key, by_endpoint[key], seconds, ratio(spent[key], whole)) for key in by_endpoint]
+    return sorted((one for one in found if one["count"]), key=lambda one: (-one["time_ratio"], one["route"]))
+
+
+def page(name: WindowName, window: Snapshot, found: list[Endpoint], offset: int, limit: int) -> Endpoints:
+    return Endpoints(
+        window=described(name, window), total=len(found), offset=offset, items=found[offset : offset + limit]
+    )
+
+
+def slowest(found: list[Endpoint]) -> list[Endpoint]:
+    """The same endpoints by their 95th percentile, the slowest first."""
+    return sorted(found, key=lambda one: (-(one["p95_seconds"] or 0.0), one["route"]))
+
+
+def endpoint_report(name: WindowName, window: Snapshot, method: str, route: str) -> EndpointReport | None:
+    """All about one endpoint; None where nothing was recorded of it in the window."""
+    endpoint = next((one for one in endpoints(window) if (one["method"], one["route"]) == (method, route)), None)
+    if endpoint is None:
+        return None
+    durations = _of_endpoint(window, names.REQUEST_DURATION, method, route)
+    queries = summed(names.REQUEST_QUERIES, _of_route(window, names.REQUEST_QUERIES, route))
+    return EndpointReport(
+        window=described(name, window),
+        endpoint=endpoint,
+        distribution=list(bars(summed(names.REQUEST_DURATION, durations))),
+        first_byte=_latency_of(window, names.FIRST_BYTE, method, route),
+        background=_latency_of(window, names.BACKGROUND_DURATION, method, route),
+        request_bytes_mean=_mean_of(window, names.REQUEST_SIZE, method, route),
+        response_bytes_mean=_mean_of(window, names.RESPONSE_SIZE, method, route),
+        queries_mean=known(queries.mean),
+        queries_max=known(queries.quantile(1.0)),
+        query_time=latency(
+            summed(names.REQUEST_QUERY_TIME, _of_route(window, names.REQUEST_QUERY_TIME, route)), _seconds(window)
+        ),
+    )
+
+
+def latency(durations: Distribution, seconds: float) -> Latency:
+    low, p50, p95, p99, high = map(known, durations.quantiles(0.0, 0.5, 0.95, 0.99, 1.0))
+    return Latency(
+        count=durations.count,
+        rate_per_second=durations.count / seconds,
+        mean_seconds=known(durations.mean),
+        min_seconds=low,
+        p50_seconds=p50,
+        p95_seconds=p95,
+        p99_seconds=p99,
+        max_seconds=high,
+    )
+
+
+def bars(durations: Distribution) -> Iterator[Bar]:
+    """The distribution in bars of equal width on a logarithmic axis, from the first that is not empty to the last."""
+    zeros, buckets = durations.buckets.exponential(durations.cells)
+    width = 2**SCALE // _BARS_PER_OCTAVE
+    counts: defaultdict[int, int] = defaultdict(int)
+    for index, count in buckets.items():
+        counts[index // width] += count
+    if zeros:
+        yield Bar(from_seconds=0.0, to_seconds=0.0, count=zeros)
+    for number in range(min(counts), max(counts) + 1) if counts else ():
+        low, high = (2.0 ** ((number + step) / _BARS_PER_OCTAVE) for step in (0, 1))
+        yield Bar(from_seconds=low, to_seconds=high, count=counts[number])
+
+
+def _names(series: Series) -> tuple[str, str]:
+    return ("", OVERFLOW_ROUTE) if series.overflow else (series.labels[0], series.labels[1])
+
+
+def _values(series: Iterable[Series]) -> Iterator[Distribution]:
+    return (one.value for one in series if isinstance(one.value, Distribution))
+
+
+def _seconds(window: Snapshot) -> float:
+    return window.seconds or 1.0
+
+
+def _requests(series: Iterable[Series], seconds: float) -> Requests:
+    series = list(series)
+    times = latency(summed(names.REQUEST_DURATION, series), seconds)
+    errors = failed(series)
+    left = sum(value.count for value in _values(one for one in series if one.labels[-1] == DISCONNECT))
+    return Requests(**times, error_count=errors, error_ratio=ratio(errors, times["count"]), disconnect_count=left)
+
+
+def _endpoint(method: str, route: str, series: list[Series], seconds: float, time_ratio: float) -> Endpoint:
+    return Endpoint(
+        **_requests(series, seconds),
+        method=method,
+        route=route,
+        time_ratio=time_ratio,
+        statuses=_counts(series, 2),
+        errors={name: count for name, count in _counts(series, 4).items() if name != "none"},
+    )
+
+
+def _counts(series: Iterable[Series], label: int) -> dict[str, int]:
+    """Requests by the value of a label."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    for one in series:
+        if isinstance(one.value, Distribution) and one.value.count:
+            counts[one.labels[label] or "none"] += one.value.count
+    return dict(sorted(counts.items()))
+
+
+def _of_endpoint(window: Snapshot, metric: Metric, method: str, route: str) -> list[Series]:
+    return [one for one in window.family(metric).series if _names(one) == (method, route)]
+
+
+def _of_route(window: Snapshot, metric: Metric, route: str) -> list[Series]:
+    return [one for one in window.family(metric).series if one.labels[0] == route]
+
+
+def _latency_of(window: Snapshot, metric: Metric, method: str, route: str) -> Latency:
+    return latency(summed(metric, _of_endpoint(window, metric, method, route)), _seconds(window))
+
+
+def _mean_of(window: Snapshot, metric: Metric, method: str, route: str) -> float | None:
+    return known(summed(metric, _of_endpoint(window, metric, method, route)).mean)
