@@ -11,6 +11,7 @@ from stethoscope.names.http import *
 from stethoscope.names.machine import *
 from stethoscope.names.metric import *
 from stethoscope.names.metric import Metric
+from stethoscope.names.notes import *
 from stethoscope.names.own import *
 from stethoscope.names.runtime import *
 

@@ -119,6 +119,23 @@ class Folder:
             raise
         return Claim(self, name + SUFFIX, segment, lock, data)
 
+    def create_locked(self, suffix: str, data: bytes) -> tuple[str, int]:
+        """Make a file that begins with ``data``; returns its name and a descriptor to write it by, alive until that is closed.
+
+        As with a segment, it gets its name when it is locked. Raises OSError.
+        """
+        name = os.urandom(8).hex()
+        descriptor = self._open(name + _UNFINISHED, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(descriptor, data)
+            self._publish(descriptor, name + _UNFINISHED, name + suffix)
+        except BaseException:
+            os.close(descriptor)
+            self.remove(name + _UNFINISHED)
+            raise
+        return name + suffix, descriptor
+
     def write(self, name: str, data: bytes) -> None:
         """Put a file in place, whole or not at all. Raises OSError."""
         unfinished = os.urandom(8).hex() + _UNFINISHED

@@ -1,9 +1,11 @@
-"""The one thread that a recording process has."""
+"""The one thread that a recording process has, and the chores that it does."""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
@@ -11,27 +13,58 @@ if TYPE_CHECKING:
     from stethoscope.store.recorder import Recorder
 
 STEP: Final = 15.0
-"""Seconds between two rounds."""
+"""Seconds between two rounds of the store's own housekeeping."""
+
+
+class Chore:
+    """Something to do every ``seconds``, counted from when it is done; for the first time after as many."""
+
+    __slots__ = ("due", "seconds", "task", "where")
+
+    def __init__(self, seconds: float, where: str, task: Callable[[], None]) -> None:
+        self.seconds = seconds
+        self.where = where
+        self.task = task
+        self.due = time.monotonic() + seconds
 
 
 class Housekeeper(threading.Thread):
-    """Has a recorder keep house, every 15 seconds: repair, fold, and put a snapshot aside for windows.
+    """Does a recorder's chores, one after the other. A failure is counted, and the chore comes again.
 
-    Ends with its recorder, and in a forked child. A failure is the recorder's to count.
+    Ends with its recorder, and in a forked child.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(name="stethoscope", daemon=True)
         self._recorder = ref(recorder)
+        self._process = os.getpid()
+        self._own = Chore(STEP, "housekeeping", self._keep_house)
+        self.news = threading.Event()
+        """Set to have the chores looked at anew."""
 
     def run(self) -> None:
-        process, never = os.getpid(), threading.Event()
-        while not never.wait(STEP) and os.getpid() == process:
+        wait = 0.0
+        while True:
+            self.news.wait(wait)
+            self.news.clear()
             recorder = self._recorder()
-            if recorder is None:
+            if recorder is None or os.getpid() != self._process:
                 return
-            try:
-                recorder.keep_house()
-            except Exception as error:
-                recorder.failed("housekeeping", error)
+            wait = self._do(recorder)
             del recorder
+
+    def _do(self, recorder: Recorder) -> float:
+        """Returns how long there is nothing to do."""
+        chores = [self._own, *recorder.chores]
+        for chore in chores:
+            if time.monotonic() >= chore.due:
+                try:
+                    chore.task()
+                except Exception as error:
+                    recorder.failed(chore.where, error)
+                chore.due = time.monotonic() + chore.seconds
+        return max(min(chore.due for chore in chores) - time.monotonic(), 0.0)
+
+    def _keep_house(self) -> None:
+        if recorder := self._recorder():
+            recorder.keep_house()

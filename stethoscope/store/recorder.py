@@ -9,19 +9,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakSet
 
 from stethoscope import names
-from stethoscope.names import Kind, Metric
-from stethoscope.store import layout
-from stethoscope.store.folder import Claim, Folder
-from stethoscope.store.housekeeper import Housekeeper
+from stethoscope.names import NOTE_KINDS, Kind, Metric, NoteKind
+from stethoscope.store.folder import Folder
+from stethoscope.store.housekeeper import Chore, Housekeeper
 from stethoscope.store.lease import HOUSEKEEPING, Lease
+from stethoscope.store.place import Place
 from stethoscope.store.reporting import ReportingLock
-from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from stethoscope.store.gather import Gatherer
     from stethoscope.store.history import History
     from stethoscope.store.merge import Part
+    from stethoscope.store.notes import Note
     from stethoscope.store.snapshot import Snapshot
 
 SERIES_CAP: Final = 2000
@@ -59,6 +59,7 @@ class Recorder:
         self._series: dict[str, dict[tuple[str, ...], Scalar | HistogramSeries]] = {}
         self._overflows: dict[str, Scalar | HistogramSeries] = {}
         self._metrics: dict[str, Metric] = {}
+        self.chores: list[Chore] = []
         self._start_over()
         _recorders.add(self)
 
@@ -66,7 +67,8 @@ class Recorder:
         """The state of a process that has recorded nothing yet."""
         self._lock = ReportingLock()
         self._process = os.getpid()
-        self._place: _Place | None = None
+        self._place: Place | None = None
+        self._housekeeper: Housekeeper | None = None
         self._full_until = 0.0
         self._attaching = False
         self._warned: set[str] = set()
@@ -94,6 +96,27 @@ class Recorder:
             self.histogram(names.REQUEST_SIZE, labels),
             self.histogram(names.RESPONSE_SIZE, labels),
         )
+
+    def note(self, kind: NoteKind, key: str, content: Mapping[str, object]) -> None:
+        """Keep a text beside the numbers: ``content`` as JSON, until the next note of this ``key`` (`stethoscope.store.notes`).
+
+        For what happens seldom: it takes some 20 µs, and a system call. Any thread. Never raises: a note that
+        is too long for its kind, or finds no room, is lost and counted as a failure of ours.
+        """
+        try:
+            self._here().notebook(kind).write(key, content)
+        except Exception as error:
+            self.failed("notes", error)
+
+    def every(self, seconds: float, where: str, task: Callable[[], None]) -> None:
+        """Have the housekeeping thread call ``task`` every ``seconds``, in each process that records, also after a fork.
+
+        Chores share the thread: what may take long, or wait, needs one of its own. What ``task`` raises is
+        counted as a failure of ours at ``where``.
+        """
+        self.chores.append(Chore(seconds, where, task))
+        if self._housekeeper is not None:
+            self._housekeeper.news.set()
 
     def refuse(self, metric: Metric) -> None:
         """Count an observation that can not be recorded: NaN, infinite, or negative where that means nothing."""
@@ -130,6 +153,13 @@ class Recorder:
         if place.history is None and place.folder is not None:
             place.history = History(place.folder)
         return place.history
+
+    def notes(self, kind: NoteKind) -> list[Note]:
+        """Notes of all workers, newest first; of each key the newest. Takes milliseconds."""
+        from stethoscope.store.notes import newest, read_notes
+
+        place = self._here()
+        return newest([*(read_notes(place.folder, kind) if place.folder else ()), *place.notebook(kind).in_memory()])
 
     # Series
 
@@ -220,7 +250,7 @@ class Recorder:
             self._attaching = False
         return True
 
-    def _here(self) -> _Place:
+    def _here(self) -> Place:
         """Where this process records; made at the first call."""
         place = self._place
         if place is None:
@@ -239,7 +269,8 @@ class Recorder:
 
     def _hire_housekeeper(self) -> None:
         try:
-            Housekeeper(self).start()
+            self._housekeeper = Housekeeper(self)
+            self._housekeeper.start()
         except RuntimeError as error:  # no more threads, or the interpreter is about to end
             self.warn_once(
                 "housekeeper",
@@ -247,10 +278,10 @@ class Recorder:
                 error,
             )
 
-    def _settle(self, folder: Folder | None, earlier: _Place | None) -> _Place:
+    def _settle(self, folder: Folder | None, earlier: Place | None) -> Place:
         if folder is not None:
             try:
-                return _Place(folder, folder.create_segment(earlier.segment if earlier else None), earlier)
+                return Place(folder, folder.create_segment(earlier.segment if earlier else None), earlier)
             except OSError as error:
                 self.warn_once(
                     "private",
@@ -258,7 +289,7 @@ class Recorder:
                     folder.path,
                     error,
                 )
-        return _Place(folder, None, earlier)
+        return Place(folder, None, earlier)
 
     # Reading
 
@@ -298,13 +329,18 @@ class Recorder:
 
     def keep_house(self) -> None:
         """Repair what has happened to the folder, and put a snapshot aside if this worker is the one to do so."""
+        with _importing:
+            from stethoscope.store.notes import fold_notes
+
         place = self._here()
         if not place.published and (place.claim is not None or self._could_publish()):
             self.move(self._find_folder)
         history, folder = self.history(), self._here().folder
         if history is not None and folder is not None:
-            if self.leads(HOUSEKEEPING) and history.due():
-                self._put_aside(history, folder.path)
+            if self.leads(HOUSEKEEPING):
+                fold_notes(folder, NOTE_KINDS)
+                if history.due():
+                    self._put_aside(history, folder.path)
             history.rest()
 
     def _put_aside(self, history: History, path: str) -> None:
@@ -343,6 +379,7 @@ class Recorder:
             self._place = self._settle(folder, old)
             for series, state in states:
                 series.resume(self._place.segment, state)
+            self._place.take_notes(old)
             old.leave()
         self._lock.tell()
 
@@ -352,62 +389,8 @@ class Recorder:
         self._start_over()
         for series in self._all_series():
             series.after_fork()
-        if place is not None and place.claim is not None:
-            place.claim.release()
-
-
-class _Place:
-    """Where one process records: its segment, and what is in it already."""
-
-    def __init__(self, folder: Folder | None, claim: Claim | None, earlier: _Place | None) -> None:
-        """A place that follows an earlier one begins with all that is there, and everything where it was."""
-        self.folder = folder
-        self.claim = claim
-        self.gatherer: Gatherer | None = None
-        self.leases: dict[str, Lease] = {}
-        self.history: History | None = None
-        self.segment: Segment = (
-            claim.segment if claim else private_segment(successor_of=earlier.segment if earlier else None)
-        )
-        self._metrics: dict[str, int] = earlier._metrics if earlier else {}
-        self._series: dict[int, int] = earlier._series if earlier else {}
-        self.dropped: Scalar = earlier.dropped if earlier else make_scalar(lambda series: False)
-        if earlier is None:
-            self.attach(self.dropped, names.DROPPED_OBSERVATIONS, (), False, None)
-
-    @property
-    def published(self) -> bool:
-        return self.claim is not None and self.claim.published
-
-    def attach(
-        self,
-        series: Scalar | HistogramSeries,
-        metric: Metric,
-        labels: tuple[str, ...],
-        overflow: bool,
-        block: int | None,
-    ) -> None:
-        """Raises OSError when the segment can not grow. What is attached by then stays right."""
-        if not series.word:
-            word = self.segment.append_series(
-                self._metric(metric), layout.labels_to_bytes(labels), time.time(), overflow
-            )
-            self._series[id(series)] = self.segment.series_count - 1
-            series.attach(self.segment, word)
-        if block is not None and isinstance(series, HistogramSeries):
-            series.blocks[block] = self.segment.append_block(self._series[id(series)], block)
-
-    def _metric(self, metric: Metric) -> int:
-        if metric.name not in self._metrics:
-            self._metrics[metric.name] = self.segment.append_metric(metric)
-        return self._metrics[metric.name]
-
-    def leave(self) -> None:
-        """End the claim and delete its file, and leave all duties to others: the numbers go on elsewhere."""
-        for lease in self.leases.values():
-            lease.release()
-        if self.claim is not None:
-            self.claim.withdraw()
+        if place is not None:
+            place.release()
 
 
 def _after_fork_in_child() -> None:

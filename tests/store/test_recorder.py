@@ -16,7 +16,8 @@ from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store import recorder as recorders
 from stethoscope.store import series as series_module
 from stethoscope.store.folder import Folder
-from stethoscope.store.recorder import Recorder, _Place
+from stethoscope.store.place import Place
+from stethoscope.store.recorder import Recorder
 from stethoscope.store.segment import private_segment
 from stethoscope.store.series import HistogramSeries, Scalar
 from stethoscope.store.snapshot import Distribution, Snapshot
@@ -293,7 +294,7 @@ def test_a_signal_handler_that_records_while_the_segment_is_made_shares_it(monke
     interrupted = False
 
     class Interrupted(Recorder):
-        def _settle(self, folder: Folder | None, earlier: _Place | None) -> _Place:
+        def _settle(self, folder: Folder | None, earlier: Place | None) -> Place:
             nonlocal interrupted
             if not interrupted:
                 interrupted = True
