@@ -31,7 +31,9 @@ class Entry(NamedTuple):
     extra: str | None = None
 
 
-COMMANDS: Final[Mapping[str, Entry]] = {}
+COMMANDS: Final[Mapping[str, Entry]] = {
+    "sidecar": Entry("stethoscope.sidecar.command", "serve the metrics of the services of this host", "sidecar"),
+}
 """All commands by name, in the order of ``--help``. A module is imported when its command is chosen, and not before."""
 
 

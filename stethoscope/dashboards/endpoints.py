@@ -2,7 +2,7 @@
 
 | path | served | open to |
 |---|---|---|
-| ``{prefix}/metrics`` | with a token | bearers of the token |
+| ``{prefix}/metrics`` | with a token or ``access`` | bearers of the token, and whom ``access`` lets in |
 | ``metrics_path`` | when given | bearers of the token, and whom ``metrics_access`` lets in |
 
 Everything else under the prefix is 404 for bearers and 401 for others. Paths are compared as they
@@ -11,7 +11,7 @@ are, with or without one trailing slash; nothing redirects, because scrapers do 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from stethoscope.asgi import Receive, Scope, Send, own_path
 from stethoscope.dashboards.access import holds, loopback
@@ -19,6 +19,9 @@ from stethoscope.dashboards.metrics import Foreign, MetricsPage, OnError
 from stethoscope.dashboards.responses import Response, problem, respond
 from stethoscope.settings import AccessRule
 from stethoscope.store.snapshot import Snapshot
+
+Answer = Callable[[Scope], Awaitable[Response]]
+"""Answers a GET or HEAD."""
 
 _ALLOW = (b"allow", b"GET, HEAD")
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="stethoscope"')
@@ -28,9 +31,11 @@ class Endpoints:
     """ASGI app for the paths that it `serves`. Works on asyncio and trio, in several event loops.
 
     ``source`` takes a snapshot; it is called in a thread, never twice at once. Without ``token``
-    nothing under ``prefix`` is served. ``metrics_access`` says who may read ``metrics_path`` without
+    and without ``access`` nothing under ``prefix`` is served. ``access`` says who may read there without the token
+    (by default nobody; the sidecar's says `access.loopback`), ``metrics_access`` who may read ``metrics_path`` without
     the token (by default `access.loopback`; see there for proxies). ``foreign`` gives what other
-    registries expose. ``on_error`` is told of failures, which are answered with 500.
+    registries expose, ``pages`` has further pages by their path under the prefix. ``on_error`` is told of
+    failures, which are answered with 500.
 
     Raises ValueError for an empty token, which would open what it should close.
     """
@@ -41,9 +46,11 @@ class Endpoints:
         *,
         prefix: str,
         token: str | None,
+        access: AccessRule | None = None,
         metrics_path: str | None = None,
         metrics_access: AccessRule | None = None,
         foreign: Foreign,
+        pages: Mapping[str, Answer] | None = None,
         on_error: OnError,
     ) -> None:
         if token == "":
@@ -51,15 +58,18 @@ class Endpoints:
                 "token takes a secret of at least one character, got ''; leave it out to serve nothing under the prefix"
             )
         self._token = token
+        self._access = access or _nobody
         self._metrics_access = metrics_access or loopback
         self._metrics_path = _bare(metrics_path) if metrics_path else None
         self._on_error = on_error
         metrics = MetricsPage(source, foreign, self._on_error)
         prefix = _bare(prefix)
-        self._pages = {f"{prefix}/metrics": metrics.answer}
+        pages = {"/metrics": metrics.answer, **(pages or {})}
+        self._pages = {prefix + path: answer for path, answer in pages.items()}
         self._metrics = metrics.answer
-        self._exact = _both_forms(self._metrics_path) | ({prefix} if token else set())
-        self._under: tuple[str, ...] = (f"{prefix}/",) if token else ()
+        open_at_all = token is not None or access is not None
+        self._exact = _both_forms(self._metrics_path) | ({prefix} if open_at_all else set())
+        self._under: tuple[str, ...] = (f"{prefix}/",) if open_at_all else ()
 
     def serves(self, path: str) -> bool:
         """Whether ``path`` (of the app, without ``root_path``) is ours. Cheap: asked on every request."""
@@ -90,13 +100,18 @@ class Endpoints:
         return await answer(scope)
 
     def _refusal(self, path: str, scope: Scope) -> Response | None:
-        if holds(scope, self._token) or (path == self._metrics_path and self._metrics_access(scope)):
+        rule = self._metrics_access if path == self._metrics_path else self._access
+        if holds(scope, self._token) or rule(scope):
             return None
         if self._token is None:
             return problem(
                 403, "The access rule for this path does not let this request in, and no token is set that would."
             )
         return problem(401, "Send the token as 'Authorization: Bearer <token>'.", _CHALLENGE)
+
+
+def _nobody(scope: Scope) -> bool:
+    return False
 
 
 def _bare(path: str) -> str:

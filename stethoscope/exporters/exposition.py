@@ -154,7 +154,9 @@ def _sum(one: Series, other: Series) -> Series:
 
 
 def _labels(metric: Metric, series: Series) -> bytes:
-    labels = b'%b="true",' % OVERFLOW_LABEL.encode() if series.overflow else _label_text(metric.labels, series.labels)
+    labels = _label_text(metric.labels, series.labels)
+    if series.overflow:
+        labels += b'%b="true",' % OVERFLOW_LABEL.encode()
     return b'%bpid="%d",' % (labels, series.pid) if series.pid else labels
 
 

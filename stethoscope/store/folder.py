@@ -174,6 +174,11 @@ class Folder:
         return os.geteuid()
 
     @property
+    def writable(self) -> bool:
+        """Whether this process may change what is in it."""
+        return True
+
+    @property
     def exists(self) -> bool:
         """Whether it is still where it was: False once someone has deleted it."""
         return os.fstat(self._descriptor).st_nlink > 0
@@ -277,6 +282,10 @@ class SharedFolder(Folder):
     @property
     def owner(self) -> int:
         return self._owner
+
+    @property
+    def writable(self) -> bool:
+        return False
 
     def open_lock(self, name: str) -> int:
         """Raises FileNotFoundError as long as no worker has made the file: a lock needs no right to write, making one does."""

@@ -24,6 +24,7 @@ logger = logging.getLogger("stethoscope")
 _PROC: Final = "/proc"
 _SPAWNED: Final = (b"--multiprocessing-fork", b"multiprocessing.forkserver", b"multiprocessing.spawn")
 _OF_SERVER: Final = re.compile(r".*@([0-9]{1,9})-([0-9]{1,20})")
+_NAME: Final = "service"
 _ABANDONED_AFTER: Final = 60.0
 """Seconds without a new file, so that a server whose workers are just being replaced keeps its folder."""
 # Fields of /proc/PID/stat, counted from 0.
@@ -43,10 +44,29 @@ def find_folder(
     configured = [os.path.abspath(directory)] if directory else []
 
     def find() -> Folder | None:
-        name = _safe_name(service) if shared else f"{_safe_name(service)}@{root_of(os.getpid())}"
-        return _first_usable(configured, name, group)
+        name = safe_name(service) if shared else f"{safe_name(service)}@{root_of(os.getpid())}"
+        folder = _first_usable(configured, name, group)
+        if folder is not None and safe_name(service) != service:
+            _leave_name(folder, service)
+        return folder
 
     return find
+
+
+def _leave_name(folder: Folder, service: str) -> None:
+    """Tell readers what the service is called whose folder could not be called so."""
+    with suppress(OSError):
+        if _NAME not in folder.names():
+            folder.write(_NAME, service.encode(errors="surrogatepass"))
+
+
+def name_of_service(folder: Folder) -> str:
+    """What the service of a folder is called. One that was not named keeps the mark of its server: ``app@1234-567890``."""
+    key = os.path.basename(folder.path)
+    with suppress(OSError), open(folder.open(_NAME), "rb") as file:
+        _, at, server = key.rpartition("@")
+        return file.read(1 << 10).decode(errors="replace") + (at + server if at else "")
+    return key
 
 
 def _first_usable(configured: list[str], name: str, group: int | None) -> Folder | None:
@@ -56,14 +76,14 @@ def _first_usable(configured: list[str], name: str, group: int | None) -> Folder
         )
         return None
     problems = []
-    for place in [*configured, *_default_places()]:
+    for place in [*configured, *default_places()]:
         try:
             around = Folder(place)  # verified itself, so that nobody else can swap what is in it
             folder = Folder(os.path.join(place, name))
         except FolderError as error:
             problems.append(str(error))
             continue
-        _remove_abandoned(place)
+        remove_abandoned(place)
         if group is not None:
             _share(around, folder, group)
         if problems:
@@ -91,35 +111,40 @@ def _warn_once(message: str) -> None:
         logger.warning(message)
 
 
-def _remove_abandoned(place: str) -> None:
+def remove_abandoned(place: str) -> None:
     """Delete folders of servers that have ended: their root is gone and no worker of theirs lives."""
     names: list[str] = []
     with suppress(OSError):
         names = os.listdir(place)
     for name in names:
-        found = _OF_SERVER.fullmatch(name)
-        path = os.path.join(place, name)
         with suppress(OSError):
-            if (
-                found
-                and _started(int(found[1])) != found[2]
-                and time.time() - os.stat(path).st_mtime > _ABANDONED_AFTER
-            ):
-                Folder(path).remove_if_dead()
+            if is_abandoned(os.path.join(place, name)):
+                Folder(os.path.join(place, name)).remove_if_dead()
 
 
-def _default_places() -> Iterator[str]:
-    name = f"stethoscope-{os.geteuid()}"
+def is_abandoned(path: str) -> bool:
+    """Whether a folder is one of a server that has ended, as far as its root and its age tell. Raises OSError."""
+    found = _OF_SERVER.fullmatch(os.path.basename(path))
+    return (
+        found is not None
+        and _started(int(found[1])) != found[2]
+        and time.time() - os.stat(path).st_mtime > _ABANDONED_AFTER
+    )
+
+
+def default_places(user: int | None = None) -> Iterator[str]:
+    """Where a user's services are when no folder was configured, in the order in which they are tried."""
+    name = f"stethoscope-{os.geteuid() if user is None else user}"
     if os.path.isdir("/dev/shm"):
         yield os.path.join("/dev/shm", name)
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+    if user is None and (runtime := os.environ.get("XDG_RUNTIME_DIR")):
         yield os.path.join(runtime, "stethoscope")
     import tempfile  # seldom needed, and as costly to import as all of the store
 
     yield os.path.join(tempfile.gettempdir(), name)
 
 
-def _safe_name(service: str) -> str:
+def safe_name(service: str) -> str:
     """A file name for any service name; distinct for distinct names."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", service)[:80]
     if plain == service and not plain.startswith("."):

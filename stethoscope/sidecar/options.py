@@ -1,0 +1,131 @@
+"""What the user asked for, checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+
+from stethoscope.command import CommandError
+from stethoscope.settings import Settings
+from stethoscope.store.home import default_places
+
+DEFAULT_LISTEN: Final = "127.0.0.1:9464"
+_LISTEN: Final = re.compile(r"(?:\[([0-9a-fA-F:.%\w]+)\]|([^:\[\]]*)):([0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``owner`` is the number of the user whose folders are believed, None for our own.
+
+    ``services`` are the names to serve, empty for all. ``host`` and ``port`` are where to listen.
+    """
+
+    services: tuple[str, ...]
+    places: tuple[str, ...]
+    owner: int | None
+    host: str
+    port: int
+    token: str | None
+    certificate: str | None
+    key: str | None
+
+    def check_tls(self) -> None:
+        """Raises `CommandError` for a certificate or key that can not be used."""
+        if self.certificate is None or self.key is None:
+            return
+        try:
+            # A key with a passphrase must not make a daemon wait at a prompt.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key, _no_passphrase)
+        except (OSError, ValueError) as error:
+            raise CommandError(
+                f"--tls-cert {self.certificate} and --tls-key {self.key} can not be used, "
+                f"expected a PEM certificate chain and its key without a passphrase: {error}"
+            ) from error
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key has a passphrase")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--service", action="append", metavar="NAME", help="serve this service; may be repeated (default: all)")
+    add(
+        "--dir",
+        action="append",
+        metavar="FOLDER",
+        help="where services record, as in the apps' STETHOSCOPE_DIR, which is the default; may be repeated (else: where they record by default)",
+    )
+    add(
+        "--user",
+        metavar="NAME",
+        help="believe this user's folders: those of apps that run as another user (default: our own)",
+    )
+    add("--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN, help=f"where to listen (default: {DEFAULT_LISTEN})")
+    add(
+        "--token",
+        help="bearer token for all but /healthz and /readyz (default: STETHOSCOPE_TOKEN, which does not show in a list of processes)",
+    )
+    add("--tls-cert", metavar="FILE", help="PEM file with the certificate and its chain: serve HTTPS")
+    add("--tls-key", metavar="FILE", help="PEM file with the certificate's key")
+
+
+def options(arguments: Namespace, environ: Mapping[str, str] = os.environ) -> Options:
+    """Raises `CommandError` and `SettingsError`."""
+    settings = Settings.resolve(token=arguments.token, environ=environ)
+    owner = _user(arguments.user)
+    host, port = _address(arguments.listen)
+    if settings.token is None and not is_loopback(host, port):
+        raise CommandError(
+            f"--listen {arguments.listen} can be reached by other machines: "
+            f"set STETHOSCOPE_TOKEN to a secret, or listen on {DEFAULT_LISTEN}"
+        )
+    if (arguments.tls_cert is None) != (arguments.tls_key is None):
+        raise CommandError("--tls-cert and --tls-key belong together: give both, or neither")
+    service = environ.get("STETHOSCOPE_SERVICE")
+    return Options(
+        services=tuple(arguments.service or ([service] if service else [])),
+        places=tuple(arguments.dir or ([settings.dir] if settings.dir else default_places(owner))),
+        owner=owner,
+        host=host,
+        port=port,
+        token=settings.token,
+        certificate=arguments.tls_cert,
+        key=arguments.tls_key,
+    )
+
+
+def _address(listen: str) -> tuple[str, int]:
+    found = _LISTEN.fullmatch(listen)
+    if found is None or int(found[3]) > 65535:
+        raise CommandError(f"--listen takes HOST:PORT, such as {DEFAULT_LISTEN} or [::1]:9464; got {listen!r}")
+    return found[1] or found[2] or "::", int(found[3])
+
+
+def is_loopback(host: str, port: int) -> bool:
+    """Whether only this machine reaches all that ``host`` stands for. Raises `CommandError` for a name that stands for nothing."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise CommandError(f"--listen takes an address of this machine; {host!r} has none: {error.strerror}") from error
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+
+
+def _user(name: str | None) -> int | None:
+    """A user's number, None for ourselves."""
+    import pwd
+
+    if name is None:
+        return None
+    try:
+        number = int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise CommandError(f"--user takes the name or number of a user of this machine, got {name!r}") from None
+    return None if number == os.geteuid() else number

@@ -1,0 +1,110 @@
+"""The thread that finds services, keeps house for them, and starts and ends their exporters."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from stethoscope.exporters.exporter import Exporter
+from stethoscope.sidecar.exporters import close_all, start_all
+from stethoscope.store.discovery import Discovery
+from stethoscope.store.home import name_of_service
+from stethoscope.store.housekeeper import STEP
+from stethoscope.store.watched import OnFailure, Watched
+
+logger: Final = logging.getLogger("stethoscope")
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks for services."""
+
+FLUSH: Final = 3.0
+"""Seconds that exporters have for what they have not sent yet, so that the process ends within five."""
+
+_LATE: Final = 60.0
+
+
+class Watch(threading.Thread):
+    """Keeps `services` up to date. Other threads read it; nothing is taken out while they use it."""
+
+    def __init__(
+        self,
+        discovery: Discovery,
+        on_failure: OnFailure,
+        start_exporters: Callable[[Watched], list[Exporter]] = start_all,
+    ) -> None:
+        super().__init__(name="stethoscope watch", daemon=True)
+        self.services: Mapping[str, Watched] = {}
+        """What there is now, by key. Replaced whole, never changed."""
+        self.problems: tuple[str, ...] = ()
+        """What keeps a folder from being read, each in words."""
+        self._discovery = discovery
+        self._failed = on_failure
+        self._start_exporters = start_exporters
+        self._exporters: dict[str, list[Exporter]] = {}
+        self._end = threading.Event()
+        self._housekeeping_due = 0.0
+        self._looked_at = 0.0
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the thread still looks for services."""
+        return time.monotonic() - self._looked_at < _LATE
+
+    def run(self) -> None:
+        while not self._end.wait(LOOK_EVERY):
+            self.look()
+
+    def look(self) -> None:
+        """One round. Never raises."""
+        try:
+            self._look()
+            if time.monotonic() >= self._housekeeping_due:
+                self._housekeeping_due = time.monotonic() + STEP
+                self._keep_house()
+        except Exception as error:
+            self._failed("watch", error)
+        self._looked_at = time.monotonic()
+
+    def close(self) -> None:
+        """Send what has not been sent, and give all duties back. Returns within a little more than `FLUSH`."""
+        self._end.set()
+        close_all([exporter for exporters in self._exporters.values() for exporter in exporters], FLUSH)
+        for service in self.services.values():
+            service.leave()
+
+    def _look(self) -> None:
+        found, problems = self._discovery.look({key: service.folder for key, service in self.services.items()})
+        for problem in problems:
+            if problem not in self.problems:
+                logger.warning(problem)
+        self.problems = tuple(problems)
+        before = self.services
+        self.services = {
+            key: before[key]
+            if key in before and before[key].folder is folder
+            else Watched(name_of_service(folder), folder, self._failed)
+            for key, folder in found.items()
+        }
+        for key, service in before.items():
+            if self.services.get(key) is not service:
+                self._forget(key, service)
+        for key, service in self.services.items():
+            if before.get(key) is not service:
+                logger.info("watching %s in %s", service.service, service.folder.path)
+                self._exporters[key] = self._start_exporters(service)
+
+    def _forget(self, key: str, service: Watched) -> None:
+        logger.info("%s has ended: %s is gone", service.service, service.folder.path)
+        close_all(self._exporters.pop(key, []), FLUSH)
+        service.leave()
+
+    def _keep_house(self) -> None:
+        self._discovery.clear_up()
+        for service in self.services.values():
+            try:
+                service.keep_house()
+            except Exception as error:
+                self._failed("housekeeping", error)

@@ -1,0 +1,89 @@
+"""Which services there are: the folders in the places where processes record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from stethoscope.store.folder import SUFFIX, Folder, FolderError, SharedFolder, is_alive
+from stethoscope.store.home import is_abandoned, remove_abandoned, safe_name
+
+
+class Discovery:
+    """Looks for services' folders in ``places``, in this order; of two folders with one name the first counts.
+
+    ``owner`` is the other user whose folders are believed; None means those of this process's user.
+    ``services`` limits it to these names; empty means all. Nothing is ever made: a place may come later.
+    """
+
+    def __init__(self, places: Sequence[str], owner: int | None = None, services: Collection[str] = ()) -> None:
+        self._places: Final = [os.path.abspath(place) for place in places]
+        self._owner = owner
+        self._wanted: Final = frozenset(safe_name(service) for service in services)
+
+    def look(self, known: Mapping[str, Folder]) -> tuple[dict[str, Folder], list[str]]:
+        """The folders that are there now, by key, and what is wrong with those that can not be read.
+
+        The key is the folder's name: safe in a path, unique. Those ``known`` are kept as they are.
+        """
+        found: dict[str, Folder] = {}
+        problems: list[str] = []
+        for place in self._places:
+            for key in self._keys(place, problems):
+                path = os.path.join(place, key)
+                if key in found:
+                    problems.append(f"{path} is left out, because {found[key].path} is another service of that name")
+                    continue
+                try:
+                    folder = known.get(key)
+                    found[key] = folder if folder and folder.path == path and folder.exists else self._open(path)
+                    if self._has_ended(found[key]):
+                        del found[key]
+                except FileNotFoundError:  # ended meanwhile
+                    continue
+                except FolderError as error:
+                    problems.append(str(error))
+        return found, problems
+
+    def clear_up(self) -> None:
+        """Remove what servers that have ended have left, as each process does that starts to record."""
+        if self._owner is None:
+            for place in self._places:
+                remove_abandoned(place)
+
+    def _keys(self, place: str, problems: list[str]) -> list[str]:
+        """Names of the folders in a place whose services are wanted; none in one that is not there or not to be trusted."""
+        if not os.path.isdir(place):
+            return []
+        try:
+            names = self._open(place).names()
+        except FileNotFoundError:
+            return []
+        except FolderError as error:
+            problems.append(str(error))
+            return []
+        return sorted(name for name in names if self._is_wanted(name) and os.path.isdir(os.path.join(place, name)))
+
+    def _is_wanted(self, key: str) -> bool:
+        return not key.startswith(".") and (not self._wanted or key.partition("@")[0] in self._wanted)
+
+    def _open(self, path: str) -> Folder:
+        return Folder(path) if self._owner is None else SharedFolder(path, self._owner)
+
+    def _has_ended(self, folder: Folder) -> bool:
+        """Whether it is left over from a server; its owner removes it, in time."""
+        return is_abandoned(folder.path) and not any(_lives(folder, name) for name in folder.names())
+
+
+def _lives(folder: Folder, name: str) -> bool:
+    if not name.endswith(SUFFIX):
+        return False
+    with suppress(OSError):
+        descriptor = folder.open(name)
+        try:
+            return is_alive(descriptor)
+        finally:
+            os.close(descriptor)
+    return False

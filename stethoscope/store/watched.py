@@ -1,0 +1,67 @@
+"""A service as a process sees it that records nothing into it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from stethoscope.store.folder import SUFFIX, Folder
+from stethoscope.store.gather import Gatherer
+from stethoscope.store.history import History
+from stethoscope.store.lease import HOUSEKEEPING, Lease
+from stethoscope.store.recorder import SERIES_CAP
+from stethoscope.store.snapshot import Snapshot
+
+OnFailure = Callable[[str, BaseException], None]
+"""What is told of a failure: where, and what was raised. Never raises."""
+
+
+class Watched:
+    """Reads one service, and relieves its workers of their duties. Safe in any thread.
+
+    It is what exporters in the sidecar have for a source: `stethoscope.exporters.exporter.Source`.
+    """
+
+    def __init__(self, service: str, folder: Folder, on_failure: OnFailure, series_cap: int = SERIES_CAP) -> None:
+        self.service = service
+        self.folder = folder
+        self.failed = on_failure
+        self._gatherer = Gatherer(service, folder, list, series_cap)
+        self._leases: dict[str, Lease] = {}
+        self._guard = threading.Lock()
+
+    def snapshot(self) -> Snapshot:
+        """A merged view of all workers. Takes milliseconds."""
+        return self._gatherer.gather()
+
+    def window(self, seconds: float) -> Snapshot:
+        """What all workers have recorded in the last ``seconds`` (60 to 900); its ``seconds`` say how long it really is."""
+        return History(self.folder).window(self.snapshot(), seconds)
+
+    def leads(self, duty: str) -> bool:
+        """Whether ``duty`` is ours now. A worker that has it gives way when it next asks; until then the answer is no."""
+        with self._guard:
+            lease = self._leases.get(duty) or self._leases.setdefault(duty, Lease(self.folder, duty, relieves=True))
+        return lease.held()
+
+    def keep_house(self) -> None:
+        """Fold the dead, and put a snapshot aside when one is due; in our own user's folders only. Raises OSError.
+
+        Nothing is left to do where no worker has lived since the last time: a folder that nobody uses
+        must look unused, to be removed.
+        """
+        if not self.folder.writable or not any(name.endswith(SUFFIX) for name in self.folder.names()):
+            return
+        if self.leads(HOUSEKEEPING):
+            snapshot, history = self.snapshot(), History(self.folder)
+            if history.due():
+                history.put_aside(snapshot)
+
+    def leave(self) -> None:
+        """Give all duties back to the workers. Any number of times."""
+        with self._guard:
+            leases, self._leases = self._leases, {}
+        for lease in leases.values():
+            with suppress(OSError):
+                lease.release()

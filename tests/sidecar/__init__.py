@@ -1,0 +1,1 @@
+"""The sidecar, as the process that users start."""

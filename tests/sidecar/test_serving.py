@@ -1,0 +1,71 @@
+"""What a sidecar serves, beside real servers."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+from stethoscope.store.home import find_folder
+from stethoscope.store.recorder import Recorder
+from tests.process.stores import REQUESTS, SECONDS
+from tests.scrape import requests, total
+from tests.servers import serve
+from tests.sidecar.running import sidecar, until
+
+APP = "tests.process.app:app"
+COUNT = "http_server_request_duration_seconds_count"
+
+
+def recorder(place: Path, service: str) -> Recorder:
+    return Recorder(service, find_folder(service, shared=True, directory=str(place)))
+
+
+def test_it_serves_what_a_server_s_workers_record(place: Path) -> None:
+    env = {"STETHOSCOPE_DIR": str(place), "STETHOSCOPE_SERVICE": "shop"}
+    with sidecar("--dir", str(place)) as beside, serve("uvicorn", APP, workers=2, env=env) as server:
+        for _ in range(20):
+            subprocess.run(["curl", "-sf", server.url], check=True, capture_output=True)
+        until(lambda: total(beside.scrape(), COUNT, service_name="shop") == 20, beside.log)
+        assert sum(requests(beside.scrape("/services/shop/metrics")).values()) == 20
+        assert total(beside.scrape(), "stethoscope_workers", service_name="shop") <= 2
+
+
+def test_several_services_are_told_apart_in_one_exposition_and_have_one_each(place: Path) -> None:
+    for service, count in (("shop", 2), ("till", 3)):
+        series = recorder(place, service).counter(REQUESTS, ("/",))
+        for _ in range(count):
+            series.add(1.0)
+    with sidecar("--dir", str(place)) as beside:
+        samples = beside.scrape()["requests_total"]
+        assert samples == {
+            (("route", "/"), ("service_name", "shop")): 2.0,
+            (("route", "/"), ("service_name", "till")): 3.0,
+        }
+        assert beside.scrape("/services/till/metrics")["requests_total"] == {(("route", "/"),): 3.0}
+        assert beside.get("/services/nope/metrics").status == 404
+        [shop, till] = json.loads(beside.get("/services").body)
+        assert (shop["labels"]["service_name"], till["labels"]["service_name"]) == ("shop", "till")
+        assert till["targets"] == [f"127.0.0.1:{beside.port}"]
+        assert beside.scrape(till["labels"]["__metrics_path__"])["requests_total"] == {(("route", "/"),): 3.0}
+
+
+def test_it_ends_cleanly_on_sigterm_and_on_an_interrupt(place: Path) -> None:
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        with sidecar("--dir", str(place)) as beside:
+            assert beside.end(sig) == 0, beside.log()
+            assert "Traceback" not in beside.log()
+
+
+def test_services_that_come_later_are_found_and_those_that_are_gone_are_forgotten(place: Path) -> None:
+    later = place / "later"
+    with sidecar("--dir", str(later)) as beside:
+        assert beside.get("/readyz").status == 200
+        recorder(later, "shop").histogram(SECONDS, ("/",)).record(0.05)
+        until(lambda: total(beside.scrape(), "seconds_count", service_name="shop") == 1, beside.log)
+        for file in (later / "shop").iterdir():
+            file.unlink()
+        (later / "shop").rmdir()
+        until(lambda: "shop has ended" in beside.log(), beside.log)
+        assert "seconds_count" not in beside.scrape()
