@@ -17,7 +17,7 @@ from stethoscope import names
 from stethoscope.store import segment as segments
 from stethoscope.store.layout import RECORD
 from stethoscope.store.snapshot import Distribution, Snapshot
-from tests.process.children import running, stay
+from tests.process.children import PATIENCE, running, stay
 from tests.process.stores import ACTIVE, REQUESTS, SECONDS, gatherer_in, recorder_in, skipped, total, value
 
 SNAPSHOTS = 400
@@ -90,7 +90,9 @@ def test_an_aligned_number_is_never_read_half_written(place: Path) -> None:
     torn, changes, before = set(), 0, b""
     with running(store_two_values, path) as writer, path.open("rb") as file:
         writer.hear()
-        for _ in range(READS):
+        end, reads = time.monotonic() + PATIENCE, 0
+        while (reads < READS or changes <= 50) and time.monotonic() < end:
+            reads += 1
             data = os.pread(file.fileno(), PAGE, 0)
             changes += data != before
             before = data
