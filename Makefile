@@ -17,7 +17,7 @@ run := $(VENV)/bin/python -m
 code := stethoscope tests examples benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench golden docs
+.PHONY: help demo test test-all check bench golden docs grafana
 # Make would count the stamps as intermediate files and delete them.
 .PRECIOUS: $(VENV)/ready $(VENV)/ready-%
 
@@ -40,7 +40,7 @@ demo: $(VENV)/ready-demo ## run a small shop with traffic against it and watch i
 
 test: $(VENV)/ready-test ## run all tests (TEST_ARGS="tests/store -k merge")
 	@$(VENV)/bin/python tools/require.py
-	@$(run) pytest -n 2 $(TEST_ARGS)
+	@$(run) pytest -n 2 --dist loadgroup $(TEST_ARGS)
 
 test-all: ## run all tests on every supported Python found
 	@pythons=$$(tools/find-python --all); test -n "$$pythons" || exec tools/find-python; \
@@ -62,3 +62,8 @@ golden: $(VENV)/ready-test ## rewrite the expected bytes of the expositions, to 
 docs: $(VENV)/ready-test ## write the reference anew and run the code blocks of the docs
 	@$(run) tests.docs.reference
 	@$(run) pytest tests/docs
+
+grafana: $(VENV)/ready ## write dashboards, rules and runbook under grafana/ anew
+	@$(run) pip install -qq --disable-pip-version-check --editable .
+	@rm -rf grafana/dashboards grafana/rules
+	@for command in dashboards rules runbook; do $(run) stethoscope $$command --out grafana || exit 1; done

@@ -49,8 +49,11 @@ class Thresholds(NamedTuple):
 
     request_p95: Threshold = Threshold("request duration, 95th percentile: the budget", "seconds", 0.2, 0.5)
     slow_requests: Threshold = Threshold("request duration, 95th percentile: the alert", "seconds", 1.0)
+    slow_route: Threshold = Threshold("request duration on one route, 95th percentile: the alert", "seconds", 2.0)
     error_ratio: Threshold = Threshold("requests that failed on our side", RATIO, 0.01, 0.05)
+    exceptions: Threshold = Threshold("unhandled exceptions of one type in ten minutes", "count", 5)
     disconnect_ratio: Threshold = Threshold("requests whose client left before the end", RATIO, 0.1)
+    traffic_left: Threshold = Threshold("requests, of what they were an hour ago", RATIO, 0.2, below=True)
     query_p95: Threshold = Threshold("database query, 95th percentile", "seconds", 0.05, 0.2)
     slow_query: Threshold = Threshold("a single database query", "seconds", 0.1)
     slow_query_ratio: Threshold = Threshold("database queries that are slow ones", RATIO, 0.05)
@@ -65,6 +68,7 @@ class Thresholds(NamedTuple):
     disk_use: Threshold = Threshold("disk space in use", RATIO, 0.85, 0.95)
     open_files: Threshold = Threshold("file descriptors of what may be open", RATIO, 0.8, 0.9)
     event_loop_lag_p99: Threshold = Threshold("event-loop lag, 99th percentile", "seconds", 0.05, 0.25)
+    scrape_samples: Threshold = Threshold("series of one scraped target", "count", 20000)
     upload_per_megabyte: Threshold = Threshold("upload, per megabyte", "seconds", 5, 15)
     largest_contentful_paint: Threshold = Threshold("largest contentful paint (LCP)", "seconds", 2.5, 4)
     first_input_delay: Threshold = Threshold("first input delay (FID)", "seconds", 0.1, 0.3)
@@ -83,6 +87,8 @@ class Thresholds(NamedTuple):
             raise ThresholdError("; ".join(mistakes))
         return table
 
+
+DEFAULTS: Final = Thresholds()
 
 Change = str | float | tuple[float | None, float | None]
 """What a user writes for one threshold: ``(warn, critical)``, ``warn`` alone, or a text such as ``0.3:0.8``,

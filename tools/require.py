@@ -26,6 +26,7 @@ class Need:
 
 NEEDS = (
     Need("promtool", "prometheus", unit="prometheus.service"),
+    Need("amtool", "prometheus-alertmanager", unit="prometheus-alertmanager.service"),
     Need("wrk", "wrk"),
 )
 

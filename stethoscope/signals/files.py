@@ -1,0 +1,77 @@
+"""What is written: each file's path and text, from a configuration. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from stethoscope.signals import alerts, runbook
+from stethoscope.signals.board import for_import, render
+from stethoscope.signals.boards import BOARDS
+from stethoscope.signals.config import Config
+from stethoscope.signals.panels import JSON
+from stethoscope.signals.recording import recordings
+from stethoscope.signals.yaml import dump
+
+Files = Mapping[str, str]
+"""Text by path, relative to the folder that they are written to."""
+
+MIXIN: Final = """\
+// What jsonnet users take: dashboards and rules as a mixin.
+{
+  grafanaDashboards+:: {
+%s
+  },
+  prometheusRules+:: std.parseYaml(importstr 'rules/recording.yaml'),
+  prometheusAlerts+:: std.parseYaml(importstr 'rules/alerts.yaml'),
+}
+"""
+
+
+def boards(config: Config) -> Mapping[str, JSON]:
+    """The dashboards by file name."""
+    return {f"{board.key}.json": render(board, config) for board in (*BOARDS, runbook.board(config))}
+
+
+def dashboards(config: Config) -> Files:
+    found = boards(config)
+    return {
+        **{f"dashboards/{name}": _json(board) for name, board in found.items()},
+        **{f"dashboards/grafana.com/{name}": _json(for_import(board)) for name, board in found.items()},
+        "mixin.libsonnet": MIXIN % "\n".join(f"    '{name}': import 'dashboards/{name}'," for name in found),
+    }
+
+
+def rules(config: Config) -> Files:
+    return {"rules/recording.yaml": dump(recording_rules(config)), "rules/alerts.yaml": dump(alerting_rules(config))}
+
+
+def recording_rules(config: Config) -> dict[str, object]:
+    return {
+        "groups": [{"name": name, "rules": [one.rule() for one in found]} for name, found in recordings(config).items()]
+    }
+
+
+def alerting_rules(config: Config) -> dict[str, object]:
+    return {"groups": [{"name": "stethoscope-alerts", "rules": alerts.rules(config)}]}
+
+
+def runbooks(config: Config) -> Files:
+    return {"runbook.md": runbook.page(config)}
+
+
+def _json(board: JSON) -> str:
+    return json.dumps(board, indent=2, ensure_ascii=False) + "\n"
+
+
+KINDS: Final[Mapping[str, Callable[[Config], Files]]] = {
+    "dashboards": dashboards,
+    "rules": rules,
+    "runbook": runbooks,
+}
+"""What each command writes."""
+
+
+def everything(config: Config) -> Files:
+    return {path: text for make in KINDS.values() for path, text in make(config).items()}

@@ -1,0 +1,115 @@
+"""Arguments of the commands that write dashboards and rules, as a `Config`; and the writing itself."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from stethoscope.command import CommandError
+from stethoscope.settings import Settings
+from stethoscope.signals.config import DEFAULT, Config, ConfigError
+from stethoscope.signals.files import Files
+from stethoscope.signals.promql import UnknownLabel
+from stethoscope.signals.slo import SloError
+from stethoscope.signals.slo import parse as parse_slo
+from stethoscope.thresholds import ThresholdError, Thresholds
+from stethoscope.thresholds import parse as parse_thresholds
+
+
+def add(parser: ArgumentParser) -> None:
+    """The arguments that all these commands have."""
+    add_argument = parser.add_argument
+    add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to; made if it is missing")
+    add_argument("--service", metavar="NAME", help="value of the job label that the rules are for (default: all)")
+    add_argument("--job-label", metavar="LABEL", default=DEFAULT.job_label, help="what names a service (default: job)")
+    add_argument(
+        "--instance-label",
+        metavar="LABEL",
+        default=DEFAULT.instance_label,
+        help="what names a host (default: instance)",
+    )
+    add_argument(
+        "--group-label", metavar="LABEL", action="append", default=[], help="what else stays apart, such as cluster"
+    )
+    add_argument(
+        "--threshold",
+        metavar="NAME=WARN:CRITICAL",
+        action="append",
+        default=[],
+        help="from what value on a number is trouble, such as error_ratio=0.02:0.1",
+    )
+    add_argument(
+        "--slo",
+        metavar="NAME=PERCENT[:SECONDS]",
+        action="append",
+        default=[],
+        help="an objective, such as availability=99.9, or latency=95:0.25 for 95 %% of requests within 0.25 s; "
+        'matchers in braces limit what counts: latency=95:0.25{http_route!="/report"}',
+    )
+    add_argument(
+        "--slo-days", metavar="DAYS", type=int, default=DEFAULT.slo_days, help="an objective's period (default: 30)"
+    )
+    add_argument(
+        "--pool", metavar="NAME=SHARE", action="append", default=[], help="a pool that may be in use to another share"
+    )
+    add_argument(
+        "--scrape-seconds",
+        metavar="N",
+        type=int,
+        default=DEFAULT.scrape_seconds,
+        help="interval of scrapes (default: 15)",
+    )
+    add_argument("--grafana-url", metavar="URL", default=DEFAULT.grafana_url, help="where alerts link to")
+    add_argument("--runbook-url", metavar="URL", help="page with the runbook (default: the runbook's dashboard)")
+
+
+def config(arguments: Namespace) -> Config:
+    """Raises `CommandError`, or `SettingsError` for what the environment has."""
+    try:
+        return Config(
+            service=arguments.service,
+            job_label=arguments.job_label,
+            instance_label=arguments.instance_label,
+            group_labels=tuple(arguments.group_label),
+            thresholds=_thresholds(arguments.threshold),
+            slos=tuple(parse_slo(text) for text in arguments.slo) or DEFAULT.slos,
+            slo_days=arguments.slo_days,
+            scrape_seconds=arguments.scrape_seconds,
+            grafana_url=arguments.grafana_url.rstrip("/"),
+            runbook_url=arguments.runbook_url,
+            pools=tuple(_pool(text) for text in arguments.pool),
+        )
+    except (ConfigError, SloError, ThresholdError) as error:
+        raise CommandError(str(error)) from None
+
+
+def write(make: Callable[[Config], Files], arguments: Namespace) -> int:
+    """Write all files, or none when any of them can not be made; print their paths."""
+    try:
+        files = make(config(arguments))
+    except (UnknownLabel, ValueError) as error:
+        raise CommandError(str(error)) from None
+    for name, text in files.items():
+        path = arguments.out / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{path} can not be written: {error.strerror}; expected a folder for --out") from None
+        print(path)
+    return 0
+
+
+def _thresholds(texts: list[str]) -> Thresholds:
+    if not texts:
+        return Settings.resolve().thresholds
+    return Thresholds.resolve(parse_thresholds(",".join(texts)))
+
+
+def _pool(text: str) -> tuple[str, float]:
+    name, _, share = text.rpartition("=")
+    try:
+        return name, float(share)
+    except ValueError:
+        raise ConfigError(f"pool {text!r} is not valid: expected NAME=SHARE, such as reports=1") from None

@@ -1,0 +1,102 @@
+"""Signals of Stethoscope itself: whether what it says can be believed, and what it takes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stethoscope.names import (
+    DROPPED_OBSERVATIONS,
+    INTERNAL_ERRORS,
+    OVERFLOWED_SERIES,
+    PRIVATE_STORE,
+    REFUSED_OBSERVATIONS,
+    SKIPPED_SEGMENTS,
+    STORE_SIZE,
+    WORKERS,
+)
+from stethoscope.signals.promql import Frame, highest, how_many, level, select, summed
+from stethoscope.signals.signal import Signal
+
+
+def lost(frame: Frame) -> str:
+    """All that was not recorded as it should have been, in the window. Each of the counters appears when it has something to count."""
+    kinds = (INTERNAL_ERRORS, REFUSED_OBSERVATIONS, DROPPED_OBSERVATIONS)
+    counts = (f"increase({select(metric, frame, '_total')}{frame.range})" for metric in kinds)
+    return summed(" or ".join(counts), frame)
+
+
+def scraped(name: str, frame: Frame) -> str:
+    """What Prometheus itself writes down about a scrape, of targets that expose our metrics."""
+    targets = ", ".join(frame.targets)
+    on = ", ".join(frame.target_labels)
+    return (
+        f"{name}{{{targets}}} and on ({on}) {select(WORKERS, frame)}"
+        if targets
+        else (f"{name} and on ({on}) {select(WORKERS, frame)}")
+    )
+
+
+WORKING: Final = Signal(
+    "Workers", "How many processes record into the service?", "short", lambda frame: level(WORKERS, frame)
+)
+UP: Final = Signal(
+    "Targets up", "How many of the targets can be scraped?", "short", lambda frame: f"sum({scraped('up', frame)})"
+)
+FAILURES: Final = Signal(
+    "Internal failures",
+    "Does Stethoscope itself fail anywhere? No failure reaches the app, but its numbers may be missing.",
+    "short",
+    lambda frame: how_many(INTERNAL_ERRORS, frame),
+)
+REFUSED: Final = Signal(
+    "Refused observations",
+    "Is anything observed that is no number, or negative where that has no meaning?",
+    "short",
+    lambda frame: how_many(REFUSED_OBSERVATIONS, frame),
+)
+DROPPED: Final = Signal(
+    "Dropped observations",
+    "Are observations lost because the store cannot grow?",
+    "short",
+    lambda frame: how_many(DROPPED_OBSERVATIONS, frame),
+)
+OVERFLOWED: Final = Signal(
+    "Overflowed label sets",
+    "Which metrics have more label sets than their cap, so that the rest shares one series?",
+    "short",
+    lambda frame: how_many(OVERFLOWED_SERIES, frame.keep("metric")),
+)
+LOST: Final = Signal("Lost observations", "Is anything not recorded as it should be?", "short", lost)
+SKIPPED: Final = Signal(
+    "Skipped files",
+    "Are there files of workers that cannot be read, and why?",
+    "short",
+    lambda frame: level(SKIPPED_SEGMENTS, frame.keep("reason")),
+)
+PRIVATE: Final = Signal(
+    "Private stores",
+    "Does any worker keep its numbers to itself because it cannot use shared memory?",
+    "short",
+    lambda frame: highest(PRIVATE_STORE, frame),
+)
+STORE: Final = Signal(
+    "Shared memory",
+    "How much memory do the numbers of all workers take?",
+    "bytes",
+    lambda frame: level(STORE_SIZE, frame),
+)
+SCRAPE_SECONDS: Final = Signal(
+    "Scrape",
+    "How long does a scrape take?",
+    "s",
+    lambda frame: f"max by ({frame.target_labels[-1]}) ({scraped('scrape_duration_seconds', frame)})",
+)
+SAMPLES: Final = Signal(
+    "Series",
+    "How many series does each target expose?",
+    "short",
+    lambda frame: (
+        f"max by ({', '.join(frame.target_labels)}) ({scraped('scrape_samples_post_metric_relabeling', frame)})"
+    ),
+    "scrape_samples",
+)

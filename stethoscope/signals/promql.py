@@ -1,0 +1,156 @@
+"""PromQL from the names table: an expression can only name metrics that are emitted, and labels that they have.
+
+A histogram is asked as a classic and as a native one, because a Prometheus server that scrapes native
+histograms stores no ``_bucket``, ``_count`` and ``_sum`` beside them. Series that have one form lack the
+other, so that ``or`` between both is right for fleets in which some hosts have changed and others have not.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from stethoscope.names import Kind, Metric
+
+
+class UnknownLabel(ValueError):
+    """A matcher names a label that the metric does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where an expression stands: which targets it looks at, over what time, and which labels it keeps.
+
+    ``targets`` are matchers on labels that scraping adds, ``target_labels`` the names of those labels.
+    ``window`` is a PromQL duration, or a variable of Grafana. ``by`` are the labels that are kept.
+    ``ago`` is how long before now the window ends.
+    """
+
+    targets: tuple[str, ...]
+    target_labels: tuple[str, ...]
+    window: str
+    by: tuple[str, ...]
+    matchers: tuple[str, ...] = ()
+    ago: str = ""
+
+    @property
+    def range(self) -> str:
+        return f"[{self.window}] offset {self.ago}" if self.ago else f"[{self.window}]"
+
+    def keep(self, *labels: str) -> Frame:
+        """With these labels kept as well."""
+        return replace(self, by=(*self.by, *(label for label in labels if label not in self.by)))
+
+    def only(self, *labels: str) -> Frame:
+        """With nothing kept but these labels."""
+        return replace(self, by=labels)
+
+    def where(self, *matchers: str) -> Frame:
+        return replace(self, matchers=(*self.matchers, *matchers))
+
+    def over(self, window: str) -> Frame:
+        return replace(self, window=window)
+
+
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+def label_of(matcher: str) -> str:
+    """The label that a matcher such as ``job=~"a|b"`` looks at."""
+    found = _LABEL.match(matcher)
+    if found is None:
+        raise UnknownLabel(f'{matcher!r} is no matcher: expected one such as http_route="/users"')
+    return found[0]
+
+
+def select(metric: Metric, frame: Frame, suffix: str = "", *more: str) -> str:
+    """The metric's samples in this frame. Raises `UnknownLabel`."""
+    known = {*metric.labels, *frame.target_labels, "le", "pid"}
+    for label in (*map(label_of, frame.matchers), *frame.by):
+        if label not in known:
+            raise UnknownLabel(f"{metric.name} has no label {label!r}: expected one of {', '.join(sorted(known))}")
+    matchers = ", ".join((*frame.targets, *frame.matchers, *more))
+    return f"{metric.name}{suffix}{{{matchers}}}" if matchers else f"{metric.name}{suffix}"
+
+
+def summed(expression: str, frame: Frame, *labels: str) -> str:
+    by = ", ".join((*frame.by, *labels))
+    return f"sum by ({by}) ({expression})" if by else f"sum({expression})"
+
+
+def per_second(metric: Metric, frame: Frame) -> str:
+    """How often: the rate of a counter, or of a histogram's observations."""
+    if metric.kind is Kind.COUNTER:
+        return summed(f"rate({select(metric, frame, '_total')}{frame.range})", frame)
+    return summed(_either(metric, frame, "count", "rate"), frame)
+
+
+def how_many(metric: Metric, frame: Frame) -> str:
+    """How many in the window: the increase of a counter, or of a histogram's observations."""
+    if metric.kind is Kind.COUNTER:
+        return summed(f"increase({select(metric, frame, '_total')}{frame.range})", frame)
+    return summed(_either(metric, frame, "count", "increase"), frame)
+
+
+def amount(metric: Metric, frame: Frame) -> str:
+    """The rate of a histogram's sum: seconds spent, or bytes sent, per second."""
+    return summed(_either(metric, frame, "sum", "rate"), frame)
+
+
+def mean(metric: Metric, frame: Frame) -> str:
+    return f"{amount(metric, frame)} / ({per_second(metric, frame)} > 0)"
+
+
+def quantile(q: float, metric: Metric, frame: Frame) -> str:
+    """Of all observations of the kept labels together; nothing where there were none."""
+    classic = summed(f"rate({select(metric, frame, '_bucket')}{frame.range})", frame, "le")
+    native = summed(f"rate({select(metric, frame)}{frame.range})", frame)
+    return f"(histogram_quantile({q:g}, {classic}) or histogram_quantile({q:g}, {native})) >= 0"
+
+
+def buckets(metric: Metric, frame: Frame) -> str:
+    """What a heatmap is drawn from."""
+    classic = summed(f"increase({select(metric, frame, '_bucket')}{frame.range})", frame, "le")
+    return f"{classic} or {summed(f'increase({select(metric, frame)}{frame.range})', frame)}"
+
+
+def within(bound: float, metric: Metric, frame: Frame) -> str:
+    """The rate of observations at or below one of the metric's bounds.
+
+    Raises ValueError for what is no bound of the metric, whose share nobody could know.
+    """
+    if bound not in metric.bounds:
+        bounds = ", ".join(f"{one:g}" for one in metric.bounds)
+        raise ValueError(f"{bound:g} is no bucket bound of {metric.name}: expected one of {bounds}")
+    counts = f"rate({select(metric, frame)}{frame.range})"
+    classic = f"rate({select(metric, frame, '_bucket', _at(bound))}{frame.range})"
+    # Without observations the fraction is not a number, which would spoil the sum.
+    native = f"histogram_fraction(0, {bound:g}, {counts}) * (histogram_count({counts}) > 0)"
+    return summed(f"{classic} or {native}", frame)
+
+
+def share(part: str, whole: str) -> str:
+    """``part`` of ``whole``: zero where there is no part, nothing where there is no whole."""
+    return f"({part} or {whole} * 0) / ({whole} > 0)"
+
+
+def level(metric: Metric, frame: Frame) -> str:
+    """A gauge, added up."""
+    return summed(select(metric, frame), frame)
+
+
+def highest(metric: Metric, frame: Frame) -> str:
+    """The greatest of a gauge's series."""
+    by = f" by ({', '.join(frame.by)})" if frame.by else ""
+    return f"max{by} ({select(metric, frame)})"
+
+
+def _either(metric: Metric, frame: Frame, what: str, function: str) -> str:
+    classic = f"{function}({select(metric, frame, f'_{what}')}{frame.range})"
+    return f"{classic} or histogram_{what}({function}({select(metric, frame)}{frame.range}))"
+
+
+def _at(bound: float) -> str:
+    # Whole numbers are written "1.0" by OpenMetrics and Python, "1" by Go; Prometheus 3 makes "1.0" of both.
+    return f'le=~"{bound:g}|{bound:g}[.]0"' if bound == int(bound) else f'le="{bound:g}"'

@@ -1,0 +1,24 @@
+"""A signal: a question, the expression that answers it, and how its answer is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stethoscope.signals.promql import Frame
+
+Expression = Callable[[Frame], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """``title`` names it in a legend; ``question`` is what somebody who looks at it wants to know.
+
+    ``unit`` is one of Grafana's. ``threshold`` is the field of `Thresholds` that colours it, if any.
+    """
+
+    title: str
+    question: str
+    unit: str
+    expression: Expression
+    threshold: str | None = None

@@ -1,0 +1,86 @@
+"""The shop under traffic with faults, watched by Prometheus and Alertmanager: shared by all tests that look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from examples.shop.traffic import Customers
+from tests.servers import Server, serve
+
+TOKEN: Final = "token-of-the-grafana-tests"
+CUSTOMERS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    server: Server
+    faults: Path
+
+    def break_down(self, share: float = 0.0, seconds: float = 0.0) -> None:
+        """From now on this share of requests fails, and each waits for so long first."""
+        self.faults.write_text(f"{share} {seconds}")
+
+
+@contextlib.contextmanager
+def shop(folder: Path) -> Iterator[Shop]:
+    faults = folder / "faults"
+    faults.write_text("0 0")
+    env = {
+        "SHOP_DATABASE": str(folder / "shop.sqlite3"),
+        "SHOP_FAULTS": str(faults),
+        "STETHOSCOPE_DIR": str(folder / "segments"),
+        "STETHOSCOPE_TOKEN": TOKEN,
+    }
+    with serve("uvicorn", "tests.grafana.shop:app", workers=2, env=env) as server, customers(server.url):
+        yield Shop(server, faults)
+
+
+@contextlib.contextmanager
+def customers(url: str) -> Iterator[None]:
+    """Customers in the shop, from a thread of their own, until the block ends."""
+    ready, loops = threading.Event(), []
+
+    async def visit() -> None:
+        stop = asyncio.Event()
+        loops.append((asyncio.get_running_loop(), stop))
+        ready.set()
+        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+            crowd = Customers(client)
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(CUSTOMERS):
+                    tasks.create_task(crowd.shop(stop))
+
+    thread = threading.Thread(target=lambda: asyncio.run(visit()))
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        loop, stop = loops[0]
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def scraping(target: str, rules: str = "", alertmanager: str = "") -> str:
+    """A configuration of Prometheus that scrapes and evaluates every second."""
+    alerting = (
+        f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}" if alertmanager else ""
+    )
+    return f"""
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: [{rules}]
+{alerting}
+scrape_configs:
+  - job_name: shop
+    metrics_path: /_stethoscope/metrics
+    authorization: {{credentials: {TOKEN}}}
+    static_configs: [{{targets: ['{target}']}}]
+"""
