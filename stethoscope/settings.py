@@ -24,7 +24,8 @@ class Settings(NamedTuple):
     """What a user can set, validated. `Settings.resolve` makes one from arguments and environment.
 
     ``service`` is None where it was not set, and then the app's title or module names it. ``dir`` is
-    where segments live, None for a private folder in shared memory. ``prefix`` is the path of our own
+    where segments live, None for a private folder in shared memory; ``group`` is the number of the group that
+    may read them, None for nobody else. ``prefix`` is the path of our own
     endpoints, served only with a ``token``. ``metrics_path`` serves the exposition at a further path, to
     whom ``metrics_access`` lets in. ``headers`` are the response headers added, ``exclude`` route
     templates and path prefixes that are not measured. ``thresholds`` say from what value on a number is trouble.
@@ -32,6 +33,7 @@ class Settings(NamedTuple):
 
     service: str | None = None
     dir: str | None = None
+    group: int | None = None
     prefix: str = "/_stethoscope"
     token: str | None = None
     metrics_path: str | None = None
@@ -51,6 +53,7 @@ class Settings(NamedTuple):
         *,
         service: str | None = None,
         dir: str | os.PathLike[str] | None = None,
+        group: str | int | None = None,
         prefix: str | None = None,
         token: str | None = None,
         metrics_path: str | None = None,
@@ -65,6 +68,7 @@ class Settings(NamedTuple):
         settings = cls(
             service=read.text("service", "STETHOSCOPE_SERVICE", service) or _opentelemetry_service(environ),
             dir=read.text("dir", "STETHOSCOPE_DIR", _path_text(dir)),
+            group=read.group("group", "STETHOSCOPE_GROUP", group),
             prefix=(read.path("prefix", "STETHOSCOPE_PREFIX", prefix) or "/_stethoscope").rstrip("/"),
             token=read.token("token", "STETHOSCOPE_TOKEN", token),
             metrics_path=read.path("metrics_path", "STETHOSCOPE_METRICS_PATH", metrics_path),
@@ -99,6 +103,13 @@ class _Reader:
             self._wrong(name, value, "a text that is not empty")
             return None
         return value
+
+    def group(self, name: str, variable: str, argument: str | int | None) -> int | None:
+        value, name = self._value(name, variable, None if argument is None else str(argument))
+        number = None if value is None else _group_number(value)
+        if value is not None and number is None:
+            self._wrong(name, value, "the name or number of a group of this machine")
+        return number
 
     def path(self, name: str, variable: str, argument: str | None) -> str | None:
         value, name = self._value(name, variable, argument)
@@ -170,6 +181,17 @@ class _Reader:
 def _path_text(directory: str | os.PathLike[str] | None) -> str | None:
     """A path object as text. All else stays as it is, for the check to find."""
     return os.fspath(directory) if isinstance(directory, os.PathLike) else directory
+
+
+def _group_number(group: str) -> int | None:
+    if re.fullmatch("[0-9]{1,9}", group):
+        return int(group)
+    try:
+        import grp  # not on Windows
+
+        return grp.getgrnam(group).gr_gid
+    except (ImportError, KeyError, ValueError):
+        return None
 
 
 def _is_text(value: object) -> bool:

@@ -51,6 +51,7 @@ def test_defaults() -> None:
 CHOICES = [
     ("service", "STETHOSCOPE_SERVICE", "service", "shop", "store", "shop", "store"),
     ("dir", "STETHOSCOPE_DIR", "dir", "/a", "/b", "/a", "/b"),
+    ("group", "STETHOSCOPE_GROUP", "group", 10, "root", 10, 0),
     ("prefix", "STETHOSCOPE_PREFIX", "prefix", "/a", "/b/", "/a", "/b"),
     ("token", "STETHOSCOPE_TOKEN", "token", "secret-of-a", "secret-of-b", "secret-of-a", "secret-of-b"),
     ("metrics_path", "STETHOSCOPE_METRICS_PATH", "metrics_path", "/a", "/b", "/a", "/b"),
@@ -258,3 +259,10 @@ def test_token_is_in_no_representation() -> None:
     settings = resolve(token="secret-of-a")
     assert settings.token == "secret-of-a"
     assert "secret-of-a" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize("group", ["no-such-group", "-1", "1" * 10, " ", ""])
+def test_group_that_is_not_there_is_a_mistake(group: str) -> None:
+    assert (
+        mistake(group=group) == f"group={group!r} is not valid: expected the name or number of a group of this machine"
+    )

@@ -25,8 +25,10 @@ class Need:
 
 
 NEEDS = (
+    Need("nginx", "nginx-light", unit="nginx.service"),
     Need("promtool", "prometheus", unit="prometheus.service"),
     Need("amtool", "prometheus-alertmanager", unit="prometheus-alertmanager.service"),
+    Need("systemd-analyze", "systemd"),
     Need("wrk", "wrk"),
 )
 

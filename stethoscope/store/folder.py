@@ -277,7 +277,12 @@ class SharedFolder(Folder):
         self.path = path
         self._owner = owner
         self._descriptor = -1
-        self._descriptor = _open_folder_of(owner, path)
+        try:
+            self._descriptor = _open_folder_of(owner, path)
+        except (FileNotFoundError, FolderError):
+            raise
+        except OSError as error:
+            raise FolderError(f"{path} can not be opened: {error.strerror}") from error
 
     @property
     def owner(self) -> int:

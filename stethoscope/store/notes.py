@@ -42,7 +42,7 @@ _SLOT: Final = struct.Struct("<IId")
 _MOST_BYTES: Final = 32 << 20
 """Of a file that is read: none that a writer of ours has made is larger."""
 _NAME: Final = re.compile(rf"(?:[0-9a-f]+|retired)\.([a-z]+)\.v{VERSION}\.notes")
-_LOCK: Final = "notes.lock"
+_LOCK: Final = "notes"
 
 # Taken once: an app may replace functions of the json module, and would be asked to encode for us.
 _to_json: Final = json.JSONEncoder(separators=(",", ":")).encode

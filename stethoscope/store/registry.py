@@ -11,8 +11,8 @@ from stethoscope.settings import Settings
 from stethoscope.store.home import find_folder
 from stethoscope.store.recorder import Recorder
 
-_Key = tuple[str, bool, str | None]
-"""Name of the service, whether it was named explicitly, and where segments live."""
+_Key = tuple[str, bool, str | None, int | None]
+"""Name of the service, whether it was named explicitly, where segments live, and the group that may read them."""
 
 _lock: Final = threading.Lock()
 _recorders: Final[dict[_Key, Recorder]] = {}
@@ -53,15 +53,15 @@ def default_recorder() -> Recorder:
 
 
 def _key(settings: Settings, fallback_name: str) -> _Key:
-    return (settings.service or fallback_name, settings.service is not None, settings.dir)
+    return (settings.service or fallback_name, settings.service is not None, settings.dir, settings.group)
 
 
 def _find(settings: Settings, fallback_name: str) -> Recorder:
     global _default
     key = _key(settings, fallback_name)
     if key not in _recorders:
-        service, shared, directory = key
-        find = find_folder(service, shared=shared, directory=directory)
+        service, shared, directory, group = key
+        find = find_folder(service, shared=shared, directory=directory, group=group)
         if _provisional is not None:
             _recorders[key] = _recorders.pop(_provisional)
             _recorders[key].move(find, service)

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from stethoscope.names import NOTE_KINDS, NoteKind
 from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import History
 from stethoscope.store.lease import HOUSEKEEPING, Lease
+from stethoscope.store.notes import Note, fold_notes, newest, read_notes
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.snapshot import Snapshot
 
@@ -28,6 +30,7 @@ class Watched:
         self.folder = folder
         self.failed = on_failure
         self._gatherer = Gatherer(service, folder, list, series_cap)
+        self._history = History(folder)
         self._leases: dict[str, Lease] = {}
         self._guard = threading.Lock()
 
@@ -37,7 +40,15 @@ class Watched:
 
     def window(self, seconds: float) -> Snapshot:
         """What all workers have recorded in the last ``seconds`` (60 to 900); its ``seconds`` say how long it really is."""
-        return History(self.folder).window(self.snapshot(), seconds)
+        return self._history.window(self.snapshot(), seconds)
+
+    def history(self) -> History:
+        """What was put aside of all workers."""
+        return self._history
+
+    def notes(self, kind: NoteKind) -> list[Note]:
+        """Notes of all workers, newest first; of each key the newest. Takes milliseconds."""
+        return newest(read_notes(self.folder, kind))
 
     def leads(self, duty: str) -> bool:
         """Whether ``duty`` is ours now. A worker that has it gives way when it next asks; until then the answer is no."""
@@ -54,9 +65,11 @@ class Watched:
         if not self.folder.writable or not any(name.endswith(SUFFIX) for name in self.folder.names()):
             return
         if self.leads(HOUSEKEEPING):
-            snapshot, history = self.snapshot(), History(self.folder)
-            if history.due():
-                history.put_aside(snapshot)
+            snapshot = self.snapshot()  # folds the dead
+            fold_notes(self.folder, NOTE_KINDS)
+            if self._history.due():
+                self._history.put_aside(snapshot)
+            self._history.rest()
 
     def leave(self) -> None:
         """Give all duties back to the workers. Any number of times."""

@@ -37,6 +37,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "dir": "Folder in which processes share what they record: one that belongs to the user and that nobody else may "
     "write to. It is made if it is missing. By default a private one in `/dev/shm`, else in `$XDG_RUNTIME_DIR`, "
     "else among the temporary files.",
+    "group": "Group of users who may read what is recorded, such as the [sidecar](../how-to/sidecar.md)'s; the process "
+    "has to be a member. By default nobody else may.",
     "prefix": "Path below which our own endpoints are, such as `/_stethoscope/metrics`.",
     "token": "Bearer token for our endpoints. Without one nothing is served below the prefix.",
     "metrics_path": "Further path for the metrics, such as `/metrics`.",

@@ -1,0 +1,1 @@
+"""The files in examples/deploy: valid, and doing what the page on them says."""
