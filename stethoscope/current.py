@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, cast
 
 from stethoscope.asgi import Scope
 
@@ -16,6 +16,18 @@ class Share(NamedTuple):
 
     seconds: float = 0.0
     pieces: int = 0
+
+
+class Trace(Protocol):
+    """The trace that a request is part of: what tracing carries with it, under ``"trace"``."""
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits, whether it is sampled or not; empty where another layer has not begun it yet."""
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the trace's spans are exported."""
 
 
 class Current:
@@ -59,6 +71,13 @@ def request_id() -> str | None:
     """
     current = CURRENT.get()
     return None if current is None else current.request_id
+
+
+def trace_id() -> str | None:
+    """The ID of the trace that the current request is part of, or None outside of a request and without tracing."""
+    current = CURRENT.get()
+    trace = None if current is None or current.carried is None else current.carried.get("trace")
+    return None if trace is None else cast("Trace", trace).trace_id or None
 
 
 def add_share(name: str, seconds: float) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
+from stethoscope.exporters.tracing.switch import Tracing
 from stethoscope.instruments.labelled import declare
 from stethoscope.instruments.prometheus_client import adopt, foreign
 from stethoscope.middleware.frameworks import install_in_place, observe_routes, require_asgi3
 from stethoscope.middleware.layer import Layer, OwnEndpoints
+from stethoscope.middleware.observer import Observer
 from stethoscope.settings import AccessRule, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
@@ -43,6 +45,8 @@ class Stethoscope(Layer):
         headers: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         thresholds: Mapping[str, Change] | None = None,
+        tracing: bool | None = None,
+        query_strings: bool | None = None,
     ) -> None:
         require_asgi3(app)
         settings = Settings.resolve(
@@ -56,9 +60,12 @@ class Stethoscope(Layer):
             headers=headers,
             exclude=exclude,
             thresholds=thresholds,
+            tracing=tracing,
+            query_strings=query_strings,
         )
         recorder = recorder_for(settings, name_of(app))
         super().__init__(app, recorder, settings, _endpoints(recorder, settings))
+        self.observers = tuple(_observers(self, settings))
         adopt(recorder)
         observe_routes(app)
 
@@ -79,6 +86,8 @@ def install(
     headers: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     thresholds: Mapping[str, Change] | None = None,
+    tracing: bool | None = None,
+    query_strings: bool | None = None,
 ) -> App:
     """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
 
@@ -100,6 +109,8 @@ def install(
             headers=headers,
             exclude=exclude,
             thresholds=thresholds,
+            tracing=tracing,
+            query_strings=query_strings,
         )
 
     return cast("App", install_in_place(app, wrap))
@@ -112,6 +123,12 @@ def name_of(app: Any) -> str:
         return title
     module = getattr(app, "__module__", None) or type(app).__module__
     return main_module() if module == "__main__" else str(module)
+
+
+def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
+    """Who else is told of each request, outermost first."""
+    if settings.tracing is not False:
+        yield Tracing(layer, settings)
 
 
 def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:

@@ -11,6 +11,17 @@ from stethoscope.asgi import Scope
 from stethoscope.thresholds import Change, ThresholdError, Thresholds, parse
 
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
+_POSSIBLE_HEADERS: Final = (*ALL_HEADERS, "traceresponse")
+_SWITCH: Final = {
+    "true": True,
+    "1": True,
+    "on": True,
+    "yes": True,
+    "false": False,
+    "0": False,
+    "off": False,
+    "no": False,
+}
 
 AccessRule = Callable[[Scope], bool]
 """Decides from a request's scope whether it may read the exposition without the token."""
@@ -29,6 +40,8 @@ class Settings(NamedTuple):
     endpoints, served only with a ``token``. ``metrics_path`` serves the exposition at a further path, to
     whom ``metrics_access`` lets in. ``headers`` are the response headers added, ``exclude`` route
     templates and path prefixes that are not measured. ``thresholds`` say from what value on a number is trouble.
+    ``tracing`` makes server spans: None where OpenTelemetry is set up or its variables are set. ``query_strings``
+    lets them, and what goes to Sentry, hold those of requests.
     """
 
     service: str | None = None
@@ -41,6 +54,8 @@ class Settings(NamedTuple):
     headers: tuple[str, ...] = ALL_HEADERS
     exclude: tuple[str, ...] = ()
     thresholds: Thresholds = Thresholds()
+    tracing: bool | None = None
+    query_strings: bool = False
 
     def __repr__(self) -> str:
         """Without the token, which must not get into a log."""
@@ -61,6 +76,8 @@ class Settings(NamedTuple):
         headers: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         thresholds: Mapping[str, Change] | None = None,
+        tracing: bool | None = None,
+        query_strings: bool | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Settings:
         """Arguments win over the environment, which wins over the defaults. Raises `SettingsError`."""
@@ -76,6 +93,8 @@ class Settings(NamedTuple):
             headers=read.headers("headers", "STETHOSCOPE_HEADERS", headers),
             exclude=read.paths("exclude", "STETHOSCOPE_EXCLUDE", exclude),
             thresholds=read.thresholds("thresholds", "STETHOSCOPE_THRESHOLDS", thresholds),
+            tracing=read.switch("tracing", "STETHOSCOPE_TRACING", tracing),
+            query_strings=read.switch("query_strings", "STETHOSCOPE_QUERY_STRINGS", query_strings) or False,
         )
         read.raise_mistakes()
         return settings
@@ -125,6 +144,17 @@ class _Reader:
             return None
         return value
 
+    def switch(self, name: str, variable: str, argument: bool | None) -> bool | None:
+        if argument is None:
+            text = self._environ.get(variable) or ""
+            if not text or text.lower() in _SWITCH:
+                return _SWITCH.get(text.lower())
+            self._wrong(variable, text, "true or false")
+        elif not isinstance(argument, bool):
+            self._wrong(name, argument, "True or False")
+            return None
+        return argument
+
     def function(self, name: str, argument: AccessRule | None) -> AccessRule | None:
         if argument is not None and not callable(argument):
             self._wrong(name, argument, "a function of an ASGI scope that returns True or False")
@@ -135,8 +165,8 @@ class _Reader:
         if values is None:
             return ALL_HEADERS
         chosen = tuple(dict.fromkeys(value.lower() for value in values))
-        if unknown := [value for value in chosen if value not in ALL_HEADERS]:
-            self._wrong(name, unknown, f"a sequence of {', '.join(ALL_HEADERS)}, or an empty one for none")
+        if unknown := [value for value in chosen if value not in _POSSIBLE_HEADERS]:
+            self._wrong(name, unknown, f"a sequence of {', '.join(_POSSIBLE_HEADERS)}, or an empty one for none")
         return chosen
 
     def paths(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ def test_service_is_named_by_the_standard_variables(environ: Mapping[str, str], 
         (
             {"headers": ["x-request-id", "x-time"]},
             "headers=['x-time'] is not valid: expected a sequence of x-request-id, x-response-time, x-process-time, "
-            "server-timing, or an empty one for none",
+            "server-timing, traceresponse, or an empty one for none",
         ),
         ({"headers": "x-request-id"}, "headers='x-request-id' is not valid: expected a sequence of texts"),
         ({"headers": True}, "headers=True is not valid: expected a sequence of texts"),

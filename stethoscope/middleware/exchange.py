@@ -53,7 +53,6 @@ class Exchange(Current):
     """State of one request. In the context variable until the app returns."""
 
     __slots__ = (
-        "_excluded",
         "_headers",
         "_inlet",
         "_last",
@@ -66,6 +65,7 @@ class Exchange(Current):
         "disconnected",
         "ended",
         "error",
+        "excluded",
         "first_byte",
         "received",
         "sent",
@@ -84,6 +84,8 @@ class Exchange(Current):
     """When the response was complete, 0.0 before."""
     error: str
     """`error.type` of a recorded request, empty where all went well."""
+    excluded: bool
+    """Whether ``exclude`` covers the path: then it is not recorded."""
 
     def __init__(self, layer: Layer, scope: Scope, receive: Receive, send: Send) -> None:
         self.started = clock()
@@ -102,7 +104,7 @@ class Exchange(Current):
         except KeyError:
             self._inlet = inlet = layer.inlets.find(scope["method"], scope.get("scheme", "http"))
         # Remembered, because mounts change the scope's root path.
-        self._excluded = self._recorded = layer.exclusions is not None and layer.exclusions.cover(own_path(scope))
+        self.excluded = self._recorded = layer.exclusions is not None and layer.exclusions.cover(own_path(scope))
         if not self._recorded:
             active = inlet.active
             if active.word:
@@ -185,6 +187,8 @@ class Exchange(Current):
         if layer.sends_id:
             given.append((b"x-request-id", self.id))
         given += added
+        if layer.more_headers is not None:
+            given += layer.more_headers(self)
         changed: Message = message.copy()  # type: ignore[attr-defined]  # a dict, says the specification
         changed["headers"] = given
         return changed
@@ -268,7 +272,7 @@ class Exchange(Current):
     def _record_background(self, seconds: float, error: BaseException | None) -> None:
         route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
         exclusions = self._layer.exclusions
-        if not self._excluded and (exclusions is None or not exclusions.cover(route)):
+        if not self.excluded and (exclusions is None or not exclusions.cover(route)):
             self._inlet.background(route, error_type(error) if error else "").record(seconds)
 
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from stethoscope import names
+from stethoscope.asgi import known_methods
 from stethoscope.names import OTHER_METHOD
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar
 
 _SCHEMES: Final = frozenset(("http", "https", "ws", "wss"))
-_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
 _MOST_REMEMBERED: Final = 10_000
-
-
-def known_methods() -> frozenset[str]:
-    """HTTP methods that may be a label value, case-sensitive (HTTP semantic conventions, ``http.request.method``)."""
-    chosen = os.environ.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS")
-    return frozenset(part.strip() for part in chosen.split(",")) if chosen else _METHODS
 
 
 class Inlet:

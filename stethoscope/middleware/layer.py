@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -11,7 +11,7 @@ from stethoscope.current import CURRENT, Current
 from stethoscope.middleware.exchange import Exchange
 from stethoscope.middleware.inlet import Inlets
 from stethoscope.middleware.observer import Observer
-from stethoscope.middleware.timing import TimingHeaders
+from stethoscope.middleware.timing import Header, TimingHeaders
 from stethoscope.middleware.websocket import Conversation
 from stethoscope.settings import Settings
 from stethoscope.store.recorder import Recorder
@@ -51,6 +51,8 @@ class Layer:
         self.adds_headers = bool(settings.headers)
         self.timing = TimingHeaders(settings.headers)
         self.observers = tuple(observers)
+        self.more_headers: Callable[[Exchange], Sequence[Header]] | None = None
+        """What else a response carries, asked when it starts; not where ``headers`` is empty."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
@@ -91,6 +93,11 @@ class Layer:
                 pass
             if outer is not None and outer.over:  # it ran in our context too, and has left it before us
                 CURRENT.set(None)
+
+    def replace(self, observer: Observer, by: Observer | None) -> None:
+        """Have another observer, or none, in the place of one, from now on and for requests under way."""
+        new = () if by is None else (by,)
+        self.observers = tuple(one for old in self.observers for one in (new if old is observer else (old,)))
 
     def _tell_started(self, exchange: Exchange) -> None:
         for observer in self.observers:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, MutableMapping
 from typing import Final
 
-from stethoscope.current import Current, request_id
+from stethoscope.current import Current, request_id, trace_id
 from stethoscope.error_type import class_name
 from stethoscope.middleware.layer import Layer
 
@@ -23,10 +23,10 @@ NO_REQUEST: Final = "-"
 _NOT_EXTRA: Final = frozenset(
     [
         *vars(logging.LogRecord("", 0, "", 0, "", (), None)),
-        *("message", "asctime", "taskName", "request_id", "color_message"),
+        *("message", "asctime", "taskName", "request_id", "trace_id", "color_message"),
     ]
 )
-_FIELDS: Final = frozenset(["timestamp", "level", "logger", "message", "request_id", "exception", "stack"])
+_FIELDS: Final = frozenset(["timestamp", "level", "logger", "message", "request_id", "trace_id", "exception", "stack"])
 _DEEPEST: Final = 8
 _WIDEST_INTEGER_BITS: Final = 64
 
@@ -34,7 +34,7 @@ _WIDEST_INTEGER_BITS: Final = 64
 class RequestIDFilter(logging.Filter):
     """Gives every record a ``request_id``: the current correlation ID, `-` outside a request.
 
-    A record of an exception that a request ended with has that request's ID, also where a server
+    And a ``trace_id``: that of the current trace, `-` outside a request and where requests are not traced. A record of an exception that a request ended with has that request's ID, also where a server
     logs it after the request.
 
     It lets every record pass. Put it on handlers: a logger's filters do not see the records of the
@@ -45,20 +45,24 @@ class RequestIDFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if _is_missing(record.__dict__.get("request_id", NO_REQUEST)):
             record.request_id = _current() or _of_failure(record) or NO_REQUEST
+        if "trace_id" not in record.__dict__:
+            record.trace_id = _trace() or NO_REQUEST
         return True
 
 
 def add_request_id(
     logger: object, method_name: str, event_dict: MutableMapping[str, object]
 ) -> MutableMapping[str, object]:
-    """A structlog processor: adds ``request_id`` while a request is being served.
+    """A structlog processor: adds ``request_id`` while a request is being served, and ``trace_id`` where it is traced.
 
-    A ``request_id`` that the caller bound is kept. As a ``foreign_pre_chain`` of structlog's
+    One that the caller bound is kept. As a ``foreign_pre_chain`` of structlog's
     ``ProcessorFormatter`` it does the same for records of `logging`.
     """
     current = _current()
     if current is not None:
         event_dict.setdefault("request_id", current)
+        if (trace := _trace()) is not None:
+            event_dict.setdefault("trace_id", trace)
     return event_dict
 
 
@@ -66,7 +70,7 @@ class JSONFormatter(logging.Formatter):
     r"""One JSON object a line for every record, in ASCII, whatever the record holds.
 
     Fields: ``timestamp`` (RFC 3339, UTC, microseconds), ``level``, ``logger``, ``message``,
-    ``request_id`` (null outside a request; no filter needed), ``exception`` (``type``, ``message``,
+    ``request_id`` (null outside a request; no filter needed), ``trace_id`` where requests are traced, ``exception`` (``type``, ``message``,
     ``stack``) and ``stack`` (of ``stack_info=True``) when there is one, then what was passed by
     ``extra=`` under its own name, with ``_`` appended where that is one of ours.
 
@@ -90,6 +94,8 @@ class JSONFormatter(logging.Formatter):
             "message": _clean(_message(record)),
             "request_id": _plain(_request_id_of(record)),
         }
+        if trace := _trace_id_of(record):
+            fields["trace_id"] = _plain(trace)
         if exception := self._exception(record):
             fields["exception"] = exception
         if record.stack_info:
@@ -119,6 +125,13 @@ def _current() -> str | None:
         return None
 
 
+def _trace() -> str | None:
+    try:
+        return trace_id()
+    except Exception:
+        return None
+
+
 def _of_failure(record: logging.LogRecord) -> str | None:
     """The ID of the request that failed with the record's exception.
 
@@ -142,6 +155,11 @@ def _of_failure(record: logging.LogRecord) -> str | None:
 def _request_id_of(record: logging.LogRecord) -> object:
     given: object = record.__dict__.get("request_id", NO_REQUEST)
     return (_current() or _of_failure(record)) if _is_missing(given) else given
+
+
+def _trace_id_of(record: logging.LogRecord) -> object:
+    given: object = record.__dict__.get("trace_id", NO_REQUEST)
+    return _trace() if _is_missing(given) else given
 
 
 def _is_missing(given: object) -> bool:

@@ -14,14 +14,14 @@ and logged once, and neither the app nor other observers notice. State of one re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from stethoscope.middleware.exchange import Exchange
 
 
-class Observer:
-    """One that is told of every request, and does nothing about it: override what is of interest."""
+class Observer(Protocol):
+    """One that is told of every request. Subclasses override what is of interest; what may not import this need not be one."""
 
     __slots__ = ()
 

@@ -12,6 +12,7 @@ Header = tuple[bytes, bytes]
 
 _MOST_BYTES: Final = 1024
 _NOT_TOKEN: Final = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+_ELSEWHERE: Final = ("x-request-id", "traceresponse")
 REMEMBERED: Final = 1024
 """Microseconds below which headers are remembered."""
 
@@ -24,7 +25,7 @@ class TimingHeaders:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(name for name in names if name != "x-request-id")
+        self._names = tuple(name for name in names if name not in _ELSEWHERE)
         self.remembered: list[tuple[Header, ...] | None] = [None] * REMEMBERED
 
     def render(self, microseconds: int, shares: Mapping[str, Share] | None = None) -> tuple[Header, ...]:

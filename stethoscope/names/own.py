@@ -39,6 +39,13 @@ DROPPED_OBSERVATIONS = Metric(
     (),
     otel="stethoscope.dropped.observations",
 )
+DROPPED_EXPORTS = Metric(
+    "stethoscope_dropped_exports",
+    Kind.COUNTER,
+    "Spans, events and points that were made for another system and did not get there.",
+    ("exporter", "reason"),
+    otel="stethoscope.dropped.exports",
+)
 WORKERS = Metric(
     "stethoscope_workers", Kind.GAUGE, "Living processes that record into this service.", otel="stethoscope.workers"
 )

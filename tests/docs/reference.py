@@ -48,11 +48,21 @@ MEANINGS: Final[Mapping[str, str]] = {
     "exclude": "What is not measured: route templates, or paths, and all that is below them.",
     "thresholds": "From what value on a number is trouble, where it is not [the default](#thresholds): on the live page, "
     "in findings and alerts.",
+    "tracing": "Whether each request makes an OpenTelemetry server span. By default where a tracer provider is set up, "
+    "or variables of OpenTelemetry ask for one: [Tracing](../how-to/tracing.md).",
+    "query_strings": "Whether spans and events may hold the query strings of requests.",
 }
 
 NOT_OURS: Final[Mapping[str, str]] = {
     "OTEL_SERVICE_NAME": "The service's name where neither `service` nor `STETHOSCOPE_SERVICE` gives it.",
     "OTEL_RESOURCE_ATTRIBUTES": "The same, by its `service.name`, where `OTEL_SERVICE_NAME` is not set either.",
+    "OTEL_SDK_DISABLED": "`true`: no traces, nor anything else of OpenTelemetry.",
+    "OTEL_TRACES_EXPORTER": "Where traces go: [Tracing](../how-to/tracing.md), which has the others that OpenTelemetry reads.",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "How they get there: `http/protobuf` or `grpc`.",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "The same, for traces alone.",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "Spans that wait to be exported at most, by default 2,048.",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "Spans in one export, by default 512.",
+    "OTEL_BSP_SCHEDULE_DELAY": "Milliseconds between two exports, by default 5,000.",
     "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": "HTTP methods, separated by commas, that are label values as they "
     "are; all others are `_OTHER`. By default the methods of HTTP.",
     "XDG_RUNTIME_DIR": "Where the folder is made if `/dev/shm` can not be used.",
@@ -95,9 +105,10 @@ LABELS: Final[Mapping[str, str]] = {
     "system_device": "name of the disk or of what is mounted, such as `sda1`",
     "system_filesystem_mountpoint": "where it is mounted",
     "system_filesystem_state": "`used`, `free` or `reserved`",
+    "exporter": "`traces`, `sentry`, …: what was to be delivered",
     "network_interface_name": "name of the network interface, such as `eth0`",
     "network_io_direction": "`receive` or `transmit`",
-    "reason": "of a queue time that was refused: `future`, `old` or `unreadable`; why a file was left out: `conflict` (a metric with other bounds), `damaged`, `foreign`, `replaced`, "
+    "reason": "why something was not delivered: `queue_full`, `not_delivered` (the receiver refused it, or never answered), `closed` (the process ended); of a queue time that was refused: `future`, `old` or `unreadable`; why a file was left out: `conflict` (a metric with other bounds), `damaged`, `foreign`, `replaced`, "
     "`truncated`, `unreadable`, `version`",
 }
 

@@ -1,0 +1,145 @@
+"""The OpenTelemetry context that an app runs in while it serves a request; its span is made when somebody wants it.
+
+Most requests are not sampled, and in most of those nobody asks for the current span. So what is attached
+is a context that is empty until it is looked into. Then it holds what it would have held from the start:
+the parent that the request came with, its baggage, and the server span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from contextvars import Token
+from threading import RLock
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    Span,
+    SpanContext,
+    format_trace_id,
+    get_current_span,
+    set_span_in_context,
+)
+
+if TYPE_CHECKING:
+    from stethoscope.exporters.tracing.conventions import Attributes
+    from stethoscope.exporters.tracing.server_spans import ServerSpans
+    from stethoscope.middleware.exchange import Exchange
+
+_making: Final = RLock()
+"""Held while a context is filled. Re-entrant: a sampler or a processor may look at the current context meanwhile."""
+
+
+class Pending(Context):
+    """The context of one request, and what tracing knows of it. Any thread."""
+
+    __slots__ = ("_begun", "_filled", "ambient", "exchange", "joined", "root_id", "sampled", "span", "spans", "token")
+
+    ambient: Context
+    """What was current before."""
+    sampled: bool | None
+    """None while only the sampler could say."""
+    root_id: int
+    """The trace ID, where this is where the trace begins; else 0."""
+    span: Span | None
+    joined: Span | None
+    """Another layer's server span for this request."""
+    token: Token[Context] | None
+
+    def __init__(
+        self, spans: ServerSpans, exchange: Exchange, ambient: Context, sampled: bool | None, root_id: int
+    ) -> None:
+        self.spans = spans
+        self.exchange = exchange
+        self.ambient = ambient
+        self.sampled = sampled
+        self.root_id = root_id
+        self.span = self.joined = self.token = None
+        self._filled = self._begun = False
+
+    def fill(self, name: str | None = None, attributes: Attributes | None = None) -> None:
+        """Make the span, unless it is made: with what is known at the end of the request, else at its start.
+
+        Raises nothing: without a span, the parent stays the current one.
+        """
+        with _making:
+            if self._begun:
+                return
+            self._begun = True
+            try:
+                parent = self.spans.parent_of(self)
+                dict.update(self, parent)
+                self.span = span = self.spans.make(self, parent, name, attributes)
+                dict.update(self, set_span_in_context(span, parent))
+            except Exception as error:
+                self.spans.failed(error)
+            finally:
+                self._filled = True
+
+    def can_join(self) -> bool:
+        """Whether a server span that starts now is another layer's, and the only one for this request."""
+        return not self._begun and (self.joined is None or not self.joined.is_recording())
+
+    def span_context(self) -> SpanContext:
+        """Of the span that the calling code is in, else of the server span, made if need be. Invalid if there is none."""
+        current = get_current()
+        if current is not self:
+            inner = get_current_span(current).get_span_context()
+            if inner.is_valid:
+                return inner
+        if self.joined is None:
+            self.fill()
+        span = self.joined or self.span
+        return INVALID_SPAN_CONTEXT if span is None else span.get_span_context()
+
+    @property
+    def trace_id(self) -> str:
+        """See `stethoscope.current.Trace`."""
+        if self.root_id and self.joined is None:
+            return format_trace_id(self.root_id)
+        context = self.span_context()
+        return format_trace_id(context.trace_id) if context.is_valid else ""
+
+    @property
+    def is_sampled(self) -> bool:
+        if self.sampled is None:
+            self.fill()
+        return bool(self.sampled)
+
+    # What a mapping is looked into by: filled first.
+
+    def _full(self) -> dict[str, object]:
+        if not self._filled:
+            self.fill()
+        return self
+
+    def get(self, key: str, default: object = None) -> object:
+        return dict.get(self._full(), key, default)
+
+    def __getitem__(self, key: str) -> object:
+        return dict.__getitem__(self._full(), key)
+
+    def __contains__(self, key: object) -> bool:
+        return dict.__contains__(self._full(), key)
+
+    def __iter__(self) -> Iterator[str]:
+        return dict.__iter__(self._full())
+
+    def __len__(self) -> int:
+        return dict.__len__(self._full())
+
+    def keys(self) -> KeysView[str]:  # type: ignore[override]  # dict_keys can not be named
+        return dict.keys(self._full())
+
+    def values(self) -> ValuesView[object]:  # type: ignore[override]
+        return dict.values(self._full())
+
+    def items(self) -> ItemsView[str, object]:  # type: ignore[override]
+        return dict.items(self._full())
+
+    def copy(self) -> dict[str, object]:
+        return dict.copy(self._full())
+
+    def __bool__(self) -> bool:
+        return True

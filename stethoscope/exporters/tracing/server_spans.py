@@ -1,0 +1,222 @@
+"""The observer that makes server spans.
+
+At arrival it is decided whether the request is sampled, as the provider's sampler would, and a context is
+attached in which the span is made when it is wanted (`stethoscope.exporters.tracing.pending`). When
+the request has been recorded the span is made at the latest, completed and ended. Of a request that is
+not sampled nothing is made, unless it was slow or failed: then it gets a span after all, with the
+attribute ``stethoscope.sampling.kept``.
+
+What it costs: ``python -m benchmarks tracing``.
+"""
+
+from __future__ import annotations
+
+import math
+from contextvars import Token
+from time import perf_counter, time_ns
+from typing import TYPE_CHECKING, Final, cast
+
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.propagate import get_global_textmap
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, Tracer, get_current_span
+
+from stethoscope.exporters.tracing.conventions import KEPT, REQUEST_ID, Attributes, Conventions, missing
+from stethoscope.exporters.tracing.joining import CARRIED, has_inside
+from stethoscope.exporters.tracing.makers import Identity, maker_for
+from stethoscope.exporters.tracing.odds import LOW
+from stethoscope.exporters.tracing.parents import HEADERS_GETTER, W3C, is_w3c, w3c_parent
+from stethoscope.exporters.tracing.pending import Pending
+
+if TYPE_CHECKING:
+    from stethoscope.middleware.exchange import Exchange
+    from stethoscope.middleware.layer import Layer
+    from stethoscope.settings import Settings
+
+clock = perf_counter
+"""Seconds, as ``Exchange.started`` has them."""
+
+_TELLING: Final = W3C | {b"x-request-id", b"x-correlation-id"}
+"""Headers without which a request begins a trace, under an ID that was made here."""
+_LEFT: Final = ("client_disconnect", "cancelled")
+"""Values of ``error.type`` that say nobody waited for the answer any more."""
+
+
+class ServerSpans:
+    """For all requests of one layer. Any thread and event loop; nothing is waited for."""
+
+    def __init__(self, layer: Layer, settings: Settings, tracer: Tracer) -> None:
+        self._layer = layer
+        self._conventions = Conventions(query_strings=settings.query_strings)
+        budget = settings.thresholds.request_p95
+        self._budget = budget.warn or budget.critical or math.inf
+        self._maker = maker_for(tracer)
+        self._propagator = get_global_textmap()
+        self._reads_w3c = is_w3c(self._propagator)
+        self._bound_of_fresh = self._maker.odds.root if self._reads_w3c and self._maker.takes_ids else None
+        self._gives_way = has_inside(layer.app)
+        if "traceresponse" in settings.headers:
+            layer.more_headers = self.response_headers
+
+    # What an observer is told
+
+    def started(self, exchange: Exchange) -> None:
+        ambient = get_current()
+        headers = exchange.scope["headers"]
+        pending = None
+        if self._gives_way:
+            pending = Pending(self, exchange, ambient, False, 0)
+            pending.joined = INVALID_SPAN
+        elif self._bound_of_fresh is not None and not ambient and type(headers) is list:
+            for name, _ in headers:
+                if name in _TELLING:
+                    break
+            else:
+                trace_id = int(exchange.id, 16)
+                pending = Pending(self, exchange, ambient, (trace_id & LOW) < self._bound_of_fresh, trace_id)
+        if pending is None:
+            pending = self._arrival(exchange, ambient)
+        if exchange.carried is None:
+            exchange.carried = {CARRIED: pending}
+        else:
+            exchange.carried[CARRIED] = pending
+        if pending.joined is None:
+            pending.token = attach(pending)
+
+    def ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
+        pending = _pending_of(exchange)
+        if pending is None:
+            return
+        if pending.is_sampled:
+            if pending.joined is None:
+                self._finish(pending, status, seconds, exception)
+            else:
+                self._complete(pending.joined, exchange, status)
+        elif seconds > self._budget or (exchange.error and exchange.error != "client_disconnect"):
+            self._keep(pending, status, seconds, exception)
+
+    def left(self, exchange: Exchange) -> None:
+        pending = _pending_of(exchange)
+        token = None if pending is None else pending.token
+        if isinstance(token, Token):
+            try:
+                token.var.reset(token)
+            except ValueError:  # in another context than the one it ran in: a generator that was closed
+                pass
+        elif token is not None:  # another implementation of contexts was chosen
+            detach(token)
+
+    # What the layer and `Pending` ask for
+
+    def response_headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        """``traceresponse`` (W3C Trace Context, level 2 draft, section 4)."""
+        pending = _pending_of(exchange)
+        if pending is None:
+            return []
+        context = pending.span_context()
+        value = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
+        return [(b"traceresponse", value.encode())] if context.is_valid else []
+
+    def parent_of(self, pending: Pending) -> Context:
+        # Where another layer's span is joined, its parent is ours.
+        ambient = pending.ambient if pending.joined is None else Context()
+        return self._propagator.extract(pending.exchange.scope["headers"], ambient, HEADERS_GETTER)
+
+    def make(self, pending: Pending, parent: Context, name: str | None, attributes: Attributes | None) -> Span:
+        """The span of a request, as the sampler wants it; made as known at its arrival if nothing else is said."""
+        scope = pending.exchange.scope
+        if attributes is None:
+            attributes = {} if pending.sampled is False else self._conventions.at_start(pending.exchange)
+        name = name or self._conventions.name(scope, None)
+        span = self._maker.start(name, parent, attributes, _began(pending), Identity(pending.root_id))
+        if pending.sampled is None:
+            pending.sampled = span.is_recording()
+        return span
+
+    def failed(self, error: Exception) -> None:
+        self._layer.failed(error)
+
+    # How it begins
+
+    def _arrival(self, exchange: Exchange, ambient: Context) -> Pending:
+        """Where something is said of a parent, or the ID came with the request, or the trace needs an ID of another kind."""
+        around = get_current_span(ambient)
+        context = around.get_span_context()
+        if context.is_valid and not context.is_remote:
+            return self._inside(exchange, ambient, around)
+        if not self._reads_w3c or context.is_valid:
+            return Pending(self, exchange, ambient, None, 0)
+        odds, parent = self._maker.odds, w3c_parent(exchange.scope["headers"])
+        if parent is not None:
+            bound, low, trace_id = odds.parent_sampled if parent.sampled else odds.parent_unsampled, parent.low, 0
+        else:
+            trace_id = self._maker.new_trace_id()
+            bound, low = odds.root, trace_id & LOW
+        return Pending(self, exchange, ambient, None if bound is None else low < bound, trace_id)
+
+    def _inside(self, exchange: Exchange, ambient: Context, around: Span) -> Pending:
+        """Within a local span: the server span of another layer, or that of a client in this very process."""
+        recording = around.is_recording()
+        if recording and getattr(around, "kind", SpanKind.SERVER) is not SpanKind.SERVER:
+            return Pending(self, exchange, ambient, None, 0)
+        pending = Pending(self, exchange, ambient, recording, 0)
+        pending.joined = around
+        return pending
+
+    # How it ends
+
+    def _finish(self, pending: Pending, status: int, seconds: float, exception: BaseException | None) -> None:
+        exchange = pending.exchange
+        name = self._conventions.name(exchange.scope, exchange.route)
+        told = self._conventions.at_end(exchange, status)
+        if pending.span is None:
+            pending.fill(name, self._conventions.at_start(exchange) | told)
+        else:
+            pending.span.update_name(name)
+            pending.span.set_attributes(told)
+        if pending.span is not None:
+            _end(pending.span, exchange, status, seconds, exception)
+
+    def _complete(self, joined: Span, exchange: Exchange, status: int) -> None:
+        """Tell another layer's span what it does not say yet. Where it has ended by now, nothing can be done."""
+        if not joined.is_recording():
+            return
+        present = getattr(joined, "attributes", None) or {}
+        told = self._conventions.at_end(exchange, status) | {REQUEST_ID: exchange.request_id}
+        told = missing(told, present)
+        if "http.route" in told:
+            joined.update_name(self._conventions.name(exchange.scope, exchange.route))
+        joined.set_attributes(told)
+
+    def _keep(self, pending: Pending, status: int, seconds: float, exception: BaseException | None) -> None:
+        """A span that takes the place of the one that nobody records, under its IDs."""
+        exchange = pending.exchange
+        told = self._conventions.at_start(exchange) | self._conventions.at_end(exchange, status)
+        told[KEPT] = "error" if exchange.error else "slow"
+        name, parent = self._conventions.name(exchange.scope, exchange.route), self.parent_of(pending)
+        unrecorded = pending.joined or pending.span
+        identity = Identity(pending.root_id)
+        if unrecorded is not None:
+            context = unrecorded.get_span_context()
+            identity = Identity(context.trace_id, context.span_id)
+        span = self._maker.keep(name, parent, told, _began(pending), identity)
+        if span is not None:
+            _end(span, exchange, status, seconds, exception)
+
+
+def _pending_of(exchange: Exchange) -> Pending | None:
+    carried = exchange.carried
+    return None if carried is None else cast("Pending | None", carried.get(CARRIED))
+
+
+def _began(pending: Pending) -> int:
+    return time_ns() - round((clock() - pending.exchange.started) * 1e9)
+
+
+def _end(span: Span, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
+    failed = exception is not None and exchange.error not in _LEFT
+    if failed:
+        span.record_exception(cast("BaseException", exception))
+    if failed or status >= 500:  # a 4xx is the client's mistake: the conventions leave its status unset
+        span.set_status(Status(StatusCode.ERROR))
+    began = getattr(span, "start_time", None)
+    span.end(None if began is None else began + round(seconds * 1e9))
