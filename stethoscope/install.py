@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
+from stethoscope.exporters.sending import send
 from stethoscope.exporters.tracing.switch import Tracing
 from stethoscope.instruments.labelled import declare
 from stethoscope.instruments.prometheus_client import adopt, foreign
@@ -64,7 +65,10 @@ class Stethoscope(Layer):
             query_strings=query_strings,
         )
         recorder = recorder_for(settings, name_of(app))
-        super().__init__(app, recorder, settings, _endpoints(recorder, settings))
+        sending = send(recorder)
+        super().__init__(
+            app, recorder, settings, _endpoints(recorder, settings), at_end=sending.close if sending else None
+        )
         self.observers = tuple(_observers(self, settings))
         adopt(recorder)
         observe_routes(app)

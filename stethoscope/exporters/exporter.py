@@ -1,8 +1,8 @@
 """What an exporter that sends by itself is, and what it sends from: the same in a worker and in the sidecar.
 
 An exporter is made by a function that takes a `Source` and returns the exporter, or None where the
-environment asks for none. The sidecar has a table of such functions (`stethoscope.sidecar.exporters`)
-and makes one exporter of each for every service that it finds, when it finds it.
+environment asks for none. There is a table of such functions (`stethoscope.exporters.sending`):
+a worker makes one exporter of each when it begins to record, the sidecar for every service that it finds.
 
 What an exporter promises, because a process has to end within 5 s whatever the other side does:
 
@@ -19,6 +19,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from stethoscope.names import Metric
+    from stethoscope.store.folder import Folder
     from stethoscope.store.snapshot import Snapshot
 
 
@@ -32,11 +34,21 @@ class Source(Protocol):
     def service(self) -> str:
         """The service's name."""
 
+    @property
+    def folder(self) -> Folder | None:
+        """Where the service's files are; None where a process records into private memory."""
+
     def snapshot(self) -> Snapshot:
         """A merged view of all workers. Takes milliseconds."""
 
     def leads(self, duty: str) -> bool:
         """Whether this process is the one that does ``duty`` for the service at present: see `stethoscope.store.lease`."""
+
+    def release(self, duty: str) -> None:
+        """Leave ``duty`` to the next process that asks for it."""
+
+    def count(self, metric: Metric, labels: tuple[str, ...], amount: float) -> None:
+        """Add to a counter of the exporting process's own. Never raises."""
 
     def failed(self, where: str, error: BaseException) -> None:
         """Count a failure of ours and log the first at each place. Never raises."""
@@ -46,7 +58,7 @@ class Exporter(Protocol):
     """Sends a service's numbers on, again and again, until it is closed."""
 
     def start(self) -> None:
-        """Begin. Called once, and returns at once."""
+        """Begin, and return at once. Called once in each process: exporters are made before an app's workers are forked."""
 
     def close(self, seconds: float) -> None:
         """Send what has not been sent yet, if this process leads, and end. Returns within ``seconds``. Any number of times."""

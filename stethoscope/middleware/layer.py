@@ -10,6 +10,7 @@ from stethoscope.asgi import ASGIApp, Receive, Scope, Send, own_path
 from stethoscope.current import CURRENT, Current
 from stethoscope.middleware.exchange import Exchange
 from stethoscope.middleware.inlet import Inlets
+from stethoscope.middleware.lifespan import before_the_end
 from stethoscope.middleware.observer import Observer
 from stethoscope.middleware.timing import Header, TimingHeaders
 from stethoscope.middleware.websocket import Conversation
@@ -39,7 +40,9 @@ class Layer:
         settings: Settings,
         endpoints: OwnEndpoints | None = None,
         observers: Sequence[Observer] = (),
+        at_end: Callable[[], None] | None = None,
     ) -> None:
+        """``at_end`` is called in a thread when the app has shut down, before the server is told of it."""
         self.app = app
         self.recorder = recorder
         self._endpoints = endpoints
@@ -53,11 +56,14 @@ class Layer:
         self.observers = tuple(observers)
         self.more_headers: Callable[[Exchange], Sequence[Header]] | None = None
         """What else a response carries, asked when it starts; not where ``headers`` is empty."""
+        self._at_end = at_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
         outer = CURRENT.get()
         if kind not in _WATCHED or (outer is not None and _watched_by(outer, scope, receive)):
+            if kind == "lifespan" and self._at_end is not None:
+                send = before_the_end(send, self._at_end, self.failed)
             return await self.app(scope, receive, send)
         if self._endpoints is not None and self._endpoints.serves(own_path(scope)):
             return await self._endpoints(scope, receive, send)
@@ -107,6 +113,7 @@ class Layer:
                 self.failed(error)
 
     def tell_ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
+        """The exchange was recorded so: each observer is told."""
         for observer in self.observers:
             try:
                 observer.ended(exchange, status, seconds, exception)

@@ -30,7 +30,7 @@ def run(arguments: Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells of its start and end, as we do
     own = Own()
-    watch = Watch(Discovery(chosen.places, chosen.owner, chosen.services), own.failed)
+    watch = Watch(Discovery(chosen.places, chosen.owner, chosen.services), own.failed, own.count)
     logger.info("serving %s for %s", _address(chosen, listener), _what(chosen))
     watch.look()
     watch.start()

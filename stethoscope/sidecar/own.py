@@ -21,6 +21,7 @@ class Own:
     def __init__(self) -> None:
         self.recorder: Final = Recorder(NAME, lambda: None)
         self.failed: Final = self.recorder.failed
+        self.count: Final = self.recorder.count
 
     def snapshot(self) -> Snapshot:
         """What was recorded, without what says how a store in shared memory is: there is none."""

@@ -9,19 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from stethoscope.exporters.exporter import Exporter
-from stethoscope.sidecar.exporters import close_all, start_all
+from stethoscope.exporters.sending import FLUSH, close_all, make_all
 from stethoscope.store.discovery import Discovery
 from stethoscope.store.home import name_of_service
 from stethoscope.store.housekeeper import STEP
-from stethoscope.store.watched import OnFailure, Watched
+from stethoscope.store.watched import Count, OnFailure, Watched
 
 logger: Final = logging.getLogger("stethoscope")
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks for services."""
-
-FLUSH: Final = 3.0
-"""Seconds that exporters have for what they have not sent yet, so that the process ends within five."""
 
 _LATE: Final = 60.0
 
@@ -33,7 +30,8 @@ class Watch(threading.Thread):
         self,
         discovery: Discovery,
         on_failure: OnFailure,
-        start_exporters: Callable[[Watched], list[Exporter]] = start_all,
+        count: Count,
+        make_exporters: Callable[[Watched], list[Exporter]] = make_all,
     ) -> None:
         super().__init__(name="stethoscope watch", daemon=True)
         self.services: Mapping[str, Watched] = {}
@@ -42,7 +40,8 @@ class Watch(threading.Thread):
         """What keeps a folder from being read, each in words."""
         self._discovery = discovery
         self._failed = on_failure
-        self._start_exporters = start_exporters
+        self._count = count
+        self._make_exporters = make_exporters
         self._exporters: dict[str, list[Exporter]] = {}
         self._end = threading.Event()
         self._housekeeping_due = 0.0
@@ -85,7 +84,7 @@ class Watch(threading.Thread):
         self.services = {
             key: before[key]
             if key in before and before[key].folder is folder
-            else Watched(name_of_service(folder), folder, self._failed)
+            else Watched(name_of_service(folder), folder, self._failed, self._count)
             for key, folder in found.items()
         }
         for key, service in before.items():
@@ -94,7 +93,9 @@ class Watch(threading.Thread):
         for key, service in self.services.items():
             if before.get(key) is not service:
                 logger.info("watching %s in %s", service.service, service.folder.path)
-                self._exporters[key] = self._start_exporters(service)
+                self._exporters[key] = self._make_exporters(service)
+                for exporter in self._exporters[key]:
+                    exporter.start()
 
     def _forget(self, key: str, service: Watched) -> None:
         logger.info("%s has ended: %s is gone", service.service, service.folder.path)

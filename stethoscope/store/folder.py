@@ -179,6 +179,12 @@ class Folder:
         return True
 
     @property
+    def identity(self) -> str:
+        """What tells it from every other folder of this machine, wherever it is mounted."""
+        status = os.fstat(self._descriptor)
+        return f"{status.st_dev}-{status.st_ino}"
+
+    @property
     def exists(self) -> bool:
         """Whether it is still where it was: False once someone has deleted it."""
         return os.fstat(self._descriptor).st_nlink > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -16,6 +17,10 @@ STEP: Final = 15.0
 """Seconds between two rounds of the store's own housekeeping."""
 
 
+NEVER_AGAIN: Final = math.inf
+"""The ``seconds`` of a chore that is done once, at once."""
+
+
 class Chore:
     """Something to do every ``seconds``, counted from when it is done; for the first time after as many."""
 
@@ -25,7 +30,11 @@ class Chore:
         self.seconds = seconds
         self.where = where
         self.task = task
-        self.due = time.monotonic() + seconds
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew, in a process that begins to record."""
+        self.due = time.monotonic() + (0.0 if self.seconds == NEVER_AGAIN else self.seconds)
 
 
 class Housekeeper(threading.Thread):
@@ -41,6 +50,8 @@ class Housekeeper(threading.Thread):
         self._own = Chore(STEP, "housekeeping", self._keep_house)
         self.news = threading.Event()
         """Set to have the chores looked at anew."""
+        for chore in recorder.chores:
+            chore.begin()
 
     def run(self) -> None:
         wait = 0.0

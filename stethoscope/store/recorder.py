@@ -17,7 +17,7 @@ from weakref import WeakSet
 from stethoscope import names
 from stethoscope.names import NOTE_KINDS, Kind, Metric, NoteKind
 from stethoscope.store.folder import Folder
-from stethoscope.store.housekeeper import Chore, Housekeeper
+from stethoscope.store.housekeeper import NEVER_AGAIN, Chore, Housekeeper
 from stethoscope.store.lease import HOUSEKEEPING, Lease
 from stethoscope.store.place import Place
 from stethoscope.store.reporting import ReportingLock
@@ -118,9 +118,18 @@ class Recorder:
         if self._housekeeper is not None:
             self._housekeeper.news.set()
 
+    def once(self, where: str, task: Callable[[], None]) -> None:
+        """Have the housekeeping thread call ``task`` once in each process that records, as soon as it does, also after a fork."""
+        self.every(NEVER_AGAIN, where, task)
+
     def refuse(self, metric: Metric) -> None:
         """Count an observation that can not be recorded: NaN, infinite, or negative where that means nothing."""
         self.counter(names.REFUSED_OBSERVATIONS, (metric.name,)).add(1.0)
+
+    def count(self, metric: Metric, labels: tuple[str, ...], amount: float) -> None:
+        """Add to a counter, for those who can not do anything about it when that fails. Never raises."""
+        with suppress(Exception):
+            self.counter(metric, labels).add(amount)
 
     def failed(self, where: str, error: BaseException) -> None:
         """Count a failure of our own, and log the first at each place. Never raises."""
@@ -134,6 +143,11 @@ class Recorder:
             self._lock.report(message, *arguments)
 
     # What consumers call
+
+    @property
+    def folder(self) -> Folder | None:
+        """Where this service's files are; None where this process records into private memory."""
+        return self._here().folder
 
     def snapshot(self) -> Snapshot:
         """A merged view of all workers of the service. Takes milliseconds: not for an event loop's thread."""
@@ -324,6 +338,13 @@ class Recorder:
         with self._lock.held:
             lease = place.leases.get(duty) or place.leases.setdefault(duty, Lease(place.folder, duty))
         return lease.held()
+
+    def release(self, duty: str) -> None:
+        """Leave ``duty`` to the next process that asks for it."""
+        with self._lock.held:
+            lease = self._place.leases.get(duty) if self._place else None
+        if lease is not None:
+            lease.release()
 
     # Keeping house
 

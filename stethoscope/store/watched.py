@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from stethoscope.names import NOTE_KINDS, NoteKind
+from stethoscope.names import NOTE_KINDS, Metric, NoteKind
 from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import History
@@ -18,6 +18,13 @@ from stethoscope.store.snapshot import Snapshot
 OnFailure = Callable[[str, BaseException], None]
 """What is told of a failure: where, and what was raised. Never raises."""
 
+Count = Callable[[Metric, tuple[str, ...], float], None]
+"""What adds to a counter of whoever watches: metric, label values, and how much. Never raises."""
+
+
+def uncounted(metric: Metric, labels: tuple[str, ...], amount: float) -> None:
+    """For who has no counters."""
+
 
 class Watched:
     """Reads one service, and relieves its workers of their duties. Safe in any thread.
@@ -25,10 +32,18 @@ class Watched:
     It is what exporters in the sidecar have for a source: `stethoscope.exporters.exporter.Source`.
     """
 
-    def __init__(self, service: str, folder: Folder, on_failure: OnFailure, series_cap: int = SERIES_CAP) -> None:
+    def __init__(
+        self,
+        service: str,
+        folder: Folder,
+        on_failure: OnFailure,
+        count: Count = uncounted,
+        series_cap: int = SERIES_CAP,
+    ) -> None:
         self.service = service
         self.folder = folder
         self.failed = on_failure
+        self.count = count
         self._gatherer = Gatherer(service, folder, list, series_cap)
         self._history = History(folder)
         self._leases: dict[str, Lease] = {}
@@ -55,6 +70,13 @@ class Watched:
         with self._guard:
             lease = self._leases.get(duty) or self._leases.setdefault(duty, Lease(self.folder, duty, relieves=True))
         return lease.held()
+
+    def release(self, duty: str) -> None:
+        """Give ``duty`` back to the workers."""
+        with self._guard:
+            lease = self._leases.get(duty)
+        if lease is not None:
+            lease.release()
 
     def keep_house(self) -> None:
         """Fold the dead, and put a snapshot aside when one is due; in our own user's folders only. Raises OSError.

@@ -58,13 +58,22 @@ NOT_OURS: Final[Mapping[str, str]] = {
     "OTEL_RESOURCE_ATTRIBUTES": "The same, by its `service.name`, where `OTEL_SERVICE_NAME` is not set either.",
     "OTEL_SDK_DISABLED": "`true`: no traces, nor anything else of OpenTelemetry.",
     "OTEL_TRACES_EXPORTER": "Where traces go: [Tracing](../how-to/tracing.md), which has the others that OpenTelemetry reads.",
-    "OTEL_EXPORTER_OTLP_PROTOCOL": "How they get there: `http/protobuf` or `grpc`.",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "How traces and metrics get there: `http/protobuf`, which is the default, or `grpc`.",
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "The same, for traces alone.",
     "OTEL_BSP_MAX_QUEUE_SIZE": "Spans that wait to be exported at most, by default 2,048.",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "Spans in one export, by default 512.",
     "OTEL_BSP_SCHEDULE_DELAY": "Milliseconds between two exports, by default 5,000.",
     "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": "HTTP methods, separated by commas, that are label values as they "
     "are; all others are `_OTHER`. By default the methods of HTTP.",
+    "OTEL_METRICS_EXPORTER": "Metrics are pushed over OTLP where `otlp` is in it: [OpenTelemetry](../how-to/opentelemetry.md).",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where to push, which also switches it on. This and all other variables of the official OTLP "
+    "exporters mean what they mean there.",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "The same for metrics alone, with the path.",
+    "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "The same for metrics alone.",
+    "OTEL_METRIC_EXPORT_INTERVAL": "Milliseconds between two pushes, 60000 by default.",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "`cumulative`, which is the default, `delta` or `lowmemory`, which is `delta` here.",
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "`explicit_bucket_histogram`, which is the default, or "
+    "`base2_exponential_bucket_histogram`.",
     "XDG_RUNTIME_DIR": "Where the folder is made if `/dev/shm` can not be used.",
     "PROMETHEUS_MULTIPROC_DIR": "Leaves metrics of prometheus_client to its own multi-process mode: "
     "[Keep your prometheus_client metrics](../how-to/prometheus-client.md).",
@@ -88,6 +97,7 @@ LABELS: Final[Mapping[str, str]] = {
     "kind": "what was found, such as `n_plus_one`",
     "severity": "`critical`, `warning` or `info`",
     "subject": "what it was found at, such as a relationship, a fingerprint or a pool",
+    "otel_component_type": "what sends, such as `otlp_http_metric_exporter`",
     "direction": "`receive` or `send`, as the app sees it",
     "name": "what was given to `stethoscope.timer`",
     "where": "part of Stethoscope that failed",
@@ -134,6 +144,7 @@ SECTIONS: Final = (
         "The machine",
         ("system_", "stethoscope_system_", "stethoscope_cpu_", "stethoscope_memory_", "stethoscope_out_of_memory_"),
     ),
+    ("Exports", ("otel_sdk_",)),
     ("Stethoscope itself", ("stethoscope_",)),
 )
 

@@ -1,0 +1,206 @@
+"""Sending metrics through the official OTLP exporters, and learning what became of them.
+
+The exporters tell their caller yes or no, and all else to the log: why not, and when to come back. And they do not
+look at what the receiver has refused of a request that it accepted. So each is made with an ear of ours in it,
+and what they log in our thread is kept as the reason instead of being repeated with every failure.
+
+Within the time for one request (``OTEL_EXPORTER_OTLP_TIMEOUT``) the exporters try again by themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+
+if TYPE_CHECKING:
+    import requests
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one request. ``error`` is an `error.type`, empty where the request was accepted.
+
+    ``rejected`` is how many points the receiver refused of a request that it accepted. ``retry_after`` is how
+    many seconds the receiver wants to be left alone, 0 where it says nothing. ``reason`` is for people.
+    """
+
+    error: str = ""
+    rejected: int = 0
+    retry_after: float = 0.0
+    reason: str = ""
+
+
+class Transport(Protocol):
+    """Sends to one receiver. For one thread at a time, but for `close`."""
+
+    def send(self, data: MetricsData) -> Outcome:
+        """Send, and wait for the answer. Raises nothing for what a receiver does."""
+
+    def close(self) -> None:
+        """Give up what is under way, as far as that can be. Any thread."""
+
+
+class _Official:
+    """What both transports have in common: an official exporter, and what was heard of the present request."""
+
+    def __init__(self, exporter: MetricExporter, component: str, loggers: tuple[str, ...], heard: _Heard) -> None:
+        self._exporter = exporter
+        self._loggers = loggers
+        self._heard = heard
+        self.component = component
+        """`otel.component.type` of the semantic conventions."""
+
+    def send(self, data: MetricsData) -> Outcome:
+        heard = self._heard
+        heard.outcome = Outcome(error="unknown")
+        with _kept_from_the_log(self._loggers, heard):
+            try:
+                accepted = self._exporter.export(data) is MetricExportResult.SUCCESS
+            except Exception as error:  # of a request that can not even be made
+                return Outcome(error=type(error).__qualname__, reason=str(error))
+        outcome = heard.outcome
+        if accepted:
+            return Outcome(rejected=outcome.rejected, reason=outcome.reason)
+        return Outcome(outcome.error, 0, outcome.retry_after, outcome.reason or "; ".join(heard.logged[-1:]))
+
+    def close(self) -> None:
+        self._exporter.shutdown()
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What the ear in an exporter has heard of the present request."""
+
+    outcome: Outcome = field(default_factory=Outcome)
+    logged: list[str] = field(default_factory=list)
+
+    def answer(self, body: bytes) -> None:
+        """The body of an answer that says yes: it may name points that were refused (OTLP, "Partial Success")."""
+        try:
+            partial = ExportMetricsServiceResponse.FromString(body).partial_success
+        except Exception as error:  # protobuf's DecodeError; receivers answer with all kinds of things
+            self.outcome = Outcome(reason=f"an answer that is no ExportMetricsServiceResponse: {error}")
+        else:
+            self.outcome = Outcome(rejected=partial.rejected_data_points, reason=partial.error_message)
+
+
+_MOST_KEPT: Final = 10
+
+
+@contextmanager
+def _kept_from_the_log(names: tuple[str, ...], heard: _Heard) -> Iterator[None]:
+    """Keep what this thread logs under these names; other threads' records pass."""
+    heard.logged.clear()
+    thread = threading.get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.thread != thread:
+            return True
+        if len(heard.logged) < _MOST_KEPT:
+            heard.logged.append(record.getMessage())
+        return False
+
+    loggers = [logging.getLogger(name) for name in names]
+    for logger in loggers:
+        logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(keep)
+
+
+def http() -> _Official:
+    """OTLP over HTTP with protobuf. Raises ImportError where ``stethoscope[otlp]`` is not installed."""
+    import requests
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+    heard = _Heard()
+
+    class Listening(requests.Session):
+        def request(self, *args: Any, **options: Any) -> requests.Response:
+            try:
+                response = super().request(*args, **options)
+            except Exception as error:
+                heard.outcome = Outcome(error=type(error).__qualname__, reason=str(error))
+                raise
+            _hear_response(heard, response)
+            return response
+
+    return _Official(
+        OTLPMetricExporter(session=Listening()),
+        "otlp_http_metric_exporter",
+        ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "urllib3.connectionpool"),
+        heard,
+    )
+
+
+def _hear_response(heard: _Heard, response: requests.Response) -> None:
+    if not response.ok:
+        status = response.status_code
+        wait = _seconds(response.headers.get("retry-after", ""))
+        heard.outcome = Outcome(str(status), retry_after=wait, reason=f"{status} {response.reason}")
+    elif response.headers.get("content-type", "").startswith("application/x-protobuf"):
+        heard.answer(response.content)
+    else:  # some receivers answer with nothing, or with JSON, which says the same in its own way
+        heard.outcome = Outcome()
+
+
+def _seconds(text: str) -> float:
+    """Seconds of a Retry-After header; 0.0 for a date, which the exporter waits for itself if it is near."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
+
+
+def grpc() -> _Official:
+    """OTLP over gRPC. Raises ImportError where ``stethoscope[otlp]`` is not installed."""
+    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+
+    heard = _Heard()
+
+    class Listening(OTLPMetricExporter):
+        # Called at the beginning and whenever the exporter connects anew. The exporter has no public place for an
+        # interceptor; where this method is gone, refused points are not counted and all else is as before.
+        def _initialize_channel_and_stub(self) -> None:
+            super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
+            self._client: Any = _Ear(self._client, heard)
+
+    return _Official(
+        Listening(), "otlp_grpc_metric_exporter", ("opentelemetry.exporter.otlp.proto.grpc.exporter",), heard
+    )
+
+
+class _Ear:
+    """Around the stub that calls the receiver."""
+
+    def __init__(self, stub: Any, heard: _Heard) -> None:
+        self._stub = stub
+        self._heard = heard
+
+    def Export(self, **call: Any) -> Any:  # noqa: N802  # the service's name for it
+        from grpc import RpcError
+
+        try:
+            answer = self._stub.Export(**call)
+        except RpcError as error:
+            self._heard.outcome = _of_rpc_error(error)
+            raise
+        self._heard.answer(answer.SerializeToString())
+        return answer
+
+
+def _of_rpc_error(error: Any) -> Outcome:
+    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+
+    wait = 0.0
+    for key, value in error.trailing_metadata() or ():
+        if key == "google.rpc.retryinfo-bin":
+            delay = RetryInfo.FromString(value).retry_delay
+            wait = delay.seconds + delay.nanos / 1e9
+    return Outcome(error=error.code().name, retry_after=wait, reason=f"{error.code().name}: {error.details()}")

@@ -1,0 +1,58 @@
+"""The thread in which an exporter sends: every so often, later when the receiver is in trouble, and once more at the end."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+LONGEST_WAIT: Final = 300.0
+"""Seconds between two tries however often it failed, unless the interval itself is longer."""
+
+
+class Periodic:
+    """Calls ``work`` every ``interval`` seconds in a daemon thread of its own, never twice at once, until it is closed.
+
+    ``work`` returns how many seconds the next call must wait at least; 0.0 is no wish. It is called a last time
+    when it is closed. ``prepare`` is called once before. Neither may raise. A forked child has no such thread, and its `close` does nothing.
+    """
+
+    def __init__(self, name: str, interval: float, work: Callable[[], float], prepare: Callable[[], None]) -> None:
+        self._name = name
+        self._interval = interval
+        self._work = work
+        self._prepare = prepare
+        self._process = 0
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread, in each process anew. Raises RuntimeError where none can be started."""
+        self._process = os.getpid()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(self._closing,), name=self._name, daemon=True)
+        self._thread.start()
+
+    def close(self, seconds: float) -> bool:
+        """Call ``work`` once more and end, within ``seconds``. Any number of times. Returns whether the thread has ended."""
+        if self._thread is None or os.getpid() != self._process:
+            return True
+        self._closing.set()
+        self._thread.join(max(0.0, seconds))
+        return not self._thread.is_alive()
+
+    def _run(self, closing: threading.Event) -> None:
+        due = time.monotonic() + self._interval
+        self._prepare()
+        while not closing.wait(max(0.0, due - time.monotonic())):
+            wait = self._work()
+            # On the beat of the interval, so that points are evenly spaced; a beat that was missed is left out.
+            due = max(due + self._interval, time.monotonic() + wait)
+        self._work()
+
+
+def backed_off(interval: float, failures: int) -> float:
+    """Seconds to wait after so many failures in a row: twice as long each time, to five minutes or the interval."""
+    return max(interval, min(LONGEST_WAIT, interval * 2.0 ** min(failures, 30))) if failures else 0.0

@@ -1,0 +1,82 @@
+"""Which exporters send by themselves, and their life in a process. To add one, add a line."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Final, cast
+from weakref import WeakKeyDictionary
+
+from stethoscope.exporters.exporter import Exporter, MakeExporter, Source
+from stethoscope.store.recorder import Recorder
+
+EXPORTERS: Final[Mapping[str, str]] = {"otlp": "stethoscope.exporters.otlp.exporter:otlp_exporter"}
+"""Name to the address of what makes it, as ``module:function``. Imported when there is something to export."""
+
+FLUSH: Final = 3.0
+"""Seconds that exporters have for what they have not sent yet, so that a process ends within five."""
+
+
+def make_all(source: Source, exporters: Mapping[str, str] = EXPORTERS) -> list[Exporter]:
+    """Make each exporter that the environment asks for. One that can not be made is a failure of its own."""
+    made = []
+    for name, address in exporters.items():
+        try:
+            exporter = _make(address)(source)
+        except Exception as error:
+            source.failed(name, error)
+        else:
+            made += [exporter] if exporter is not None else []
+    return made
+
+
+def _make(address: str) -> MakeExporter:
+    module, _, function = address.partition(":")
+    return cast("MakeExporter", getattr(import_module(module), function))
+
+
+def close_all(exporters: Iterable[Exporter], seconds: float) -> None:
+    """Close them at the same time, and return when the time is over, closed or not."""
+    until = time.monotonic() + seconds
+    threads = [threading.Thread(target=exporter.close, args=(seconds,), daemon=True) for exporter in exporters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
+_sending: Final[WeakKeyDictionary[Recorder, Sending]] = WeakKeyDictionary()
+
+
+class Sending:
+    """The exporters of what this process records into one service. They start when it does, also in forked children."""
+
+    def __init__(self, exporters: list[Exporter]) -> None:
+        self._exporters = exporters
+
+    def start(self) -> None:
+        for exporter in self._exporters:
+            exporter.start()
+        atexit.register(self.close)
+        if multiprocessing := sys.modules.get("multiprocessing.util"):
+            # A process that multiprocessing has forked ends without the functions of atexit, but with these.
+            multiprocessing.Finalize(None, self.close, exitpriority=0)
+
+    def close(self) -> None:
+        """Send what has not been sent, within `FLUSH`. Any number of times."""
+        close_all(self._exporters, FLUSH)
+
+
+def send(recorder: Recorder) -> Sending | None:
+    """Have what is recorded into ``recorder`` sent by the exporters that the environment asks for; None where it asks for none."""
+    if recorder not in _sending:
+        exporters = make_all(recorder)
+        if not exporters:
+            return None
+        _sending[recorder] = sending = Sending(exporters)
+        recorder.once("exporters", sending.start)
+    return _sending[recorder]

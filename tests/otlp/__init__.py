@@ -1,0 +1,1 @@
+"""Pushing metrics to real receivers, over sockets."""
