@@ -13,7 +13,8 @@ from stethoscope.instruments.labelled import declare
 from stethoscope.instruments.prometheus_client import adopt, foreign
 from stethoscope.middleware.frameworks import install_in_place, observe_routes, require_asgi3
 from stethoscope.middleware.layer import Layer, OwnEndpoints
-from stethoscope.middleware.observer import Observer
+from stethoscope.middleware.observer import Announcer, Observer
+from stethoscope.middleware.queueing import QueueObserver
 from stethoscope.settings import AccessRule, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
@@ -48,6 +49,7 @@ class Stethoscope(Layer):
         thresholds: Mapping[str, Change] | None = None,
         tracing: bool | None = None,
         query_strings: bool | None = None,
+        instruments: Sequence[str] | None = None,
     ) -> None:
         require_asgi3(app)
         settings = Settings.resolve(
@@ -63,6 +65,7 @@ class Stethoscope(Layer):
             thresholds=thresholds,
             tracing=tracing,
             query_strings=query_strings,
+            instruments=instruments,
         )
         recorder = recorder_for(settings, name_of(app))
         sending = send(recorder)
@@ -92,6 +95,7 @@ def install(
     thresholds: Mapping[str, Change] | None = None,
     tracing: bool | None = None,
     query_strings: bool | None = None,
+    instruments: Sequence[str] | None = None,
 ) -> App:
     """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
 
@@ -115,6 +119,7 @@ def install(
             thresholds=thresholds,
             tracing=tracing,
             query_strings=query_strings,
+            instruments=instruments,
         )
 
     return cast("App", install_in_place(app, wrap))
@@ -133,6 +138,13 @@ def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
     """Who else is told of each request, outermost first."""
     if settings.tracing is not False:
         yield Tracing(layer, settings)
+    from stethoscope.instruments.vitals import watch_worker  # asyncio with it, which only those who serve need
+
+    announce = watch_worker(layer.recorder, settings.instruments)
+    if announce is not None:
+        yield Announcer(announce)
+    if "queue" in settings.instruments:
+        yield QueueObserver(layer.recorder)
 
 
 def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:

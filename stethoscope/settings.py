@@ -10,6 +10,9 @@ from typing import Final, NamedTuple
 from stethoscope.asgi import Scope
 from stethoscope.thresholds import Change, ThresholdError, Thresholds, parse
 
+INSTRUMENTS: Final = ("runtime", "process", "machine", "queue")
+"""Those that are on unless others are chosen."""
+OPTIONAL_INSTRUMENTS: Final[tuple[str, ...]] = ()
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
 _POSSIBLE_HEADERS: Final = (*ALL_HEADERS, "traceresponse")
 _SWITCH: Final = {
@@ -42,6 +45,7 @@ class Settings(NamedTuple):
     templates and path prefixes that are not measured. ``thresholds`` say from what value on a number is trouble.
     ``tracing`` makes server spans: None where OpenTelemetry is set up or its variables are set. ``query_strings``
     lets them, and what goes to Sentry, hold those of requests.
+    ``instruments`` are what else is measured, beside requests and what is asked for by name.
     """
 
     service: str | None = None
@@ -56,6 +60,7 @@ class Settings(NamedTuple):
     thresholds: Thresholds = Thresholds()
     tracing: bool | None = None
     query_strings: bool = False
+    instruments: tuple[str, ...] = INSTRUMENTS
 
     def __repr__(self) -> str:
         """Without the token, which must not get into a log."""
@@ -78,6 +83,7 @@ class Settings(NamedTuple):
         thresholds: Mapping[str, Change] | None = None,
         tracing: bool | None = None,
         query_strings: bool | None = None,
+        instruments: Sequence[str] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Settings:
         """Arguments win over the environment, which wins over the defaults. Raises `SettingsError`."""
@@ -95,6 +101,7 @@ class Settings(NamedTuple):
             thresholds=read.thresholds("thresholds", "STETHOSCOPE_THRESHOLDS", thresholds),
             tracing=read.switch("tracing", "STETHOSCOPE_TRACING", tracing),
             query_strings=read.switch("query_strings", "STETHOSCOPE_QUERY_STRINGS", query_strings) or False,
+            instruments=read.instruments("instruments", "STETHOSCOPE_INSTRUMENTS", instruments),
         )
         read.raise_mistakes()
         return settings
@@ -168,6 +175,22 @@ class _Reader:
         if unknown := [value for value in chosen if value not in _POSSIBLE_HEADERS]:
             self._wrong(name, unknown, f"a sequence of {', '.join(_POSSIBLE_HEADERS)}, or an empty one for none")
         return chosen
+
+    def instruments(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:
+        """``default`` stands for all that are on by themselves."""
+        values, name = self._values(name, variable, argument)
+        if values is None:
+            return INSTRUMENTS
+        known = (*INSTRUMENTS, *OPTIONAL_INSTRUMENTS)
+        named = [value.strip().lower() for value in values]
+        if unknown := [value for value in named if value not in (*known, "default")]:
+            accepted = (
+                f"a sequence of {', '.join(known)}, or default for {', '.join(INSTRUMENTS)}; an empty one for none"
+            )
+            self._wrong(name, unknown, accepted)
+            return INSTRUMENTS
+        chosen = {*named, *(INSTRUMENTS if "default" in named else ())}
+        return tuple(value for value in known if value in chosen)
 
     def paths(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:
         values, name = self._values(name, variable, argument)

@@ -82,4 +82,4 @@ def test_import_loads_the_standard_library_only_and_none_of_its_slow_parts(tmp_p
 
 def test_wrapping_an_app_loads_no_framework_that_it_does_not_use(tmp_path: Path) -> None:
     loaded = traces(INSTALL.replace(', token="secret-of-the-tests"', ""), tmp_path).modules
-    assert loaded - sys.stdlib_module_names == {"stethoscope"}
+    assert loaded - sys.stdlib_module_names == {"psutil", "stethoscope"}

@@ -14,6 +14,7 @@ and logged once, and neither the app nor other observers notice. State of one re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Observer(Protocol):
 
     def started(self, exchange: Exchange) -> None:
         """``exchange.id``, ``scope`` and ``started`` are set."""
+        return
 
     def ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
         """The request was recorded so: all of ``exchange`` is known.
@@ -34,6 +36,20 @@ class Observer(Protocol):
         ``status`` is what the client was sent or told, 0 for nothing; ``exception`` what the app raised, if
         that is known by now; ``exchange.error`` says what went wrong in any case.
         """
+        return
 
     def left(self, exchange: Exchange) -> None:
         """The app is through with the request."""
+        return
+
+
+class Announcer(Observer):
+    """Calls a function when a request arrives, for those who need not know more."""
+
+    __slots__ = ("_announce",)
+
+    def __init__(self, announce: Callable[[], None]) -> None:
+        self._announce = announce
+
+    def started(self, exchange: Exchange) -> None:
+        self._announce()

@@ -51,6 +51,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "tracing": "Whether each request makes an OpenTelemetry server span. By default where a tracer provider is set up, "
     "or variables of OpenTelemetry ask for one: [Tracing](../how-to/tracing.md).",
     "query_strings": "Whether spans and events may hold the query strings of requests.",
+    "instruments": "What else is measured, beside requests and what the app asks for by name. `runtime`: event loops, garbage "
+    "collector, threads; `process`: what each worker uses; `machine`: what the machine and the cgroup use and may use "
+    "([Vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker.",
 }
 
 NOT_OURS: Final[Mapping[str, str]] = {
@@ -190,7 +193,7 @@ def accepted() -> dict[str, str]:
     """What each setting accepts, in the words of the error that says so."""
     found = {}
     for name in names_of_settings():
-        wrong = {name: [" "] if name in ("headers", "exclude") else " "}
+        wrong = {name: [" "] if name in ("headers", "exclude", "instruments") else " "}
         try:
             Settings.resolve(**wrong, environ={})  # type: ignore[arg-type]
         except SettingsError as error:

@@ -1,0 +1,213 @@
+"""How late an event loop is: a timer on the loop itself, on asyncio, uvloop and trio.
+
+The timer is due every 100 ms while requests come, and ever less often, down to twice a second, while none do: an idle
+loop is hardly ever woken. A timer that runs late tells how long all that was ready had to wait. When
+it is overdue, the watchdog (`stethoscope.instruments.runtime.stalls`) looks what holds the loop up.
+
+On asyncio and uvloop it is a bare timer handle: no task that could be cancelled, awaited or found pending at the
+end. On trio it is a system task, which ends with the run. Neither holds a request's context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from contextvars import Context
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+from weakref import ref
+
+if TYPE_CHECKING:
+    import trio
+    from anyio import CapacityLimiter
+
+    from stethoscope.instruments.runtime.threads import Limiter
+
+PERIOD: Final = 0.1
+"""Seconds between two runs of the timer while requests come."""
+LONGEST: Final = 0.5
+"""Seconds between two runs of the timer at most."""
+_COUNT_EVERY: Final = 2.0
+_COUNT_SHARE: Final = 0.0002
+"""What counting tasks may take of the loop's time."""
+NEVER: Final = float("inf")
+
+
+class Told:
+    """Who is told of what a watch sees, on the loop."""
+
+    def late(self, watch: Watch, seconds: float) -> None:
+        """A timer has run, so many seconds after it was due."""
+
+    def failed(self, error: Exception) -> None:
+        """The loop can not be watched any longer."""
+
+
+class Watch:
+    """One event loop that is watched. It is made, and runs, on the loop; other threads read what is public.
+
+    ``due`` is when the timer has to run, on the clock of ``perf_counter``, `NEVER` while it is running; ``late``
+    by how many seconds it was late the last time; ``tasks`` how many tasks there were when last counted;
+    ``limiter`` AnyIO's, where the loop has one, and ``limited`` what was last seen of it.
+    """
+
+    kind = ""
+
+    def __init__(self, told: Told) -> None:
+        self.thread = threading.get_ident()
+        self.due = NEVER
+        self.late = 0.0
+        self.tasks = 0
+        self.limiter: CapacityLimiter | None = None
+        self.limited: Limiter | None = None
+        self.ended = False
+        self.stood = False
+        """Set by who has seen the loop stand: how late the timer is then means nothing."""
+        self._told = told
+        self._period = PERIOD
+        self._counted = 0.0
+        self._busy = True
+
+    def loop(self) -> object | None:
+        """What `current_loop` says on it; None when there is none any more."""
+        raise NotImplementedError
+
+    def stands(self) -> bool:
+        """Whether nobody runs the loop at present, or ever again: then it has ``ended``. Any thread."""
+        raise NotImplementedError
+
+    def request(self) -> bool:
+        """A request has arrived. Whether the timer is due sooner because of it."""
+        self._busy = True
+        if self._period <= PERIOD or self.ended:
+            return False
+        self._period = PERIOD
+        self._again()
+        return True
+
+    def _again(self) -> None:
+        """Have the timer run after ``_period``, and no more when it was to run before."""
+        raise NotImplementedError
+
+    def _count_tasks(self) -> int:
+        raise NotImplementedError
+
+    def _ran(self) -> None:
+        """The timer has run. Never raises."""
+        try:
+            now = perf_counter()
+            self.late, self.due = max(now - self.due, 0.0), NEVER
+            if not self.stood:
+                self._told.late(self, self.late)
+            self.stood = False
+            self._period = PERIOD if self._busy else min(2 * self._period, LONGEST)
+            self._busy = False
+            if now >= self._counted:
+                self.tasks = self._count_tasks()
+                self._counted = now + max(_COUNT_EVERY, (perf_counter() - now) / _COUNT_SHARE)
+        except Exception as error:
+            self.ended = True
+            self._told.failed(error)
+
+
+class AsyncioWatch(Watch):
+    """Of a loop of asyncio's, or of uvloop's."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, told: Told) -> None:
+        super().__init__(told)
+        self.kind = "uvloop" if type(loop).__module__.partition(".")[0] == "uvloop" else "asyncio"
+        self._loop = ref(loop)
+        self._timer: asyncio.TimerHandle | None = None
+        self._again()
+
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        return self._loop()
+
+    def stands(self) -> bool:
+        loop = self.loop()
+        self.ended = self.ended or loop is None or loop.is_closed()
+        return loop is None or not loop.is_running()
+
+    def _again(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = self.loop()
+        if loop is not None and not self.ended:
+            self.due = perf_counter() + self._period
+            self._timer = loop.call_later(self._period, self._tick, context=Context())
+
+    def _tick(self) -> None:
+        self._ran()
+        self._again()
+
+    def _count_tasks(self) -> int:
+        return len(asyncio.all_tasks(self.loop()))
+
+
+class TrioWatch(Watch):
+    """Of a run of trio's."""
+
+    kind = "trio"
+
+    def __init__(self, told: Told) -> None:
+        import trio
+
+        super().__init__(told)
+        self._run = trio.lowlevel.current_trio_token()
+        self._sooner = trio.Event()
+        trio.lowlevel.spawn_system_task(self._tick, name="stethoscope")
+
+    def loop(self) -> trio.lowlevel.TrioToken | None:
+        return None if self.ended else self._run
+
+    def stands(self) -> bool:
+        return self.ended
+
+    def _again(self) -> None:
+        self.due = perf_counter() + self._period
+        self._sooner.set()
+
+    async def _tick(self) -> None:
+        import trio
+
+        # What left this task, other than that it is cancelled, would end the whole run.
+        try:
+            self.due = perf_counter() + self._period
+            while not self.ended:
+                with trio.move_on_after(max(0.0, self.due - perf_counter())):
+                    await self._sooner.wait()
+                if self._sooner.is_set():
+                    self._sooner = trio.Event()
+                if perf_counter() >= self.due:
+                    self._ran()
+                    self.due = perf_counter() + self._period
+        finally:
+            self.ended = True
+
+    def _count_tasks(self) -> int:
+        import trio
+
+        return trio.lowlevel.current_statistics().tasks_living
+
+
+def current_loop() -> object | None:
+    """What tells the running event loop from all others; None outside of one. Takes 50 ns on asyncio and uvloop."""
+    loop = asyncio._get_running_loop()
+    return _current_run() if loop is None else loop
+
+
+def _current_run() -> trio.lowlevel.TrioToken | None:
+    if "trio" not in sys.modules:
+        return None
+    import trio
+
+    return trio.lowlevel.current_trio_token() if trio.lowlevel.in_trio_run() else None
+
+
+def watch_current(told: Told) -> Watch | None:
+    """Watch the running event loop from now on. None outside of one that we know. To be called on it."""
+    loop = current_loop()
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        return AsyncioWatch(loop, told)
+    return None if loop is None else TrioWatch(told)

@@ -1,0 +1,103 @@
+"""Threads that an event loop gives blocking calls to: AnyIO's, behind a limiter, and those of the default executor."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+
+
+class Limiter(NamedTuple):
+    """State of AnyIO's default limiter."""
+
+    limit: float
+    borrowed: int
+    waiting: int
+
+
+class Executor(NamedTuple):
+    """State of a loop's default executor."""
+
+    limit: int
+    threads: int
+    queued: int
+
+
+def anyio_limiter(waited: Callable[[float], None]) -> CapacityLimiter | None:
+    """The running loop's limiter, where the app uses AnyIO; ``waited`` is called with the seconds that calls wait from now on.
+
+    To be called in a task of the loop.
+    """
+    if "anyio" not in sys.modules:
+        return None
+    from anyio.to_thread import current_default_thread_limiter
+
+    limiter = current_default_thread_limiter()
+    _time_waits(limiter, waited)
+    return limiter
+
+
+def _time_waits(limiter: Any, waited: Callable[[float], None]) -> None:
+    """On asyncio, calls that wait are in an ordered dictionary: one that looks at the clock takes its place.
+
+    On trio they are not, and how long they wait stays unknown.
+    """
+    if type(getattr(limiter, "_wait_queue", None)) is OrderedDict:
+        limiter._wait_queue = _TimedQueue(limiter._wait_queue, waited)
+
+
+class _TimedQueue(OrderedDict[Any, Any]):
+    """Tells how long its items were in it when they are taken out from its front: they are served then, not given up."""
+
+    def __init__(self, items: OrderedDict[Any, Any], waited: Callable[[float], None]) -> None:
+        self._since: dict[Any, float] = {}
+        self._waited = waited
+        super().__init__(items)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._since[key] = perf_counter()
+
+    def __delitem__(self, key: Any) -> None:
+        super().__delitem__(key)
+        self._since.pop(key, None)
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        self._since.pop(key, None)
+        return super().pop(key, *default)
+
+    def popitem(self, last: bool = True) -> tuple[Any, Any]:
+        since = self._since.get(next(reversed(self) if last else iter(self), None))
+        item = super().popitem(last)
+        self._since.pop(item[0], None)
+        if since is not None:
+            self._waited(perf_counter() - since)
+        return item
+
+
+def limiter_state(limiter: CapacityLimiter) -> Limiter:
+    """On the limiter's loop."""
+    state = limiter.statistics()
+    return Limiter(state.total_tokens, state.borrowed_tokens, state.tasks_waiting)
+
+
+def default_executor(loop: object) -> Executor | None:
+    """None where the loop has made none yet, or it is none of threads. Any thread."""
+    executor = getattr(loop, "_default_executor", None) or _executor_of_uvloop(loop)
+    if not isinstance(executor, ThreadPoolExecutor):
+        return None
+    return Executor(executor._max_workers, len(executor._threads), executor._work_queue.qsize())
+
+
+def _executor_of_uvloop(loop: object) -> object | None:
+    """It is an attribute that Python code can not see, but what the garbage collector sees."""
+    if type(loop).__module__.partition(".")[0] != "uvloop":
+        return None
+    return next((one for one in gc.get_referents(loop) if isinstance(one, ThreadPoolExecutor)), None)

@@ -1,0 +1,133 @@
+"""What is measured of the Python of one process that serves, from the first request on each of its event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final
+from weakref import ref
+
+from stethoscope import names
+from stethoscope.instruments.runtime.collector import Collector
+from stethoscope.instruments.runtime.loops import PERIOD, AsyncioWatch, Told, Watch, current_loop, watch_current
+from stethoscope.instruments.runtime.stall_notes import StallNotes
+from stethoscope.instruments.runtime.stalls import Watchdog
+from stethoscope.instruments.runtime.threads import Executor, Limiter, anyio_limiter, default_executor, limiter_state
+from stethoscope.store.recorder import Recorder
+
+_MOST_LATE: Final = 600
+"""Timers that one that is late stands for, at most: a minute of them."""
+
+
+def _no_loop() -> None:
+    return None
+
+
+class Worker(Told):
+    """Watches event loops, garbage collector and threads of this process, for one service.
+
+    `request` is called on a loop, `sample` by another thread, each now and then.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._collector = Collector(recorder)
+        self._stalls = StallNotes(recorder)
+        self._watchdog = Watchdog(self._stalls.add, self.failed)
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """The state of a process that has served nothing yet."""
+        self._process = 0
+        self._loop: Callable[[], object | None] = _no_loop
+        self._watch: Watch | None = None
+        self._watchdog.start_over()
+
+    @property
+    def serves(self) -> bool:
+        """Whether this process has been asked anything, and not only the one that it was forked from."""
+        return self._process == os.getpid()
+
+    def request(self) -> None:
+        """A request has arrived on the running loop, in the task that runs."""
+        loop = asyncio._get_running_loop()
+        if loop is None or loop is not self._loop():
+            self._turn_to(current_loop())
+        watch = self._watch
+        if watch is not None and watch.request():
+            self._watchdog.look_sooner()
+
+    def _turn_to(self, loop: object | None) -> None:
+        if loop is not None and loop is self._loop():
+            return
+        if not self.serves:
+            self._start_over()
+            self._process = os.getpid()
+            self._collector.start()
+            self._recorder.counter(names.WORKER_STARTS).add(1.0)
+        self._watch = self._watch_of(loop)
+        self._loop = _no_loop if loop is None else ref(loop)
+
+    def _watch_of(self, loop: object | None) -> Watch | None:
+        known = next((watch for watch in self._watchdog.watches if loop is not None and watch.loop() is loop), None)
+        if known is not None:
+            return known
+        watch = watch_current(self)
+        if watch is not None:
+            watch.limiter = anyio_limiter(self._waited)
+            self._watchdog.guard(watch)
+        return watch
+
+    # Told on the loop
+
+    def late(self, watch: Watch, seconds: float) -> None:
+        series = self._recorder.histogram(names.LOOP_LAG, (watch.kind,))
+        series.record(seconds)
+        # Had the timer been there on time, again and again, it would have been late as often.
+        for missed in range(1, min(int(seconds / PERIOD), _MOST_LATE)):
+            series.record(seconds - missed * PERIOD)
+        if watch.limiter is not None:
+            watch.limited = limiter_state(watch.limiter)
+
+    def failed(self, error: Exception) -> None:
+        self._recorder.failed("event loop", error)
+
+    def _waited(self, seconds: float) -> None:
+        with suppress(Exception):
+            self._recorder.histogram(names.ANYIO_WAIT).record(seconds)
+
+    # Sampled
+
+    def sample(self) -> None:
+        """Tasks, threads and garbage collection since the sample before. Nothing of a process that does not serve."""
+        if not self.serves:
+            return
+        self._collector.sample()
+        watches = self._watchdog.watches
+        gauge = self._recorder.gauge
+        gauge(names.LOOP_TASKS).set(sum(watch.tasks for watch in watches))
+        limiters = [watch.limited for watch in watches if watch.limited is not None]
+        if limiters:
+            self._set_limiters(limiters)
+        executors = list(self._executors(watches))
+        if executors:
+            self._set_executors(executors)
+
+    def _executors(self, watches: list[Watch]) -> Iterator[Executor]:
+        for watch in watches:
+            if isinstance(watch, AsyncioWatch) and (executor := default_executor(watch.loop())) is not None:
+                yield executor
+
+    def _set_limiters(self, limiters: list[Limiter]) -> None:
+        gauge = self._recorder.gauge
+        gauge(names.ANYIO_LIMIT).set(sum(one.limit for one in limiters))
+        gauge(names.ANYIO_BORROWED).set(sum(one.borrowed for one in limiters))
+        gauge(names.ANYIO_WAITING).set(sum(one.waiting for one in limiters))
+
+    def _set_executors(self, executors: list[Executor]) -> None:
+        gauge = self._recorder.gauge
+        gauge(names.EXECUTOR_LIMIT).set(sum(one.limit for one in executors))
+        gauge(names.EXECUTOR_THREADS).set(sum(one.threads for one in executors))
+        gauge(names.EXECUTOR_QUEUED).set(sum(one.queued for one in executors))
