@@ -4,6 +4,7 @@ from stethoscope.current import request_id
 from stethoscope.install import Stethoscope, install
 from stethoscope.instruments.metrics import Counter, Gauge, Histogram
 from stethoscope.instruments.timer import timer
+from stethoscope.instruments.watch import watch
 from stethoscope.middleware.forwarding import forward_request_id
 from stethoscope.middleware.logs import JSONFormatter, RequestIDFilter, add_request_id
 from stethoscope.reading import snapshot
@@ -23,4 +24,5 @@ __all__ = [
     "request_id",
     "snapshot",
     "timer",
+    "watch",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Final, NamedTuple, Protocol, cast
+from typing import ClassVar, Final, Protocol, cast
 
 from stethoscope.asgi import Scope
 
@@ -11,11 +11,17 @@ MOST_SHARES: Final = 15
 """As many as a Server-Timing header has room for beside the app's own entry."""
 
 
-class Share(NamedTuple):
+class Share:
     """What a named part of a request has taken so far: seconds, and in how many pieces."""
 
-    seconds: float = 0.0
-    pieces: int = 0
+    __slots__ = ("pieces", "seconds")
+
+    noun: ClassVar[str] = "times"
+    """What pieces are called."""
+
+    def __init__(self, seconds: float = 0.0, pieces: int = 0) -> None:
+        self.seconds = seconds
+        self.pieces = pieces
 
 
 class Trace(Protocol):
@@ -33,7 +39,7 @@ class Trace(Protocol):
 class Current:
     """What the running code works for: an HTTP request or a WebSocket connection, each of which is a subclass."""
 
-    __slots__ = ("carried", "id", "over", "route", "scope", "shares", "started")
+    __slots__ = ("carried", "counted", "id", "over", "route", "scope", "shares", "started")
 
     scope: Scope
     """As the server made it."""
@@ -41,6 +47,8 @@ class Current:
     """When it arrived: seconds of the monotonic ``perf_counter``."""
     carried: dict[str, object] | None
     """What observers and instruments keep with it, each under its own name. None while there is nothing."""
+    counted: bool
+    """Whether it is among the numbers by now: what ``exclude`` leaves out never is."""
     id: bytes
     """The correlation ID."""
     route: str | None
@@ -95,5 +103,6 @@ def add_share(name: str, seconds: float) -> None:
     if share is None:
         if len(shares) >= MOST_SHARES:
             return
-        share = Share()
-    shares[name] = Share(share.seconds + seconds, share.pieces + 1)
+        share = shares[name] = Share()
+    share.seconds += seconds
+    share.pieces += 1

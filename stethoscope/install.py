@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from stethoscope.asgi import ASGIApp
 from stethoscope.exporters.sending import send
 from stethoscope.exporters.tracing.switch import Tracing
+from stethoscope.instruments import sqlalchemy
 from stethoscope.instruments.labelled import declare
 from stethoscope.instruments.prometheus_client import adopt, foreign
 from stethoscope.middleware.frameworks import install_in_place, observe_routes, require_asgi3
@@ -74,6 +75,7 @@ class Stethoscope(Layer):
         )
         self.observers = tuple(_observers(self, settings))
         adopt(recorder)
+        sqlalchemy.adopt(recorder, settings, self.observe)
         observe_routes(app)
 
 

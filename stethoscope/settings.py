@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 from stethoscope.asgi import Scope
 from stethoscope.thresholds import Change, ThresholdError, Thresholds, parse
 
-INSTRUMENTS: Final = ("runtime", "process", "machine", "queue")
+INSTRUMENTS: Final = ("runtime", "process", "machine", "queue", "sqlalchemy")
 """Those that are on unless others are chosen."""
-OPTIONAL_INSTRUMENTS: Final[tuple[str, ...]] = ()
+OPTIONAL_INSTRUMENTS: Final = ("sql-comments", "database-vitals", "explain")
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
 _POSSIBLE_HEADERS: Final = (*ALL_HEADERS, "traceresponse")
 _SWITCH: Final = {

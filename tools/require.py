@@ -26,6 +26,7 @@ class Need:
 
 NEEDS = (
     Need("nginx", "nginx-light", unit="nginx.service"),
+    Need("pg_ctlcluster", "postgresql", unit="postgresql.service"),
     Need("promtool", "prometheus", unit="prometheus.service"),
     Need("amtool", "prometheus-alertmanager", unit="prometheus-alertmanager.service"),
     Need("systemd-analyze", "systemd"),

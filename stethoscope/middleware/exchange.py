@@ -95,7 +95,7 @@ class Exchange(Current):
         self._send = send
         self.id = correlation_id(scope["headers"])
         self.route = self.shares = self.carried = None
-        self.disconnected = self._trailers = self._last = self._recorded = self.over = False
+        self.disconnected = self._trailers = self._last = self._recorded = self.over = self.counted = False
         self.status = self.received = self.sent = self._parts = 0
         self.first_byte = self.ended = 0.0
         self.error = ""
@@ -265,6 +265,7 @@ class Exchange(Current):
         outcome.record(seconds, self.received, self.sent if inlet.sends_body else 0)
         if self._parts:
             inlet.first_byte(route).record(self.first_byte - self.started)
+        self.counted = True
         if self._layer.observers:
             self.error = error
             self._layer.tell_ended(self, status, seconds, exception)

@@ -58,6 +58,11 @@ class Layer:
         """What else a response carries, asked when it starts; not where ``headers`` is empty."""
         self._at_end = at_end
 
+    def observe(self, observer: Observer) -> None:
+        """Tell ``observer`` too, from the next request on. Asking twice is asking once."""
+        if observer not in self.observers:
+            self.observers = (*self.observers, observer)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
         outer = CURRENT.get()

@@ -52,7 +52,7 @@ class Conversation(Current):
         self._send = send
         self.id = correlation_id(scope["headers"])
         self.route = self.shares = self.carried = None
-        self.disconnected = self.over = self._accepted = False
+        self.disconnected = self.over = self.counted = self._accepted = False
         self._close_code = ""
         self._received = self._sent = self._bytes_received = self._bytes_sent = 0
         self._scheme = "wss" if scope.get("scheme") == "wss" else "ws"

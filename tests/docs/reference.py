@@ -53,7 +53,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "query_strings": "Whether spans and events may hold the query strings of requests.",
     "instruments": "What else is measured, beside requests and what the app asks for by name. `runtime`: event loops, garbage "
     "collector, threads; `process`: what each worker uses; `machine`: what the machine and the cgroup use and may use "
-    "([Vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker.",
+    "([Vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker; "
+    "`sqlalchemy`: [databases](../how-to/database.md). `default` stands for all that are on by themselves, so that "
+    "`default,explain` adds one.",
 }
 
 NOT_OURS: Final[Mapping[str, str]] = {

@@ -20,7 +20,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from stethoscope.instruments.prometheus_client.arrival import when_imported
+from stethoscope.instruments.arrival import when_imported
 from stethoscope.store.recorder import Recorder
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,18 +12,24 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+_waiting: Final[dict[str, list[Callable[[], None]]]] = {}
+"""Those who wait for a module. There is one watch for all of them."""
+
+
 def when_imported(name: str, then: Callable[[], None]) -> None:
     """Calls ``then`` once, when the top-level module ``name`` has been imported; ``then`` must not raise.
 
     The import itself goes as it would, by whatever finds and loads the module.
     """
-    sys.meta_path.insert(0, _Watch(name, then))
+    waiting = _waiting.setdefault(name, [])
+    waiting.append(then)
+    if len(waiting) == 1:
+        sys.meta_path.insert(0, _Watch(name))
 
 
 class _Watch:
-    def __init__(self, name: str, then: Callable[[], None]) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._then = then
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -49,7 +55,8 @@ class _Watch:
             load(module)
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
-                self._then()
+                for then in _waiting.pop(self._name):
+                    then()
 
         try:
             loader.exec_module = load_and_tell  # type: ignore[method-assign]

@@ -1,0 +1,99 @@
+"""Where in the user's code something comes from.
+
+A walk over the stack takes a microsecond or two, so it is for what has turned out to be of interest, never for
+every query. What is known of a code object is remembered, because the same ones come again and again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from types import CodeType, FrameType
+from typing import Final
+
+_MOST_FRAMES: Final = 150
+_MOST_REMEMBERED: Final = 10_000
+
+_OURS: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+_STANDARD: Final = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
+_INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_INNER: Final = tuple(
+    f"{place}{name}{os.sep}" for place in _INSTALLED for name in ("sqlalchemy", "sqlmodel", "greenlet")
+)
+"""Libraries that a query passes through whoever asks it."""
+
+_USERS, _LIBRARY, _PASSED, _BORDER = range(4)
+_remembered: Final[dict[CodeType, int]] = {}
+
+
+def call_site() -> str:
+    """The innermost line of the user's code that runs now, as ``path:line in function``; empty where there is none.
+
+    Where only libraries are on the stack, it is the innermost of theirs that is none of SQLAlchemy's. Right in
+    greenlets too, into whose parent the walk goes on. Any thread. Never raises.
+    """
+    try:
+        return _find()
+    except Exception:
+        return ""
+
+
+def _find() -> str:
+    frame: FrameType | None = sys._getframe(2)
+    parent = _greenlet()
+    library: FrameType | None = None
+    for _ in range(_MOST_FRAMES):
+        if frame is None:
+            parent = getattr(parent, "parent", None)
+            frame = getattr(parent, "gr_frame", None)
+            if frame is None:
+                break
+        kind = _kind(frame.f_code)
+        if kind == _USERS:
+            return _shown(frame)
+        if kind == _BORDER:
+            break
+        if kind == _LIBRARY and library is None:
+            library = frame
+        frame = frame.f_back
+    return _shown(library) if library else ""
+
+
+def _greenlet() -> object:
+    module = sys.modules.get("greenlet")
+    return module.getcurrent() if module else None
+
+
+def _kind(code: CodeType) -> int:
+    kind = _remembered.get(code)
+    if kind is None:
+        kind = _kind_of_file(code.co_filename)
+        if len(_remembered) < _MOST_REMEMBERED:
+            _remembered[code] = kind
+    return kind
+
+
+def _kind_of_file(name: str) -> int:
+    if name.startswith(_OURS):
+        # Beyond our middleware there are only servers, and the main program that has started them.
+        return _BORDER if name.endswith(f"middleware{os.sep}layer.py") else _PASSED
+    if name.startswith("<") or any(part in name for part in _INNER):
+        return _PASSED
+    if any(part in name for part in _INSTALLED):
+        return _LIBRARY
+    return _PASSED if name.startswith(_STANDARD) else _USERS
+
+
+def _shown(frame: FrameType) -> str:
+    code = frame.f_code
+    return f"{_short(code.co_filename)}:{frame.f_lineno} in {code.co_qualname}"[:256]
+
+
+def _short(path: str) -> str:
+    """Relative to where the process runs, else the last three parts."""
+    try:
+        here = os.getcwd() + os.sep
+    except OSError:
+        here = "\0"
+    return path.removeprefix(here) if path.startswith(here) else os.sep.join(path.split(os.sep)[-3:])

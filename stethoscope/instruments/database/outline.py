@@ -1,0 +1,284 @@
+"""What a statement is about, without its literals.
+
+The scanner goes through a statement once and takes time linear in its length, of which it reads 16 kB.
+Where it can not know whether something is a literal, it takes it for one: no literal is ever kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+MOST_CHARACTERS: Final = 16_384
+"""Of a statement that are looked at."""
+_MOST_TEXT: Final = 1_800
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+OPERATIONS: Final = _words(
+    "ALTER ANALYZE BEGIN CALL COMMIT COPY CREATE DECLARE DELETE DO DROP EXEC EXECUTE EXPLAIN FETCH GRANT INSERT LISTEN "
+    "LOCK MERGE NOTIFY PRAGMA REFRESH REINDEX RELEASE REPLACE REVOKE ROLLBACK SAVEPOINT SELECT SET SHOW START TABLE "
+    "TRUNCATE UPDATE UPSERT USE VACUUM VALUES"
+)
+OTHER_OPERATION: Final = "_OTHER"
+_DATA: Final = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"))
+_BEFORE_NAMES: Final = frozenset(("FROM", "JOIN", "INTO", "UPDATE", "TABLE", "AS", "ON", "."))
+_AFTER_TABLE: Final = _words(
+    "WHERE SET VALUES ORDER GROUP LIMIT OFFSET FETCH HAVING RETURNING FOR UNION INTERSECT EXCEPT WINDOW SELECT DEFAULT "
+    "USING ON AS"
+)
+_NO_TABLE: Final = frozenset(("ONLY", "LATERAL", "UNNEST"))
+
+_BACKSLASH: Final = frozenset(("mysql", "mariadb"))
+"""Products in which a backslash escapes within strings."""
+_STRICT: Final = frozenset(("postgresql", "oracle.db", "microsoft.sql_server", "ibm.db2", "cockroachdb"))
+"""Products in which double quotes are only ever around names, and a backslash is a character like others."""
+
+_ESCAPED: Final = r"'(?:[^'\\]|''|\\.)*(?:'|$)"
+_PLAIN: Final = r"'(?:[^']|'')*(?:'|$)"
+
+
+def _scanner(string: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"""
+          (?P<space>\s+)
+        | (?P<comment>--[^\n]*|/\*.*?(?:\*/|$))
+        | (?P<string>[Ee]{_ESCAPED}|(?:[NnBbXxUu]&?)?{string}|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|$))
+        | (?P<quoted>"(?:[^"]|"")*(?:"|$))
+        | (?P<backtick>`(?:[^`]|``)*(?:`|$))
+        | (?P<named>%\([^)]*\)s|(?<![:\w]):[^\W\d]\w*)
+        | (?P<numbered>[$:]\d+)
+        | (?P<unnamed>\?|%s)
+        | (?P<word>[^\W\d][\w$]*)
+        | (?P<number>(?:\d[\w.]*|\.\d[\w]*)(?:(?<=[eE])[+-]\d+)?)
+        | (?P<cast>::)
+        | (?P<sign>.)
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+_SCANNERS: Final = {False: _scanner(_PLAIN), True: _scanner(_ESCAPED)}
+_CAST: Final = re.compile(
+    r"(?<=\?)::\w+(?: (?:WITH(?:OUT)? TIME ZONE|PRECISION|VARYING))?(?:\(\?(?:, \?)*\))?(?:\[\])*", re.IGNORECASE
+)
+_LIST: Final = re.compile(r"\((?:\?|NULL|DEFAULT|TRUE|FALSE)(?:, (?:\?|NULL|DEFAULT|TRUE|FALSE))+\)", re.IGNORECASE)
+_SHORT_LIST: Final = re.compile(r"\b(IN|VALUES) \(\?\)", re.IGNORECASE)
+_ROWS: Final = re.compile(r"\(…\)(?:, \(…\))+")
+
+
+class Operand(NamedTuple):
+    """Where the number behind OFFSET or LIMIT is: in the statement, or among its parameters, by name or place."""
+
+    number: int | None = None
+    name: str = ""
+    place: int = -1
+
+    def value(self, parameters: object) -> int | None:
+        """The number; None where it can not be found."""
+        if self.number is not None:
+            return self.number
+        try:
+            value = parameters[self.name or self.place]  # type: ignore[index]  # whatever it is
+        except (TypeError, LookupError):
+            return None
+        return value if isinstance(value, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A statement without its literals. ``text`` is bounded, ``fingerprint`` made of all that was looked at.
+
+    ``collection`` is the table of a statement about one, else empty.
+    """
+
+    fingerprint: str
+    text: str
+    operation: str
+    collection: str
+    offset: Operand | None
+    limit: Operand | None
+    batched: bool
+    """Whether it asks for many at once, by a list of values."""
+
+
+class Token(NamedTuple):
+    kind: str
+    text: str
+
+
+def outline(sql: str, system: str) -> Outline:
+    """The outline of a statement for a database product (``db.system.name``). Never raises."""
+    tokens = list(_tokens(sql[:MOST_CHARACTERS], system))
+    text = _rendered(tokens)
+    operation, start = _operation(tokens)
+    return Outline(
+        fingerprint=blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest(),
+        text=text[:_MOST_TEXT] + ("…" if len(text) > _MOST_TEXT else ""),
+        operation=operation,
+        collection=_collection(operation, tokens[start:]),
+        offset=_operand(tokens, "OFFSET") or _first_of_two(tokens),
+        limit=_operand(tokens, "LIMIT"),
+        batched=_asks_for_many(tokens),
+    )
+
+
+def _tokens(sql: str, system: str) -> Iterator[Token]:
+    """Tokens without comments, literals as ``?``; spaces are one space."""
+    strict = system in _STRICT
+    if not strict and system not in _BACKSLASH and system != "sqlite" and "\\" in sql:
+        # Unknown rules for strings: where one ends can not be told.
+        sql = re.split(r"['\"$]", sql, maxsplit=1)[0] + " ?"
+    before = ""
+    spaced = False
+    for match in _SCANNERS[system in _BACKSLASH].finditer(sql):
+        kind = match.lastgroup or "sign"
+        if kind == "tag":
+            kind = "string"
+        if kind in ("space", "comment"):
+            spaced = True
+            continue
+        if spaced and before:
+            yield Token("space", " ")
+        spaced = False
+        text = match.group()
+        if kind in ("string", "number") or (kind == "quoted" and not strict and before.upper() not in _BEFORE_NAMES):
+            yield Token(
+                "number" if kind == "number" and text.isdecimal() else "literal", text if kind == "number" else ""
+            )
+        else:
+            yield Token(kind, text)
+        before = text
+
+
+def _joined(tokens: Sequence[Token]) -> str:
+    shown = {"literal", "number", "named", "numbered", "unnamed"}
+    return "".join(["?" if kind in shown else text for kind, text in tokens])
+
+
+def _rendered(tokens: Sequence[Token]) -> str:
+    text = re.sub(r"\(\s+", "(", re.sub(r"\s+\)", ")", re.sub(r"\s*,\s*", ", ", _joined(tokens))))
+    text = _LIST.sub("(…)", _CAST.sub("", text))
+    return _ROWS.sub("(…)", _SHORT_LIST.sub(r"\1 (…)", text)).strip().rstrip(";")
+
+
+def _operation(tokens: Sequence[Token]) -> tuple[str, int]:
+    """The statement's verb, and the index of the token after it. Common table expressions are passed over."""
+    words = ((index, token.text.upper()) for index, token in enumerate(tokens) if token.kind == "word")
+    first = next(words, None)
+    if first is None:
+        return OTHER_OPERATION, 0
+    index, word = first
+    if word == "WITH":
+        return _verb_outside_parentheses(tokens)
+    return (word if word in OPERATIONS else OTHER_OPERATION), index + 1
+
+
+def _verb_outside_parentheses(tokens: Sequence[Token]) -> tuple[str, int]:
+    depth = 0
+    for index, (kind, text) in enumerate(tokens):
+        depth += (text == "(") - (text == ")")
+        if depth == 0 and kind == "word" and text.upper() in _DATA:
+            return text.upper(), index + 1
+    return OTHER_OPERATION, 0
+
+
+def _collection(operation: str, rest: Sequence[Token]) -> str:
+    introduced_by = {"SELECT": "FROM", "DELETE": "FROM", "INSERT": "INTO", "REPLACE": "INTO", "MERGE": "INTO"}
+    tokens = [token for token in rest if token.kind != "space"]
+    if operation == "UPDATE":
+        return _name(tokens)[0]
+    word = introduced_by.get(operation)
+    depth = 0
+    for index, (kind, text) in enumerate(tokens) if word else ():
+        depth += (text == "(") - (text == ")")
+        if depth == 0 and kind == "word" and text.upper() == word:
+            name, after = _name(tokens[index + 1 :])
+            alone = operation != "SELECT" or not _joins(tokens[index + 1 + after :])
+            return name if alone else ""
+    return ""
+
+
+def _name(tokens: Sequence[Token]) -> tuple[str, int]:
+    """The name at the beginning, with its schema; and how many tokens it takes."""
+    parts: list[str] = []
+    for index, (kind, text) in enumerate(tokens):
+        if kind in ("word", "quoted", "backtick") and len(parts) % 2 == 0 and text.upper() not in _NO_TABLE:
+            parts.append(text.strip('"`'))
+        elif text == "." and len(parts) % 2 == 1:
+            parts.append(".")
+        else:
+            return "".join(parts)[:128], index
+    return "".join(parts)[:128], len(tokens)
+
+
+def _joins(tokens: Sequence[Token]) -> bool:
+    """Whether more tables follow."""
+    depth = 0
+    for index, (kind, text) in enumerate(tokens):
+        depth += (text == "(") - (text == ")")
+        if depth == 0 and index == 0 and text == "(":
+            return True
+        if depth == 0 and (text == "," or (kind == "word" and text.upper() == "JOIN")):
+            return True
+        if depth == 0 and kind == "word" and text.upper() in _AFTER_TABLE - {"AS", "ON", "USING"}:
+            return False
+    return False
+
+
+def _asks_for_many(tokens: Sequence[Token]) -> bool:
+    """Whether there is a list of several values behind an IN."""
+    solid = [token.text.upper() if token.kind == "word" else token.kind for token in tokens if token.kind != "space"]
+    texts = [token.text for token in tokens if token.kind != "space"]
+    for index, word in enumerate(solid):
+        if word == "IN" and texts[index + 1 : index + 2] == ["("] and "SELECT" not in solid[index + 2 : index + 3]:
+            end = next((at for at in range(index, len(texts)) if texts[at] == ")"), len(texts))
+            if "," in texts[index:end]:
+                return True
+    return False
+
+
+def _operand(tokens: Sequence[Token], keyword: str) -> Operand | None:
+    return next(
+        (_operand_at(tokens, index) for index, token in enumerate(tokens) if token.text.upper() == keyword), None
+    )
+
+
+def _operand_at(tokens: Sequence[Token], index: int) -> Operand | None:
+    """What stands behind the token at ``index``."""
+    following = next((at for at in range(index + 1, len(tokens)) if tokens[at].kind != "space"), None)
+    if following is None:
+        return None
+    kind, text = tokens[following]
+    if kind == "number":
+        return Operand(number=int(text[:18]))
+    if kind == "named":
+        return Operand(name=text[2:-2] if text.startswith("%") else text[1:])
+    if kind == "numbered":
+        return Operand(place=int(text[1:9]) - 1)
+    if kind == "unnamed":
+        return Operand(place=sum(token.kind == "unnamed" for token in tokens[:following]))
+    return None
+
+
+def _first_of_two(tokens: Sequence[Token]) -> Operand | None:
+    """The offset of ``LIMIT offset, count``."""
+    solid = [token for token in tokens if token.kind != "space"]
+    for index, token in enumerate(solid[:-3]):
+        if token.text.upper() == "LIMIT" and solid[index + 2].text == ",":
+            return _operand(tokens, "LIMIT")
+    return None
+
+
+def parameters_key(parameters: object) -> int | None:
+    """A number that is the same for the same parameters of a statement; None where they can not be compared."""
+    try:
+        return hash(tuple(parameters.values()) if isinstance(parameters, Mapping) else parameters)
+    except TypeError:
+        return None

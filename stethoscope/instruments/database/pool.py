@@ -1,0 +1,125 @@
+"""A pool of connections: what it costs to get one, how long it is kept, and how many there are.
+
+Numbers of connections are read from the pool itself, never counted from events, so that they are right after
+connections were detached, invalidated or disposed of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakSet
+
+from stethoscope import names
+from stethoscope.current import CURRENT
+from stethoscope.instruments.database.call_site import call_site
+from stethoscope.instruments.database.database import HELD_FROM
+from stethoscope.instruments.database.work import Work, work_of
+from stethoscope.names.findings import Illness
+
+if TYPE_CHECKING:
+    from stethoscope.instruments.database.instrument import Instrument
+
+clock = perf_counter
+"""Seconds, monotonic. Replaced by tests."""
+
+
+_JUST: Final = 1.0
+
+
+class Numbers(NamedTuple):
+    """What a pool says of itself; None for what it does not have."""
+
+    size: int | None = None
+    most: int | None = None
+    idle: int | None = None
+    used: int | None = None
+    overflow: int | None = None
+
+
+class Checkout:
+    """A connection that is taken."""
+
+    __slots__ = ("pool", "reused", "site", "started", "work")
+
+    def __init__(self, pool: PoolWatch, work: Work | None, reused: bool) -> None:
+        self.pool = pool
+        self.started = clock()
+        self.work = work
+        self.reused = reused
+        self.site = call_site() if pool.leaks else ""
+
+    def just_reused(self) -> bool:
+        """Whether it was in the pool until a second ago."""
+        return self.reused and clock() - self.started < _JUST
+
+    def leak(self) -> None:
+        """Its request is over, or nobody knows it any more. From now on its pool's connections are followed."""
+        self.pool.leaks = True
+        if self.work is not None:
+            sign = self.work.sign(Illness.LEAKED_CONNECTION, self.pool.name)
+            sign.add(clock() - self.started)
+            sign.evidence["site"] = self.site
+
+
+class PoolWatch:
+    """All pools of one name in this process: usually one, and its successors."""
+
+    def __init__(self, instrument: Instrument, name: str, read: Callable[[object], Numbers]) -> None:
+        recorder = instrument.recorder
+        self.name = name
+        self._instrument = instrument
+        self._read = read
+        self._pools: WeakSet[object] = WeakSet()
+        self.leaks = False
+        """Whether a connection of it was not given back."""
+        self.pending = recorder.gauge(names.POOL_PENDING, (name,))
+        self.timeouts = recorder.counter(names.POOL_TIMEOUTS, (name,))
+        self.wait_time = recorder.histogram(names.POOL_WAIT_TIME, (name,))
+        self.use_time = recorder.histogram(names.POOL_USE_TIME, (name,))
+        self.create_time = recorder.histogram(names.POOL_CREATE_TIME, (name,))
+
+    def add(self, pool: object) -> None:
+        self._pools.add(pool)
+
+    def taken(self, asked: float, reused: bool) -> Checkout:
+        """A connection was asked for at ``asked``, and is there."""
+        work = work_of(CURRENT.get())
+        checkout = Checkout(self, work, reused)
+        self.wait_time.record(max(checkout.started - asked, 0.0))
+        if work is not None:
+            if not work.checkouts:
+                work.quiet_since = checkout.started
+            work.checkouts[checkout] = None
+        return checkout
+
+    def given_back(self, checkout: Checkout, lost: bool = False) -> None:
+        """It is the pool's again, or nobody's. ``lost`` says that it was forgotten. Never raises."""
+        try:
+            now = clock()
+            self.use_time.record(max(now - checkout.started, 0.0))
+            work = checkout.work
+            if lost:
+                checkout.leak()
+            if work is not None and work.checkouts.pop(checkout, work) is None:
+                gap = now - max(work.quiet_since, checkout.started)
+                if gap > HELD_FROM:
+                    work.note(Illness.HELD_TRANSACTION, self.name, gap)
+        except Exception as error:
+            self._instrument.failed(error)
+
+    def sample(self) -> None:
+        """Put what the pools say now into the gauges."""
+        found = [self._read(pool) for pool in list(self._pools)]
+        recorder = self._instrument.recorder
+        for metric, labels, values in (
+            (names.POOL_CONNECTIONS, (self.name, "idle"), [one.idle for one in found]),
+            (names.POOL_CONNECTIONS, (self.name, "used"), [one.used for one in found]),
+            (names.POOL_MAX, (self.name,), [one.most for one in found]),
+            (names.POOL_SIZE, (self.name,), [one.size for one in found]),
+            (names.POOL_OVERFLOW, (self.name,), [one.overflow for one in found]),
+        ):
+            known = [value for value in values if value is not None]
+            if known:
+                recorder.gauge(metric, labels).set(float(sum(known)))

@@ -1,0 +1,87 @@
+"""Statements as they are met: each text is looked into once, and remembered within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from stethoscope.instruments.database.outline import MOST_CHARACTERS, Operand, Outline, outline
+from stethoscope.store.series import HistogramSeries
+
+_MOST_STATEMENTS: Final = 5_000
+_MOST_REMEMBERED: Final = 4 << 20
+"""Characters of all statements together."""
+
+SINGLE_ROW: Final = 1
+
+
+class Query:
+    """All statements of one fingerprint, in one database."""
+
+    __slots__ = ("collection", "duration", "fingerprint", "loader", "operation", "reads", "rows", "text")
+
+    loader: object
+    """What the library that makes it knows of it, once it has been asked."""
+
+    def __init__(self, seen: Outline, duration: HistogramSeries, rows: HistogramSeries) -> None:
+        self.fingerprint = seen.fingerprint
+        self.text = seen.text
+        self.operation = seen.operation
+        self.collection = seen.collection
+        self.reads = seen.operation == "SELECT"
+        self.duration = duration
+        self.rows = rows
+        self.loader = None
+
+
+class Statement(NamedTuple):
+    """One text. ``pages`` says that it asks for a part of what there is, and ``batched`` for many at once."""
+
+    query: Query
+    offset: Operand | None
+    limit: Operand | None
+    batched: bool
+
+
+class Statements:
+    """The statements of one database that were met last."""
+
+    def __init__(self, system: str, make: Callable[[Outline], Query]) -> None:
+        self._system = system
+        self._make = make
+        self._queries: dict[str, Query] = {}
+        self._characters = 0
+        self.known: dict[str, Statement] = {}
+        """By text; to be asked first."""
+
+    def learn(self, sql: str) -> Statement:
+        """The statement of a text that is not known. A comment at its end is none of it: it may be another each time."""
+        text = _without_comment(sql[:MOST_CHARACTERS])
+        statement = self.known.get(text)
+        if statement is None:
+            seen = outline(text, self._system)
+            statement = Statement(self._query(seen), seen.offset, seen.limit, seen.batched)
+            self._remember(text, statement)
+        return statement
+
+    def _query(self, seen: Outline) -> Query:
+        query = self._queries.get(seen.fingerprint)
+        if query is None:
+            query = self._make(seen)
+            self._queries[seen.fingerprint] = query
+        return query
+
+    def _remember(self, text: str, statement: Statement) -> None:
+        # All at once, because it is seldom: an app whose statements differ each time writes values into them.
+        if len(self.known) >= _MOST_STATEMENTS or self._characters + len(text) > _MOST_REMEMBERED:
+            self.known.clear()
+            self._queries.clear()
+            self._characters = 0
+        self.known[text] = statement
+        self._characters += len(text)
+
+
+def _without_comment(sql: str) -> str:
+    if sql.endswith("*/") and (start := sql.rfind("/*")) > 0:
+        return sql[:start].rstrip()
+    return sql

@@ -1,0 +1,284 @@
+"""What is found in a request's queries: each illness, its cure, and what looks like it and is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+import stethoscope
+from stethoscope import names
+from stethoscope.store.recorder import Recorder
+from tests.instruments.sqlalchemy.shop import (
+    ROUTE,
+    Customer,
+    Item,
+    Order,
+    fill,
+    findings,
+    in_thread,
+    request,
+    respond,
+)
+
+pytestmark = pytest.mark.usefixtures("own")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    """A shop with 20 orders."""
+    url = f"sqlite:///{tmp_path}/shop"
+    fill(url, 20)
+    engine = stethoscope.watch(sa.create_engine(url))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine: sa.Engine) -> Session:
+    """Closed by each request that uses it."""
+    return Session(engine)
+
+
+def evidence(recorder: Recorder) -> Mapping[str, object]:
+    (note,) = recorder.notes(names.FINDINGS_FOUND)
+    found = note.content["evidence"]
+    assert isinstance(found, dict)
+    return found
+
+
+def found(
+    recorder: Recorder, work: Callable[[], object], session: Session | None = None
+) -> dict[tuple[str, ...], float]:
+    """What is found in a request that does ``work`` in a thread."""
+    request(in_thread(closing(work, session)), recorder)
+    return findings(recorder)
+
+
+def closing(work: Callable[[], object], session: Session | None) -> Callable[[], object]:
+    def work_and_close() -> None:
+        work()
+        if session is not None:
+            session.close()
+
+    return work_and_close
+
+
+def test_lazy_collection_is_named_with_its_relationship(own: Recorder, session: Session) -> None:
+    assert found(own, lambda: [order.items[0] for order in session.scalars(sa.select(Order))], session) == {
+        ("n_plus_one", ROUTE, "Order.items"): 1
+    }
+    facts = evidence(own)
+    assert (facts["queries"], facts["loader"], facts["many"], facts["table"]) == (20, "lazy", True, "item")
+    assert "test_detection.py:" in str(facts["site"])
+
+
+def test_lazy_reference_is_named_too(own: Recorder, session: Session) -> None:
+    assert found(own, lambda: [order.customer.name for order in session.scalars(sa.select(Order))], session) == {
+        ("n_plus_one", ROUTE, "Order.customer"): 1
+    }
+    assert evidence(own)["many"] is False
+
+
+def test_async_session_is_no_different(own: Recorder, tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path}/shop", 20)
+
+    async def run() -> None:
+        engine = stethoscope.watch(create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/shop"))
+
+        async def work() -> None:
+            async with AsyncSession(engine) as session:
+                for number in range(8):
+                    await session.execute(sa.select(Item.label).where(Item.order_id == number))
+
+        await respond(work, own)
+        await engine.dispose()
+
+    asyncio.run(run())
+    ((kind, _, _),) = findings(own)
+    assert kind == "n_plus_one"
+    assert str(evidence(own)["site"]).endswith("run.<locals>.work")
+
+
+def test_loop_of_the_apps_own_is_named_by_its_statement(own: Recorder, session: Session) -> None:
+    def work() -> None:
+        for number in range(1, 11):
+            session.execute(sa.select(Item.label).where(Item.order_id == number)).all()
+
+    ((kind, _, subject),) = found(own, work, session)
+    assert kind == "n_plus_one"
+    assert subject == evidence(own)["fingerprint"]
+    assert "loader" not in evidence(own)
+
+
+def test_objects_that_a_commit_has_expired_are_loaded_one_by_one(own: Recorder, session: Session) -> None:
+    def work() -> None:
+        loaded = session.scalars(sa.select(Order)).all()
+        session.commit()
+        for order in loaded:
+            assert order.customer_id
+
+    assert found(own, work, session) == {("n_plus_one", ROUTE, "Order"): 1}
+    assert evidence(own)["loader"] == "refresh"
+
+
+@pytest.mark.parametrize("option", [selectinload, joinedload])
+def test_eager_loads_are_the_cure(
+    own: Recorder, session: Session, option: Callable[..., sa.sql.base.ExecutableOption]
+) -> None:
+    def work() -> None:
+        for order in session.scalars(sa.select(Order).options(option(Order.items), option(Order.customer))).unique():
+            assert order.items
+            assert order.customer.name
+
+    assert found(own, work, session) == {}
+
+
+def test_distinct_work_pages_batches_and_inserts_are_healthy(own: Recorder, session: Session) -> None:
+    def work() -> None:
+        for column in (Order.id, Order.customer_id, Item.id, Item.label, Customer.id, Customer.name):
+            session.execute(sa.select(column).limit(1)).all()
+        for page in range(6):
+            session.scalars(sa.select(Order.id).order_by(Order.id).limit(3).offset(3 * page)).all()
+        for start in range(1, 20, 3):
+            numbers = range(start, start + 3)
+            session.scalars(sa.select(Item).where(Item.order_id.in_(numbers))).all()
+        for number in range(100, 120):
+            session.execute(sa.insert(Customer).values(id=number, name="x"))
+        session.rollback()
+
+    assert found(own, work, session) == {}
+
+
+def test_keyset_pages_are_healthy(own: Recorder, session: Session) -> None:
+    def work() -> None:
+        last = 0
+        while rows := session.scalars(sa.select(Order.id).where(Order.id > last).order_by(Order.id).limit(3)).all():
+            last = rows[-1]
+
+    assert found(own, work, session) == {}
+
+
+def test_a_few_are_not_many(own: Recorder, session: Session) -> None:
+    assert found(own, lambda: [order.items for order in session.scalars(sa.select(Order).limit(4))], session) == {}
+
+
+def test_same_query_with_the_same_parameters_is_a_repetition(own: Recorder, session: Session) -> None:
+    def work() -> None:
+        for _ in range(4):
+            session.execute(sa.select(Customer.name).where(Customer.id == 3)).one()
+
+    ((kind, route, _),) = found(own, work, session)
+    assert (kind, route) == ("repeated_query", ROUTE)
+    assert evidence(own)["identical"] == 4
+
+
+def test_what_was_changed_in_between_is_read_again_for_a_reason(own: Recorder, session: Session) -> None:
+    def work() -> None:
+        for _ in range(4):
+            session.execute(sa.select(Customer.name).where(Customer.id == 3)).one()
+            session.execute(sa.update(Customer).values(name="y"))
+        session.rollback()
+
+    assert found(own, work, session) == {}
+
+
+def test_polling_is_no_repetition(own: Recorder, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stethoscope.instruments.database import database
+
+    now = [0.0]
+
+    def clock() -> float:
+        return now[0]
+
+    monkeypatch.setattr(database, "clock", clock)
+
+    def work() -> None:
+        for _ in range(4):
+            session.execute(sa.select(Customer.name).where(Customer.id == 3)).one()
+            now[0] += 0.06
+
+    assert found(own, work, session) == {}
+
+
+def test_far_offset_is_found_with_the_rows_it_passes_over(own: Recorder, session: Session) -> None:
+    page = sa.select(Order.id).order_by(Order.id).limit(20)
+    ((kind, _, _),) = found(own, lambda: session.scalars(page.offset(9_980)).all(), session)
+    assert kind == "far_offset"
+    assert evidence(own)["offset"] == 9_980
+
+
+def test_near_offset_is_healthy(own: Recorder, session: Session) -> None:
+    page = sa.select(Order.id).order_by(Order.id).limit(20)
+    assert found(own, lambda: session.scalars(page.offset(980)).all(), session) == {}
+
+
+def test_query_on_the_event_loops_thread_blocks_it(own: Recorder, session: Session) -> None:
+    async def work() -> None:
+        session.execute(sa.select(Order.id)).all()
+        session.close()
+
+    request(work, own)
+    ((kind, _, line),) = findings(own)
+    assert kind == "blocking_query"
+    assert "test_detection.py:" in line
+    assert line.endswith("test_query_on_the_event_loops_thread_blocks_it.<locals>.work")
+
+
+def test_connection_held_while_something_else_is_waited_for(
+    own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stethoscope.instruments.database import database, pool
+
+    now = [0.0]
+    for module in (database, pool):
+        monkeypatch.setattr(module, "clock", lambda: now[0])
+
+    def work() -> None:
+        with engine.connect() as connection:
+            connection.execute(sa.select(Order.id)).all()
+            now[0] += 0.5  # a call to somebody else
+            connection.execute(sa.select(Order.id)).all()
+
+    assert found(own, work) == {("held_transaction", ROUTE, f"{engine.url.database}"): 1}
+    assert evidence(own)["worst_seconds"] == 0.5
+
+
+def test_connection_given_back_in_the_meantime_is_healthy(
+    own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stethoscope.instruments.database import database, pool
+
+    now = [0.0]
+    for module in (database, pool):
+        monkeypatch.setattr(module, "clock", lambda: now[0])
+
+    def work() -> None:
+        for _ in range(2):
+            with engine.connect() as connection:
+                connection.execute(sa.select(Order.id)).all()
+            now[0] += 0.5
+
+    assert found(own, work) == {}
+
+
+def test_connection_that_outlives_its_request_has_leaked(own: Recorder, engine: sa.Engine) -> None:
+    kept: list[sa.Connection] = []
+    assert found(own, lambda: kept.append(engine.connect())) == {
+        ("leaked_connection", ROUTE, f"{engine.url.database}"): 1
+    }
+    kept[0].close()
+
+
+def test_background_work_is_looked_at_as_well(own: Recorder, session: Session) -> None:
+    async def nothing() -> None:
+        pass
+
+    work = closing(lambda: [order.items for order in session.scalars(sa.select(Order))], session)
+    request(nothing, own, after=in_thread(work))
+    assert findings(own) == {("n_plus_one", ROUTE, "Order.items"): 1}
