@@ -13,6 +13,8 @@ from stethoscope.names.findings import Illness, Severity
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.thresholds import Thresholds
 
+_SEVERITIES = frozenset(map(str, Severity))
+
 
 class Note(Protocol):
     """As `stethoscope.store.notes.Note`."""
@@ -52,7 +54,11 @@ def _latest(notes: Iterable[Note]) -> dict[_Place, Note]:
 
 
 def _place(kind: str, route: str, subject: str) -> _Place | None:
-    return _Place(Illness(kind), route, subject) if kind in Illness else None
+    """None for a kind that this version does not know."""
+    try:
+        return _Place(Illness(kind), route, subject)
+    except ValueError:
+        return None
 
 
 def _counted(snapshot: Snapshot, evidence: Mapping[_Place, Note]) -> Iterator[Finding]:
@@ -63,7 +69,7 @@ def _counted(snapshot: Snapshot, evidence: Mapping[_Place, Note]) -> Iterator[Fi
             continue
         kind, severity, route, subject = series.labels
         place = _place(kind, route, subject)
-        if place and severity in Severity:
+        if place and severity in _SEVERITIES:
             together.setdefault(place, []).append((Severity(severity), series.value, series.created))
     for place, seen in together.items():
         note = evidence.get(place)

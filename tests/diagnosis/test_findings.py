@@ -1,0 +1,117 @@
+"""Findings of a service, from numbers and notes alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from stethoscope import names
+from stethoscope.diagnosis.finding import Finding
+from stethoscope.diagnosis.findings import findings
+from stethoscope.names.findings import Illness, Severity
+from stethoscope.store.recorder import Recorder
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder("diagnosed", lambda: None)
+
+
+def see(
+    recorder: Recorder,
+    kind: str,
+    subject: str,
+    evidence: Mapping[str, object],
+    severity: str = "warning",
+    times: int = 1,
+) -> None:
+    """As instruments do it."""
+    recorder.counter(names.FINDINGS, (kind, severity, "/orders", subject)).add(times)
+    content = {"kind": kind, "severity": severity, "route": "/orders", "subject": subject, "evidence": evidence}
+    recorder.note(names.FINDINGS_FOUND, f"{kind} {subject}", content)
+
+
+def found(recorder: Recorder) -> list[Finding]:
+    return findings(recorder.snapshot(), recorder.notes(names.FINDINGS_FOUND))
+
+
+def test_finding_has_its_count_its_times_and_the_latest_evidence(recorder: Recorder) -> None:
+    before = time.time()
+    see(recorder, "n_plus_one", "Order.items", {"queries": 30, "seconds": 0.1, "loader": "lazy", "many": True}, times=2)
+    see(recorder, "n_plus_one", "Order.items", {"queries": 40, "seconds": 0.25, "loader": "lazy", "many": True})
+    (finding,) = found(recorder)
+    assert (finding.kind, finding.severity, finding.route, finding.subject, finding.occurrences) == (
+        Illness.N_PLUS_ONE,
+        Severity.WARNING,
+        "/orders",
+        "Order.items",
+        3,
+    )
+    assert before <= finding.first_seen <= finding.last_seen <= time.time()
+    assert finding.evidence["queries"] == 40
+    assert finding.summary == "Order.items was loaded for each object on its own: 40 queries in one request, 250 ms"
+    assert (
+        finding.cure == "Load it with its owners: add .options(selectinload(Order.items)) to the query that loads them."
+    )
+
+
+def test_what_was_critical_once_is_critical_and_all_times_count(recorder: Recorder) -> None:
+    see(recorder, "blocking_query", "app.py:3 in f", {"times": 1, "seconds": 0.001}, times=5)
+    see(recorder, "blocking_query", "app.py:3 in f", {"times": 1, "seconds": 0.5}, "critical")
+    (finding,) = found(recorder)
+    assert (finding.severity, finding.occurrences) == (Severity.CRITICAL, 6)
+
+
+def test_worst_and_most_frequent_come_first(recorder: Recorder) -> None:
+    see(recorder, "repeated_query", "a", {}, times=2)
+    see(recorder, "repeated_query", "b", {}, times=9)
+    see(recorder, "repeated_query", "c", {}, "critical")
+    assert [finding.subject for finding in found(recorder)] == ["c", "b", "a"]
+
+
+def test_lost_note_leaves_a_finding_without_evidence(recorder: Recorder) -> None:
+    recorder.counter(names.FINDINGS, ("far_offset", "warning", "/orders", "abc")).add(1.0)
+    (finding,) = found(recorder)
+    assert finding.evidence == {}
+    assert finding.last_seen == finding.first_seen
+
+
+def test_kinds_of_a_later_version_are_left_out(recorder: Recorder) -> None:
+    see(recorder, "something_new", "x", {})
+    see(recorder, "repeated_query", "x", {}, severity="whatever")
+    assert found(recorder) == []
+
+
+@pytest.mark.parametrize("kind", Illness)
+@pytest.mark.parametrize(
+    "evidence", [{}, {"loader": "refresh"}, {"loader": "columns", "site": "a.py:1 in f", "table": "t"}]
+)
+def test_each_kind_has_words_whatever_evidence_is_there(
+    recorder: Recorder, kind: Illness, evidence: Mapping[str, object]
+) -> None:
+    see(recorder, kind, "subject", evidence)
+    (finding,) = found(recorder)
+    for sentence in (finding.summary, finding.cure):
+        assert sentence
+        assert "None" not in sentence
+    assert finding.cure.endswith(".")
+    assert ".." not in finding.cure
+    json.dumps(finding.evidence)
+
+
+def test_pool_that_ran_out_is_found_from_its_numbers(recorder: Recorder) -> None:
+    waits = recorder.histogram(names.POOL_WAIT_TIME, ("shop",))
+    for _ in range(20):
+        waits.record(0.001)
+    assert found(recorder) == []
+    for _ in range(5):
+        waits.record(2.0)
+    (slow,) = found(recorder)
+    assert (slow.kind, slow.severity, slow.subject) == (Illness.POOL_EXHAUSTED, Severity.WARNING, "shop")
+    recorder.counter(names.POOL_TIMEOUTS, ("shop",)).add(3.0)
+    recorder.gauge(names.POOL_SIZE, ("shop",)).set(5.0)
+    (failed,) = found(recorder)
+    assert (failed.severity, failed.occurrences, failed.evidence["size"]) == (Severity.CRITICAL, 3, 5)
