@@ -2,11 +2,12 @@
 
     options      what the user asked for, checked
     watch        the thread that finds services, keeps house for them, and runs their exporters
-    exporters    which exporters there are
+    own          what the sidecar records of itself
     application  paths to answers
     server       listening, TLS, and a clean end
     command      all of it, put together
 
 Whatever is served for a service in an app, by `stethoscope.dashboards.endpoints.Endpoints`, is served here
-by the same code below ``/services/NAME/``. What sends by itself is an exporter: `stethoscope.exporters.exporter`.
+by the same code below ``/services/NAME/``. What sends by itself is an exporter
+(`stethoscope.exporters.exporter`), and is run for every service here as in the app: `stethoscope.exporters.sending`.
 """

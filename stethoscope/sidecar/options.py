@@ -17,14 +17,14 @@ from stethoscope.settings import Settings
 from stethoscope.store.home import default_places
 
 DEFAULT_LISTEN: Final = "127.0.0.1:9464"
-_LISTEN: Final = re.compile(r"(?:\[([0-9a-fA-F:.%\w]+)\]|([^:\[\]]*)):([0-9]{1,5})")
+_LISTEN: Final = re.compile(r"(?:\[([\w:.%]+)\]|([^:\[\]]*)):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """``owner`` is the number of the user whose folders are believed, None for our own.
 
-    ``services`` are the names to serve, empty for all. ``host`` and ``port`` are where to listen.
+    ``services`` are the names to serve, empty for all. ``host`` is empty for all addresses.
     """
 
     services: tuple[str, ...]
@@ -89,6 +89,10 @@ def options(arguments: Namespace, environ: Mapping[str, str] = os.environ) -> Op
         )
     if (arguments.tls_cert is None) != (arguments.tls_key is None):
         raise CommandError("--tls-cert and --tls-key belong together: give both, or neither")
+    if "" in (arguments.service or []) + (arguments.dir or []):
+        raise CommandError(
+            "--service takes the name of a service and --dir a folder, got '': leave it out for all of them"
+        )
     service = environ.get("STETHOSCOPE_SERVICE")
     return Options(
         services=tuple(arguments.service or ([service] if service else [])),
@@ -106,16 +110,21 @@ def _address(listen: str) -> tuple[str, int]:
     found = _LISTEN.fullmatch(listen)
     if found is None or int(found[3]) > 65535:
         raise CommandError(f"--listen takes HOST:PORT, such as {DEFAULT_LISTEN} or [::1]:9464; got {listen!r}")
-    return found[1] or found[2] or "::", int(found[3])
+    return found[1] or found[2], int(found[3])
 
 
 def is_loopback(host: str, port: int) -> bool:
     """Whether only this machine reaches all that ``host`` stands for. Raises `CommandError` for a name that stands for nothing."""
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in addresses(host, port))
+
+
+def addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+    """What ``host`` stands for, as `socket.getaddrinfo` has it, in the order in which to try. An empty one is IPv6 first, which takes IPv4 too."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise CommandError(f"--listen takes an address of this machine; {host!r} has none: {error.strerror}") from error
-    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise CommandError(f"--listen takes an address of this machine; {host!r} is none: {error}") from error
+    return sorted(found, key=lambda one: (one[0] == socket.AF_INET6) == bool(host))
 
 
 def _user(name: str | None) -> int | None:

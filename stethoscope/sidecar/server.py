@@ -12,6 +12,7 @@ import uvicorn
 
 from stethoscope.asgi import ASGIApp
 from stethoscope.command import CommandError
+from stethoscope.sidecar.options import addresses
 
 _GRACE: Final = 1
 """Seconds that requests have to be answered when the process is told to end."""
@@ -20,18 +21,15 @@ _BACKLOG: Final = 128
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises `CommandError`."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        raise CommandError(f"can not listen on {host}:{port}: {_advice(error)}") from error
-    return listener
+    """A socket that listens; on all addresses where ``host`` is empty. Raises `CommandError`."""
+    failure = OSError()
+    for family, _, _, _, address in addresses(host, port):
+        both = family == socket.AF_INET6 and not host and socket.has_dualstack_ipv6()
+        try:
+            return socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+        except OSError as error:
+            failure = error
+    raise CommandError(f"can not listen on {host}:{port}: {_advice(failure)}")
 
 
 def _advice(error: OSError) -> str:

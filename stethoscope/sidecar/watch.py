@@ -20,6 +20,9 @@ logger: Final = logging.getLogger("stethoscope")
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks for services."""
 
+_LAST_LOOK: Final = 0.5
+"""Seconds that a look has to end which has begun."""
+
 _LATE: Final = 60.0
 
 
@@ -68,8 +71,10 @@ class Watch(threading.Thread):
         self._looked_at = time.monotonic()
 
     def close(self) -> None:
-        """Send what has not been sent, and give all duties back. Returns within a little more than `FLUSH`."""
+        """Send what has not been sent, and give all duties back. Takes at most 3.5 seconds."""
         self._end.set()
+        if self.is_alive():
+            self.join(_LAST_LOOK)
         close_all([exporter for exporters in self._exporters.values() for exporter in exporters], FLUSH)
         for service in self.services.values():
             service.leave()
@@ -92,10 +97,17 @@ class Watch(threading.Thread):
                 self._forget(key, service)
         for key, service in self.services.items():
             if before.get(key) is not service:
-                logger.info("watching %s in %s", service.service, service.folder.path)
-                self._exporters[key] = self._make_exporters(service)
-                for exporter in self._exporters[key]:
-                    exporter.start()
+                self._begin(key, service)
+
+    def _begin(self, key: str, service: Watched) -> None:
+        logger.info("watching %s in %s", service.service, service.folder.path)
+        self._housekeeping_due = 0.0
+        self._exporters[key] = self._make_exporters(service)
+        for exporter in self._exporters[key]:
+            try:
+                exporter.start()
+            except Exception as error:
+                self._failed("exporters", error)
 
     def _forget(self, key: str, service: Watched) -> None:
         logger.info("%s has ended: %s is gone", service.service, service.folder.path)

@@ -82,28 +82,31 @@ def sidecar(
     port: int | None = None,
     tls: ssl.SSLContext | None = None,
     env: Mapping[str, str] | None = None,
-    user: int | None = None,
-    groups: tuple[int, ...] = (),
+    user: tuple[int, int] | None = None,
 ) -> Iterator[Sidecar]:
-    """A sidecar that answers. ``user`` and ``groups`` are whose it is, for tests that run as root."""
+    """A sidecar that answers. ``user`` is the number of the user that it runs as, and of a group of theirs, for tests that are root."""
     port = free_port() if port is None else port
-    command = [sys.executable, "-m", "stethoscope", "sidecar", "--listen", f"{HOST}:{port}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            user=user,
-            group=user,
-            extra_groups=None if user is None else list(groups),
-        )
+    command = [*program(user), "sidecar", "--listen", f"{HOST}:{port}", *arguments]
+    with running(command, env or {}) as (process, output):
         beside = Sidecar(port, process, output, tls)
+        until(lambda: _answers(beside), beside.log)
+        yield beside
+
+
+def program(user: tuple[int, int] | None = None) -> list[str]:
+    if user is None:
+        return [sys.executable, "-m", "stethoscope"]
+    return [sys.executable, "-m", "tests.sidecar.as_user", *map(str, user)]
+
+
+@contextlib.contextmanager
+def running(command: list[str], env: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """A process, and what it writes; it is killed when the block ends."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
-            until(lambda: _answers(beside), beside.log)
-            yield beside
+            yield process, output
         finally:
             process.kill()
             process.wait()
@@ -122,13 +125,3 @@ def until(holds: Callable[[], bool], explain: Callable[[], object] = str) -> Non
     while not holds():
         assert time.monotonic() < deadline, explain()
         pause.wait(PAUSE)
-
-
-def refused(*arguments: str, env: Mapping[str, str] | None = None) -> str:
-    """What the command says that starts nothing, and ends with status 2."""
-    command = [sys.executable, "-m", "stethoscope", "sidecar", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
-    assert ended.stderr.count("\n") == 1, ended.stderr
-    return ended.stderr
