@@ -17,7 +17,7 @@ run := $(VENV)/bin/python -m
 code := stethoscope tests examples benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench golden docs grafana
+.PHONY: help demo test test-all check bench page golden docs grafana
 # Make would count the stamps as intermediate files and delete them.
 .PRECIOUS: $(VENV)/ready $(VENV)/ready-%
 
@@ -55,6 +55,9 @@ check: $(VENV)/ready-check ## format, lint, types, import direction, licences
 
 bench: $(VENV)/ready-bench ## measure us beside each peer, in one run (BENCH_ARGS=…)
 	@$(run) benchmarks $(BENCH_ARGS)
+
+page: $(VENV)/ready ## build the live page with Node.js, from the PATH or from PyPI
+	@$(VENV)/bin/python tools/build_page.py
 
 golden: $(VENV)/ready-test ## rewrite the expected bytes of the expositions, to be read before they are committed
 	@$(run) tests.golden.update

@@ -153,7 +153,10 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
     """What we serve inside the app: nothing, unless there is a token or a path for the exposition."""
     if settings.token is None and settings.metrics_path is None:
         return None
-    from stethoscope.dashboards.endpoints import Endpoints  # not for those who serve nothing
+    # Not for those who serve nothing.
+    from stethoscope.dashboards.board import Board
+    from stethoscope.dashboards.documents.window import Moment
+    from stethoscope.dashboards.endpoints import Endpoints
 
     def source() -> Snapshot:
         declare()  # a counter that is not used yet is scraped as zero
@@ -166,5 +169,11 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         metrics_path=settings.metrics_path,
         metrics_access=settings.metrics_access,
         foreign=foreign,
+        board=Board(
+            lambda: Moment(source(), recorder.history(), recorder.notes),
+            token=settings.token,
+            thresholds=settings.thresholds,
+            on_error=recorder.failed,
+        ),
         on_error=recorder.failed,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from stethoscope.asgi import Scope
@@ -26,8 +26,8 @@ _SWITCH: Final = {
     "no": False,
 }
 
-AccessRule = Callable[[Scope], bool]
-"""Decides from a request's scope whether it may read the exposition without the token."""
+AccessRule = Callable[[Scope], bool | Awaitable[bool]]
+"""Decides from a request's scope, at once or after a wait, whether it is let in without the token."""
 
 
 class SettingsError(ValueError):

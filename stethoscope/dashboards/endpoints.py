@@ -1,7 +1,8 @@
-"""Our endpoints inside an app: which paths are ours, who may read them, what answers.
+"""Our endpoints: which paths are ours, who may read them, what answers.
 
 | path | served | open to |
 |---|---|---|
+| the live page and its API, under ``{prefix}`` | with a ``board``, and a token or ``access`` | see `Board` |
 | ``{prefix}/metrics`` | with a token or ``access`` | bearers of the token, and whom ``access`` lets in |
 | ``metrics_path`` | when given | bearers of the token, and whom ``metrics_access`` lets in |
 
@@ -15,6 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from stethoscope.asgi import Receive, Scope, Send, own_path
 from stethoscope.dashboards.access import holds, loopback
+from stethoscope.dashboards.board import Board
+from stethoscope.dashboards.gate import CHALLENGE, admits
 from stethoscope.dashboards.metrics import Foreign, MetricsPage, OnError
 from stethoscope.dashboards.responses import Response, problem, respond
 from stethoscope.settings import AccessRule
@@ -24,7 +27,6 @@ Answer = Callable[[Scope], Awaitable[Response]]
 """Answers a GET or HEAD."""
 
 _ALLOW = (b"allow", b"GET, HEAD")
-_CHALLENGE = (b"www-authenticate", b'Bearer realm="stethoscope"')
 
 
 class Endpoints:
@@ -34,7 +36,7 @@ class Endpoints:
     and without ``access`` nothing under ``prefix`` is served. ``access`` says who may read there without the token
     (by default nobody; the sidecar's says `access.loopback`), ``metrics_access`` who may read ``metrics_path`` without
     the token (by default `access.loopback`; see there for proxies). ``foreign`` gives what other
-    registries expose, ``pages`` has further pages by their path under the prefix. ``on_error`` is told of
+    registries expose, ``pages`` has further pages by their path under the prefix, ``board`` is the live page. ``on_error`` is told of
     failures, which are answered with 500.
 
     Raises ValueError for an empty token, which would open what it should close.
@@ -51,6 +53,7 @@ class Endpoints:
         metrics_access: AccessRule | None = None,
         foreign: Foreign,
         pages: Mapping[str, Answer] | None = None,
+        board: Board | None = None,
         on_error: OnError,
     ) -> None:
         if token == "":
@@ -59,11 +62,12 @@ class Endpoints:
             )
         self._token = token
         self._access = access or _nobody
+        self._board = board
         self._metrics_access = metrics_access or loopback
         self._metrics_path = _bare(metrics_path) if metrics_path else None
         self._on_error = on_error
         metrics = MetricsPage(source, foreign, self._on_error)
-        prefix = _bare(prefix)
+        self._prefix = prefix = _bare(prefix)
         pages = {"/metrics": metrics.answer, **(pages or {})}
         self._pages = {prefix + path: answer for path, answer in pages.items()}
         self._metrics = metrics.answer
@@ -80,13 +84,20 @@ class Endpoints:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
-        else:
+        elif not await self._serve_board(scope, receive, send):
             await respond(await self._answer(scope), scope, send)
+
+    async def _serve_board(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether the board had an answer."""
+        path = own_path(scope)
+        if self._board is None or not (path == self._prefix in self._exact or path.startswith(self._under)):
+            return False
+        return await self._board.serve(path.removeprefix(self._prefix), scope, receive, send)
 
     async def _answer(self, scope: Scope) -> Response:
         path = _bare(own_path(scope))
         try:
-            refusal = self._refusal(path, scope)
+            refusal = await self._refusal(path, scope)
         except Exception as error:
             self._on_error("access", error)
             return problem(500, "The access rule failed; the log says why.")
@@ -99,15 +110,15 @@ class Endpoints:
             return problem(405, "This page can only be read.", _ALLOW)
         return await answer(scope)
 
-    def _refusal(self, path: str, scope: Scope) -> Response | None:
+    async def _refusal(self, path: str, scope: Scope) -> Response | None:
         rule = self._metrics_access if path == self._metrics_path else self._access
-        if holds(scope, self._token) or rule(scope):
+        if holds(scope, self._token) or await admits(rule, scope):
             return None
         if self._token is None:
             return problem(
                 403, "The access rule for this path does not let this request in, and no token is set that would."
             )
-        return problem(401, "Send the token as 'Authorization: Bearer <token>'.", _CHALLENGE)
+        return problem(401, "Send the token as 'Authorization: Bearer <token>'.", CHALLENGE)
 
 
 def _nobody(scope: Scope) -> bool:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
 
-from anyio import CapacityLimiter, to_thread
-from anyio.lowlevel import RunVar
+from anyio import to_thread
 
 from stethoscope.asgi import Scope
 from stethoscope.dashboards.access import headers
 from stethoscope.dashboards.flight import Ask, Flight
 from stethoscope.dashboards.responses import Response, page, problem
+from stethoscope.dashboards.threads import threads
 from stethoscope.exporters.exposition import Format, render
 from stethoscope.exporters.negotiation import accepts_gzip, choose_format
 from stethoscope.exporters.openmetrics import OPENMETRICS
@@ -33,16 +33,11 @@ As OpenMetrics when the flag is set, else as Prometheus text."""
 OnError = Callable[[str, Exception], None]
 """What is told of a failure: in which part, and what was raised."""
 
-_THREADS: Final = 2
-"""More would only wait for each other's interpreter lock; fewer, and one stuck collector stops all scrapes."""
-
 _MAX_NAMES: Final = 1000
 _GZIP: Final = 31
 """zlib's window bits for a gzip stream, whose header then carries no time: equal pages are equal bytes."""
 _LEVEL: Final = 1
 """On a page of 4 MB level 1 takes 11 ms for 190 kB, level 4 takes 32 ms for 170 kB, level 9 takes 77 ms for 136 kB."""
-
-_limiter: RunVar[CapacityLimiter] = RunVar("stethoscope_metrics_limiter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +73,7 @@ class MetricsPage:
             return problem(400, f"A query has at most {_MAX_NAMES} fields.")
         ask = self._snapshots.ask()
         try:
-            body = await to_thread.run_sync(self._body, ask, wanted, limiter=_threads())
+            body = await to_thread.run_sync(self._body, ask, wanted, limiter=threads())
         except Exception as error:
             self._on_error("metrics", error)
             return problem(500, "The metrics could not be rendered; the log says why.")
@@ -105,16 +100,6 @@ class MetricsPage:
             # A collector of the app that fails must not hide what we know.
             self._on_error("foreign", error)
             return b""
-
-
-def _threads() -> CapacityLimiter:
-    # A limiter belongs to one event loop, and a process can have several.
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = CapacityLimiter(_THREADS)
-        _limiter.set(limiter)
-        return limiter
 
 
 def _in_turns(chunks: Iterable[bytes]) -> Iterable[bytes]:

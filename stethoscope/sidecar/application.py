@@ -24,6 +24,8 @@ from starlette.routing import Mount, Route
 
 from stethoscope.asgi import ASGIApp, Receive, Scope, Send
 from stethoscope.dashboards.access import headers, loopback
+from stethoscope.dashboards.board import Board
+from stethoscope.dashboards.documents.window import Moment
 from stethoscope.dashboards.endpoints import Endpoints
 from stethoscope.dashboards.responses import Response as Answer
 from stethoscope.dashboards.responses import page
@@ -131,6 +133,12 @@ class _OneService:
                 token=self._token,
                 access=_open_to(self._token),
                 foreign=_nothing,
+                board=Board(
+                    lambda: Moment(service.snapshot(), service.history(), service.notes),
+                    token=self._token,
+                    access=_open_to(self._token),
+                    on_error=self._own.failed,
+                ),
                 on_error=self._own.failed,
             )
         return self._endpoints[service]

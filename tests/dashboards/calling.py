@@ -70,33 +70,40 @@ def http_scope(
     headers: Iterable[tuple[str, str]] = (),
     client: tuple[str, int] | None = REMOTE,
     root_path: str = "",
+    scheme: str = "http",
 ) -> Scope:
     bearer = [] if token is None else [("authorization", f"Bearer {token}")]
     raw = [(name.encode(), value.encode("latin-1")) for name, value in (*headers, *bearer)]
     return {
         "type": "http", "method": method, "path": path, "root_path": root_path, "query_string": query.encode(),
-        "headers": raw, "client": client, "scheme": "http",
+        "headers": raw, "client": client, "scheme": scheme,
     }  # fmt: skip
 
 
-async def call(app: ASGIApp, scope: Scope) -> Answer:
+async def call(app: ASGIApp, scope: Scope, body: bytes | None = None) -> Answer:
+    """Without a ``body``, it is an error to ask for one."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
         sent.append(message)
 
     async def receive() -> Message:
-        raise AssertionError("nothing of the request's body is needed")
+        assert body is not None, "nothing of the request's body is needed"
+        return {"type": "http.request", "body": body, "more_body": False}
 
     await app(scope, receive, send)
-    start, body = sent
+    start, end = sent
     headers = {name.decode(): value.decode() for name, value in start["headers"]}
     assert len(headers) == len(start["headers"])
-    return Answer(start["status"], headers, body["body"])
+    return Answer(start["status"], headers, end["body"])
 
 
 def get(app: ASGIApp, path: str, **scope: Any) -> Answer:
     return asyncio.run(call(app, http_scope(path, **scope)))
+
+
+def post(app: ASGIApp, path: str, body: bytes = b"", **scope: Any) -> Answer:
+    return asyncio.run(call(app, http_scope(path, method="POST", **scope), body))
 
 
 def get_on_trio(app: ASGIApp, path: str, **scope: Any) -> Answer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypedDict, get_args
 
+from stethoscope.names import NoteKind
 from stethoscope.store.history import History
+from stethoscope.store.notes import Note
 from stethoscope.store.snapshot import Snapshot
 
 WindowName = Literal["1m", "5m", "15m", "all"]
@@ -27,21 +29,27 @@ class Window(TypedDict):
 
 @dataclass(slots=True)
 class Moment:
-    """One snapshot, and the windows that end with it."""
+    """One snapshot, the windows that end with it, and the notes beside it."""
 
     present: Snapshot
     history: History | None = None
+    notes: Callable[[NoteKind], list[Note]] = lambda kind: []
     _windows: dict[WindowName, Snapshot] = field(default_factory=dict)
 
     def window(self, name: WindowName) -> Snapshot:
         """What was recorded in the window. Its ``seconds`` are known in any case."""
         if name not in self._windows:
-            seconds = _SECONDS[name]
-            window = self.history.window(self.present, seconds) if self.history else self.present
-            if window.seconds is None:
-                window = self.present.minus(_NOTHING, max(1.0, self.present.taken_at - _beginning(self.present)))
-            self._windows[name] = window
+            self._windows[name] = self._cut(_SECONDS[name])
         return self._windows[name]
+
+    def _cut(self, seconds: float | None) -> Snapshot:
+        since_reset = self.history.window(self.present, None) if self.history else self.present
+        if since_reset.seconds is None:
+            since_reset = self.present.minus(_NOTHING, max(1.0, self.present.taken_at - _beginning(self.present)))
+        # A window that reaches back to the beginning has all; the first snapshot was put aside later than that.
+        if seconds is None or self.history is None or (since_reset.seconds or 0.0) <= seconds:
+            return since_reset
+        return self.history.window(self.present, seconds)
 
 
 def described(name: WindowName, window: Snapshot) -> Window:

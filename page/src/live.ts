@@ -1,0 +1,98 @@
+// One view of the service, live: server-sent events while somebody looks, nothing while nobody does.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { address, get, SignedOut } from "./api.ts";
+import type { Point } from "./documents.ts";
+
+export type View = "overview" | "endpoints" | "database" | "requests" | "system";
+export type WindowName = "1m" | "5m" | "15m" | "all";
+export type Connection = "connecting" | "live" | "paused" | "lost" | "hidden";
+
+interface Tick {
+  readonly document: unknown;
+  readonly point: Point | null;
+}
+
+export interface Live<T> {
+  readonly document: T | undefined;
+  readonly connection: Connection;
+}
+
+const RETRY = 1500;
+
+interface Options {
+  readonly paused: boolean;
+  readonly onPoint: (point: Point) => void;
+  readonly onSignedOut: () => void;
+}
+
+/** The latest document of a view; `undefined` until the first has come. */
+export function useLive<T>(view: View, window: WindowName, { paused, onPoint, onSignedOut }: Options): Live<T> {
+  const key = `${view} ${window}`;
+  const [latest, setLatest] = useState<{ key: string; document: T }>();
+  const [connection, setConnection] = useState<Connection>("connecting");
+  const visible = useVisible();
+  const told = useRef({ onPoint, onSignedOut });
+  told.current = { onPoint, onSignedOut };
+
+  useEffect(() => {
+    if (paused || !visible) {
+      setConnection(paused ? "paused" : "hidden");
+      return;
+    }
+    setConnection("connecting");
+    return subscribe(
+      address("stream", { view, window }),
+      (tick) => {
+        setConnection("live");
+        setLatest({ key, document: tick.document as T });
+        if (tick.point) told.current.onPoint(tick.point);
+      },
+      () => setConnection("lost"),
+      () => told.current.onSignedOut(),
+    );
+  }, [key, paused, visible]);
+
+  return { document: latest?.key === key ? latest.document : undefined, connection };
+}
+
+/** Listens until the returned function is called; comes back by itself when the connection was lost. */
+function subscribe(url: URL, onTick: (tick: Tick) => void, onLost: () => void, onSignedOut: () => void): () => void {
+  let source: EventSource | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let over = false;
+
+  function open(): void {
+    source = new EventSource(url);
+    source.addEventListener("tick", (event) => onTick(JSON.parse((event as MessageEvent<string>).data)));
+    source.addEventListener("error", () => void lost());
+  }
+
+  async function lost(): Promise<void> {
+    source?.close();
+    if (over) return;
+    onLost();
+    // An EventSource does not say why; an ordinary request does.
+    const error = await get("thresholds").then(() => undefined, (error: unknown) => error);
+    if (over) return;
+    if (error instanceof SignedOut) onSignedOut();
+    else timer = setTimeout(open, RETRY);
+  }
+
+  open();
+  return () => {
+    over = true;
+    source?.close();
+    clearTimeout(timer);
+  };
+}
+
+function useVisible(): boolean {
+  const [visible, setVisible] = useState(() => document.visibilityState === "visible");
+  useEffect(() => {
+    const look = (): void => setVisible(document.visibilityState === "visible");
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  }, []);
+  return visible;
+}

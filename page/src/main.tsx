@@ -1,0 +1,163 @@
+// The page: who looks, at what, since when; the views are in views/.
+
+import { render } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { get, Problem, SignedOut, signOut } from "./api.ts";
+import type { Context } from "./context.ts";
+import type { Point, ThresholdTable, Timeline } from "./documents.ts";
+import type { Thresholds } from "./levels.ts";
+import { type Connection, useLive, type View, type WindowName } from "./live.ts";
+import { Hints } from "./parts/hint.tsx";
+import { Header } from "./parts/header.tsx";
+import { Navigation, VIEWS } from "./parts/navigation.tsx";
+import { SignIn } from "./parts/signin.tsx";
+import { usePlace } from "./place.ts";
+import { Series } from "./series.ts";
+import { Database } from "./views/database.tsx";
+import { Overview } from "./views/overview.tsx";
+import { Requests } from "./views/requests.tsx";
+import { Route } from "./views/route.tsx";
+import { Routes } from "./views/routes.tsx";
+import { Runtime } from "./views/runtime.tsx";
+import { useSetting } from "./setting.ts";
+import { useTheme } from "./theme.ts";
+
+type Access = "asking" | "in" | "out";
+
+function App() {
+  const [access, setAccess] = useState<Access>("asking");
+  const [thresholds, setThresholds] = useState<Thresholds>({});
+  const [trouble, setTrouble] = useState("");
+
+  async function enter(): Promise<void> {
+    try {
+      setThresholds((await get<ThresholdTable>("thresholds")).items);
+      setTrouble("");
+      setAccess("in");
+    } catch (error) {
+      if (error instanceof SignedOut) setAccess("out");
+      else setTrouble(error instanceof Problem ? error.message : "The service does not answer. Trying again…");
+    }
+  }
+
+  useEffect(() => void enter(), []);
+  useEffect(() => {
+    if (!trouble) return;
+    const timer = setTimeout(() => void enter(), 2000);
+    return () => clearTimeout(timer);
+  });
+
+  if (access === "out") return <SignIn onSignedIn={enter} />;
+  if (access === "asking") return <main class="waiting">{trouble && <p role="alert">{trouble}</p>}</main>;
+  return <Watching thresholds={thresholds} onSignedOut={() => setAccess("out")} />;
+}
+
+const STREAMS: Readonly<Record<string, View>> = {
+  routes: "endpoints",
+  database: "database",
+  requests: "requests",
+  runtime: "system",
+};
+
+function Watching({ thresholds, onSignedOut }: { thresholds: Thresholds; onSignedOut: () => void }) {
+  const place = usePlace();
+  const [window, setWindow] = useSetting<WindowName>("window", "5m");
+  const [range, setRange] = useSetting<number>("range", 300);
+  const [paused, setPaused] = useState(false);
+  const [theme, nextTheme] = useTheme();
+  const series = useSeries(paused, onSignedOut);
+  const view = VIEWS.find((one) => one.name === place.view) ?? VIEWS[0]!;
+  const { document: latest, connection } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {
+    paused,
+    onPoint: series.add,
+    onSignedOut,
+  });
+  useTitle(view.title, connection);
+  useShortcut("p", () => setPaused((before) => !before));
+
+  const context: Context = { window, range, points: series.last(range), thresholds, theme, paused };
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
+        Skip to the numbers
+      </a>
+      <Header
+        {...{ window, setWindow, range, setRange, paused, setPaused, theme, nextTheme, connection }}
+        onSignOut={() => void signOut().then(onSignedOut)}
+        onReset={series.clear}
+      />
+      <Navigation current={view.name} />
+      <main id="main" tabIndex={-1}>
+        <h1 class="unseen">{view.title}</h1>
+        <Shown view={view.name} rest={place.rest} latest={latest} context={context} />
+      </main>
+      <Hints />
+    </>
+  );
+}
+
+interface ShownProps {
+  readonly view: string;
+  readonly rest: readonly string[];
+  readonly latest: unknown;
+  readonly context: Context;
+}
+
+function Shown({ view, rest, latest, context }: ShownProps) {
+  const [first, second] = rest;
+  if (view === "routes" && first !== undefined && second !== undefined) {
+    return <Route key={`${first} ${second}`} method={first} route={second} tick={latest} context={context} />;
+  }
+  if (latest === undefined) return <Waiting paused={context.paused} />;
+  // The stream sends the document that the view asked for.
+  if (view === "routes") return <Routes document={latest as never} context={context} />;
+  if (view === "database") return <Database document={latest as never} context={context} />;
+  if (view === "requests") return <Requests document={latest as never} id={first} />;
+  if (view === "runtime") return <Runtime document={latest as never} context={context} />;
+  return <Overview document={latest as never} context={context} />;
+}
+
+function Waiting({ paused }: { paused: boolean }) {
+  return <p class="empty" role="status">{paused ? "Paused: nothing of this view has come yet." : "Listening…"}</p>;
+}
+
+/** The last hour: from the store when the page is opened, from then on tick by tick. */
+function useSeries(paused: boolean, onSignedOut: () => void) {
+  const series = useRef(new Series());
+  const [, changed] = useState(0);
+  const add = (...points: Point[]): void => {
+    series.current.add(...points);
+    changed((count) => count + 1);
+  };
+  useEffect(() => {
+    if (paused) return;
+    get<Timeline>("timeline").then(
+      ({ items }) => add(...items),
+      (error: unknown) => error instanceof SignedOut && onSignedOut(),
+    );
+  }, [paused]);
+  const clear = (): void => {
+    series.current.clear();
+    changed((count) => count + 1);
+  };
+  return { add, clear, last: (range: number) => series.current.last(range) };
+}
+
+function useTitle(title: string, connection: Connection): void {
+  useEffect(() => {
+    document.title = `${connection === "lost" ? "Lost · " : ""}${title} · Stethoscope`;
+  }, [title, connection]);
+}
+
+function useShortcut(key: string, act: () => void): void {
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent): void => {
+      const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+      if (event.key === key && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) act();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}
+
+render(<App />, document.getElementById("app")!);

@@ -1,0 +1,64 @@
+// Requests that can be followed, and the way to one by its ID.
+
+import { useEffect, useState } from "preact/hooks";
+import { get } from "../api.ts";
+import { type Followed, type FollowedPage, type FollowedRequest, HINTS } from "../documents.ts";
+import { ago, clock, NONE, seconds, text } from "../format.ts";
+import { href } from "../place.ts";
+import { Card, Missing } from "../parts/card.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+
+export function Requests({ document, id }: { document: FollowedPage; id: string | undefined }) {
+  const [wanted, setWanted] = useState(id ?? "");
+  useEffect(() => setWanted(id ?? ""), [id]);
+  const search = (
+    <form class="search" onSubmit={(event) => { event.preventDefault(); location.hash = href("requests", ...(wanted.trim() ? [wanted.trim()] : [])); }}>
+      <label><span class="unseen">Request ID</span><input type="search" placeholder="Request ID, from a log line or a response" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} /></label>
+      <button type="submit">Open</button>
+    </form>
+  );
+  return (
+    <>
+      {id !== undefined && <One key={id} id={id} />}
+      <Card title="Requests" hint="The slowest, the failed, and a sample of each route, of all workers; the latest first." more={search} wide>
+        <Table caption="Requests that can be followed" columns={COLUMNS} rows={document.items} rowKey={(row) => `${row.request_id} ${row.at_unix_seconds}`} empty={<None />} />
+      </Card>
+    </>
+  );
+}
+
+function None() {
+  return <>No request is kept to be followed yet. The slowest, the failed and a sample of each route are kept as they come; search opens one by its <code>X-Request-ID</code>.</>;
+}
+
+const COLUMNS: readonly Column<Followed>[] = [
+  { key: "request_id", name: "Request ID", hint: HINTS.Followed.request_id, value: (row) => row.request_id, cell: (row) => <a class="route" href={href("requests", row.request_id)}>{row.request_id}</a> },
+  { key: "route", name: "Route", hint: HINTS.Followed.route, value: (row) => row.route, cell: (row) => <span class="endpoint"><span class={`method ${row.method.toLowerCase()}`}>{row.method}</span><span class="route">{row.route}</span></span> },
+  { key: "status", name: "Status", hint: HINTS.Followed.status, numeric: true, value: (row) => row.status, cell: (row) => <span class={`number ${(row.status ?? 500) >= 500 ? "critical" : "ok"}`}>{row.status ?? NONE}</span> },
+  { key: "duration", name: "Duration", hint: HINTS.Followed.duration_seconds, numeric: true, value: (row) => row.duration_seconds, cell: (row) => text(seconds(row.duration_seconds)) },
+  { key: "error", name: "What went wrong", hint: HINTS.Followed.error_type, wide: true, value: (row) => row.error_type },
+  { key: "at", name: "When", hint: HINTS.Followed.at_unix_seconds, numeric: true, wide: true, value: (row) => row.at_unix_seconds, cell: (row) => ago(row.at_unix_seconds) },
+];
+
+function One({ id }: { id: string }) {
+  const [found, setFound] = useState<FollowedRequest>();
+  const [missing, setMissing] = useState("");
+  useEffect(() => {
+    get<FollowedRequest>(`requests/${encodeURIComponent(id)}`).then(setFound, (error: Error) => setMissing(error.message));
+  }, []);
+  if (missing) return <Missing title={`No request ${id} is kept`}>{missing} Kept are the slowest, the failed and a sample of each route, until others take their place.</Missing>;
+  if (!found) return <p class="empty" role="status">Looking for it…</p>;
+  return (
+    <Card title={`Request ${found.request_id}`} hint="All that is known of it." wide>
+      <dl class="facts">
+        <div><dt>route</dt><dd>{found.method} {found.route}</dd></div>
+        <div><dt>status</dt><dd>{found.status ?? NONE}</dd></div>
+        <div><dt>duration</dt><dd>{text(seconds(found.duration_seconds))}</dd></div>
+        <div><dt>ended</dt><dd>{clock(found.at_unix_seconds)}</dd></div>
+        {found.trace_id && <div><dt>trace</dt><dd>{found.trace_id}</dd></div>}
+        {found.error_type && <div><dt>error</dt><dd>{found.error_type}</dd></div>}
+      </dl>
+      <pre tabIndex={0} aria-label="Details"><code>{JSON.stringify(found.details, null, 2)}</code></pre>
+    </Card>
+  );
+}

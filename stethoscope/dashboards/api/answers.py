@@ -1,0 +1,56 @@
+"""Documents as HTTP answers: JSON, tags to compare, and gzip."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from stethoscope.asgi import Scope
+from stethoscope.dashboards.access import headers
+from stethoscope.dashboards.responses import Response
+from stethoscope.exporters.negotiation import accepts_gzip
+
+_WORTH_GZIP: Final = 1024
+_LEVEL: Final = 1
+_encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """Pure ASCII. Raises ValueError for a number that JSON does not have."""
+    return _encode(document).encode("ascii")
+
+
+def answer(body: bytes, content_type: bytes, scope: Scope, *more: tuple[bytes, bytes]) -> Response:
+    """200 with ``body``, or 304 to who has it already; for the asker's eyes alone, and to be asked for each time."""
+    tag = tag_of(body)
+    common = (
+        (b"cache-control", b"private, no-cache"),
+        (b"etag", tag),
+        (b"vary", b"Accept-Encoding, Authorization, Cookie"),
+        (b"x-content-type-options", b"nosniff"),
+        *more,
+    )
+    if has_tag(scope, tag):
+        return Response(304, common, b"")
+    typed = ((b"content-type", content_type), *common)
+    if len(body) >= _WORTH_GZIP and wants_gzip(scope):
+        return Response(200, (*typed, (b"content-encoding", b"gzip")), gzip.compress(body, _LEVEL, mtime=0))
+    return Response(200, typed, body)
+
+
+def tag_of(body: bytes) -> bytes:
+    """A weak ETag (RFC 9110, section 8.8.1): with gzip and without, it is the same document."""
+    return b'W/"' + hashlib.blake2b(body, digest_size=12).hexdigest().encode() + b'"'
+
+
+def wants_gzip(scope: Scope) -> bool:
+    return accepts_gzip(b",".join(headers(scope, b"accept-encoding")).decode("latin-1"))
+
+
+def has_tag(scope: Scope, tag: bytes) -> bool:
+    """Whether If-None-Match names this tag (RFC 9110, section 13.1.2: compared weakly)."""
+    known = [part.strip() for line in headers(scope, b"if-none-match") for part in line.split(b",")]
+    return b"*" in known or tag in known or tag[2:] in known

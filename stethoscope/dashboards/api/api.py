@@ -1,0 +1,194 @@
+"""From a request to an answer of the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from anyio import to_thread
+
+from stethoscope.asgi import Receive, Scope
+from stethoscope.dashboards.access import headers
+from stethoscope.dashboards.api import openapi
+from stethoscope.dashboards.api.answers import answer, to_json
+from stethoscope.dashboards.api.operations import OPERATIONS, Operation, Question
+from stethoscope.dashboards.api.parameters import BadQuery, Value, read_query
+from stethoscope.dashboards.documents.window import Moment
+from stethoscope.dashboards.flight import Ask, Flight
+from stethoscope.dashboards.gate import CHALLENGE, Gate
+from stethoscope.dashboards.metrics import OnError
+from stethoscope.dashboards.responses import Response, problem
+from stethoscope.dashboards.threads import threads
+from stethoscope.thresholds import Thresholds
+
+_JSON: Final = openapi.JSON.encode()
+_MOST_BODY: Final = 4096
+_DONE: Final = ((b"cache-control", b"no-store"),)
+Action = Callable[[Scope, Receive], Awaitable[Response]]
+
+
+class Api:
+    """Answers what is below its prefix. Any number of requests at once, on any event loop."""
+
+    def __init__(self, moments: Flight[Moment], gate: Gate, thresholds: Thresholds, on_error: OnError) -> None:
+        self._moments = moments
+        self._gate = gate
+        self._thresholds = thresholds
+        self._on_error = on_error
+        self._actions: Mapping[str, Mapping[str, Action]] = {
+            "reset": {"POST": self._reset},
+            "session": {"POST": self._sign_in, "DELETE": self._sign_out},
+        }
+
+    def is_open(self, path: str) -> bool:
+        """Whether ``path`` (below the API's own) is for everybody: where one signs in."""
+        return path == "session"
+
+    async def answer(self, path: str, scope: Scope, receive: Receive) -> Response:
+        """The answer, or a problem document: nothing is raised."""
+        method = scope["method"]
+        actions = self._actions.get(path)
+        if actions is not None:
+            action = actions.get(method)
+            return await action(scope, receive) if action else _not_by(method, *actions)
+        if path == "openapi.json":
+            return self._description(scope) if method in ("GET", "HEAD") else _not_by(method, "GET", "HEAD")
+        found = find(path)
+        if found is None:
+            return problem(404, "There is no such page. The API describes itself at openapi.json.")
+        if method not in ("GET", "HEAD"):
+            return _not_by(method, "GET", "HEAD")
+        return await self._read(*found, scope)
+
+    async def _read(self, operation: Operation, place: Mapping[str, Value], scope: Scope) -> Response:
+        ask = self._moments.ask()
+        try:
+            values = read_query(scope.get("query_string", b""), operation.parameters)
+            return await to_thread.run_sync(
+                self._document, ask, operation, {**values, **place}, scope, limiter=threads()
+            )
+        except BadQuery as mistake:
+            return problem(400, str(mistake))
+        except Exception as error:
+            self._on_error("api", error)
+            return problem(500, "The answer could not be made; the log says why.")
+        finally:
+            ask.leave()
+
+    def _document(self, ask: Ask[Moment], operation: Operation, values: Mapping[str, Value], scope: Scope) -> Response:
+        document = operation.answer(Question(ask.result(), values, self._thresholds))
+        if document is None:
+            return problem(404, "Nothing is known of it, or no longer.")
+        return answer(to_json(document), _JSON, scope, *_links(operation, values, document))
+
+    def _description(self, scope: Scope) -> Response:
+        try:
+            read_query(scope.get("query_string", b""), ())
+        except BadQuery as mistake:
+            return problem(400, str(mistake))
+        return answer(to_json(openapi.document()), _JSON, scope)
+
+    async def _reset(self, scope: Scope, receive: Receive) -> Response:
+        ask = self._moments.ask()
+        try:
+            read_query(scope.get("query_string", b""), ())
+            await to_thread.run_sync(lambda: self._start_over(ask.result()), limiter=threads())
+        except BadQuery as mistake:
+            return problem(400, str(mistake))
+        except OSError as error:
+            self._on_error("reset", error)
+            return problem(503, "The present numbers can not be put aside; the log says why.")
+        except Exception as error:
+            self._on_error("reset", error)
+            return problem(500, "The present numbers can not be read; the log says why.")
+        finally:
+            ask.leave()
+        return Response(204, _DONE, b"")
+
+    @staticmethod
+    def _start_over(moment: Moment) -> None:
+        if moment.history is None:
+            raise OSError("this service records into private memory")
+        moment.history.reset(moment.present)
+
+    async def _sign_in(self, scope: Scope, receive: Receive) -> Response:
+        if self._gate.sessions is None:
+            return problem(401, "There is no token to sign in with.", CHALLENGE)
+        # No form of another site can send this type (Fetch standard, "CORS-safelisted request-header").
+        if [value.partition(b";")[0].strip().lower() for value in headers(scope, b"content-type")] != [_JSON]:
+            return problem(415, "Send the token as JSON: content-type application/json.")
+        try:
+            body = await _body(receive)
+        except ValueError:
+            return problem(413, f"The body has at most {_MOST_BODY} bytes.")
+        token = _token_in(body)
+        if token is None:
+            return problem(400, """The body is to be {"token": "…"}.""")
+        if not self._gate.knows(token):
+            return problem(401, "This is not the token.", CHALLENGE)
+        return Response(204, (*_DONE, (b"set-cookie", self._gate.sessions.start(scope))), b"")
+
+    async def _sign_out(self, scope: Scope, receive: Receive) -> Response:
+        if self._gate.sessions is None:
+            return Response(204, _DONE, b"")
+        return Response(204, (*_DONE, (b"set-cookie", self._gate.sessions.end(scope))), b"")
+
+
+def find(path: str) -> tuple[Operation, Mapping[str, Value]] | None:
+    """The operation at a path below the API's own, and the value of the path's variable part."""
+    for operation in OPERATIONS:
+        if operation.path == path:
+            return operation, {}
+        start = operation.path.partition("{")[0]
+        # A correlation ID may have slashes.
+        if operation.place and path.startswith(start) and len(path) > len(start):
+            return operation, {operation.place: path[len(start) :]}
+    return None
+
+
+def _not_by(method: str, *allowed: str) -> Response:
+    return problem(405, f"Not by {method[:20]}.", (b"allow", ", ".join(allowed).encode()))
+
+
+def _links(
+    operation: Operation, values: Mapping[str, Value], document: Mapping[str, Any]
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Where the next and the previous page are (RFC 8288), relative to this one."""
+    offset, limit, total = values.get("offset"), values.get("limit"), document.get("total")
+    if not (isinstance(offset, int) and isinstance(limit, int) and isinstance(total, int)):
+        return ()
+    places = {"prev": max(0, offset - limit)} if offset else {}
+    places |= {"next": offset + limit} if offset + limit < total else {}
+    given = {name: value for name, value in values.items() if value is not None}
+    links = [f'<?{_query({**given, "offset": place})}>; rel="{rel}"' for rel, place in places.items()]
+    return ((b"link", ", ".join(links).encode()),) if links else ()
+
+
+def _query(values: Mapping[str, Value]) -> str:
+    return "&".join(f"{name}={quote(str(value), safe='')}" for name, value in values.items())
+
+
+async def _body(receive: Receive) -> bytes:
+    """The request's body. Raises ValueError when it is too long."""
+    body = b""
+    while True:
+        message = await receive()
+        part: bytes = message.get("body", b"")
+        body += part
+        if len(body) > _MOST_BODY:
+            raise ValueError
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return body
+
+
+def _token_in(body: bytes) -> str | None:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or document.keys() != {"token"}:
+        return None
+    token = document["token"]
+    return token if isinstance(token, str) and token else None

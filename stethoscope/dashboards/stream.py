@@ -1,0 +1,285 @@
+"""Server-sent events: the page's documents again and again, for any number of viewers at the price of one.
+
+While somebody looks, one merge is made every two seconds in each process that has viewers, and each
+document is made, encoded and compressed once; viewers get the same bytes. There is no thread and no
+task of our own: on each event loop, one of the viewers leads, which is to say that it waits for the next
+tick and has it made, while the others wait for it. When the leader goes, another one takes over. Nobody looking
+costs nothing.
+
+A viewer that takes no bytes for some time is dropped. When the server is about to end, so do the streams.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import anyio
+from anyio import to_thread
+from anyio.lowlevel import RunVar
+
+from stethoscope.asgi import Receive, Scope, Send
+from stethoscope.dashboards.api.answers import to_json, wants_gzip
+from stethoscope.dashboards.api.operations import OPERATIONS, Question
+from stethoscope.dashboards.api.parameters import VIEW, WINDOW, Value, read_query
+from stethoscope.dashboards.documents.window import Moment
+from stethoscope.dashboards.flight import Flight
+from stethoscope.dashboards.listening import Listening
+from stethoscope.dashboards.metrics import OnError
+from stethoscope.dashboards.threads import threads
+from stethoscope.store.snapshot import Snapshot
+from stethoscope.store.timeline import Point, point
+from stethoscope.thresholds import Thresholds
+
+TICK: Final = 2.0
+"""Seconds from one event to the next."""
+PATIENCE: Final = 20.0
+"""Seconds after which a viewer that takes no bytes is dropped."""
+_LOOK: Final = 0.2
+"""Seconds after which the leader looks whether the server is about to end."""
+_SMOOTHED: Final = 5
+"""Ticks that a live point covers: a quantile of two seconds would jump about."""
+
+_GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+_RAW: Final = -15
+_LEVEL: Final = 6
+
+_OPERATION: Final = {
+    "overview": "overview",
+    "endpoints": "performance/endpoints",
+    "database": "database",
+    "requests": "requests",
+    "system": "system",
+}
+"""Which operation's document a view is."""
+_MOST: Final[Mapping[str, Value]] = {"limit": 1000}
+
+View = tuple[str, str]
+"""A view and a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One event, as it is and compressed so that it can follow any other."""
+
+    plain: bytes
+    deflated: bytes
+
+
+@dataclass(slots=True)
+class Tick:
+    """What is sent at one time."""
+
+    number: int
+    moment: Moment
+    point: Point | None
+    frames: dict[View, Frame] = field(default_factory=dict)
+
+
+class Stream:
+    """All viewers of one service. Works on asyncio and trio, in several event loops."""
+
+    def __init__(
+        self, moments: Flight[Moment], thresholds: Thresholds, on_error: OnError, tick_seconds: float = TICK
+    ) -> None:
+        self._moments = moments
+        self._thresholds = thresholds
+        self._on_error = on_error
+        self._tick_seconds = tick_seconds
+        self._encoding = threading.Lock()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events until the viewer leaves, hangs, or the server is about to end. Raises `BadQuery` before anything is sent."""
+        values = read_query(scope.get("query_string", b""), (VIEW, WINDOW))
+        view = (str(values["view"]), str(values["window"]))
+        compressed = wants_gzip(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(compressed)})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_leave_with_client, receive, tasks.cancel_scope)
+            with _Viewing(self._loop(scope), view) as loop:
+                await self._feed(loop, view, compressed, send)
+            tasks.cancel_scope.cancel()
+
+    async def _feed(self, loop: _Loop, view: View, compressed: bool, send: Send) -> None:
+        opening = _GZIP_HEADER if compressed else b""
+        seen = 0
+        while (tick := await loop.after(seen)) is not None:
+            frame = tick.frames.get(view)
+            if frame is None:  # nobody looked at this view when the tick was made
+                frame = await to_thread.run_sync(self._frame, tick, view, limiter=threads())
+            body = opening + (frame.deflated if compressed else frame.plain)
+            with anyio.move_on_after(PATIENCE) as patience:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            if patience.cancelled_caught:
+                return
+            seen, opening = tick.number, b""
+        await send({"type": "http.response.body", "body": b""})
+
+    def _loop(self, scope: Scope) -> _Loop:
+        try:
+            loops = _loops.get()
+        except LookupError:
+            loops = WeakKeyDictionary()
+            _loops.set(loops)
+        if self not in loops:
+            loops[self] = _Loop(self._tick, self._tick_seconds)
+        loops[self].listens(scope)
+        return loops[self]
+
+    def _tick(self, number: int, earlier: deque[Snapshot], views: list[View]) -> Tick | None:
+        """Make the next tick, with a frame for each view that somebody looks at. In a thread. Raises nothing."""
+        ask = self._moments.ask()
+        try:
+            moment = ask.result()
+            tick = Tick(number, moment, _live(moment.present, earlier))
+            for view in views:
+                self._frame(tick, view)
+        except Exception as error:
+            self._on_error("stream", error)
+            return None
+        finally:
+            ask.leave()
+        return tick
+
+    def _frame(self, tick: Tick, view: View) -> Frame:
+        with self._encoding:
+            if view not in tick.frames:
+                tick.frames[view] = self._made_frame(tick, view)
+            return tick.frames[view]
+
+    def _made_frame(self, tick: Tick, view: View) -> Frame:
+        try:
+            return _encoded(b"tick", tick, self._document(tick, view))
+        except Exception as error:
+            self._on_error("stream", error)
+            return _encoded(b"failed", tick, {"detail": "This view could not be made; the log says why."})
+
+    def _document(self, tick: Tick, view: View) -> Mapping[str, Any]:
+        operation = next(one for one in OPERATIONS if one.path == _OPERATION[view[0]])
+        values = {parameter.name: parameter.default for parameter in operation.parameters}
+        values |= {name: value for name, value in {**_MOST, "window": view[1]}.items() if name in values}
+        document = operation.answer(Question(tick.moment, values, self._thresholds))
+        return {"view": view[0], "point": tick.point, "document": document}
+
+
+class _Loop:
+    """The viewers on one event loop, one of whom leads."""
+
+    def __init__(self, make: Callable[[int, deque[Snapshot], list[View]], Tick | None], tick_seconds: float) -> None:
+        self._make = make
+        self._tick_seconds = tick_seconds
+        self.viewers: dict[View, int] = {}
+        self._latest: Tick | None = None
+        self._earlier: deque[Snapshot] = deque(maxlen=_SMOOTHED)
+        self._made = anyio.Event()
+        self._leading = False
+        self._due = 0.0
+        self._listening: Listening | None = None
+
+    def listens(self, scope: Scope) -> None:
+        if self._listening is None:
+            self._listening = Listening(scope)
+
+    def rest(self) -> None:
+        """Nobody looks any more."""
+        self._latest = self._listening = None
+        self._earlier.clear()
+
+    async def after(self, seen: int) -> Tick | None:
+        """The tick that follows number ``seen``; None when the server is about to end."""
+        while self._latest is None or self._latest.number <= seen:
+            if self._listening is None or self._listening.is_over():
+                return None
+            if self._leading:
+                await self._made.wait()
+            else:
+                await self._lead()
+        return self._latest
+
+    async def _lead(self) -> None:
+        """Wait until the next tick is due and have it made, unless the server is about to end."""
+        self._leading = True
+        try:
+            while (wait := self._due - time.monotonic()) > 0:
+                await anyio.sleep(min(wait, _LOOK))
+                if self._listening is None or self._listening.is_over():
+                    return
+            await self._advance()
+        finally:
+            self._leading = False
+            self._wake()
+
+    async def _advance(self) -> None:
+        self._due = time.monotonic() + self._tick_seconds
+        number = self._latest.number + 1 if self._latest else 1
+        tick = await to_thread.run_sync(self._make, number, self._earlier, list(self.viewers), limiter=threads())
+        if tick is not None:
+            self._latest = tick
+
+    def _wake(self) -> None:
+        made, self._made = self._made, anyio.Event()
+        made.set()
+
+
+class _Viewing:
+    """One viewer, from its first event to its last."""
+
+    def __init__(self, loop: _Loop, view: View) -> None:
+        self._loop = loop
+        self._view = view
+
+    def __enter__(self) -> _Loop:
+        viewers = self._loop.viewers
+        viewers[self._view] = viewers.get(self._view, 0) + 1
+        return self._loop
+
+    def __exit__(self, *_: object) -> None:
+        viewers = self._loop.viewers
+        viewers[self._view] -= 1
+        if not viewers[self._view]:
+            del viewers[self._view]
+        if not viewers:
+            self._loop.rest()
+
+
+_loops: RunVar[WeakKeyDictionary[Stream, _Loop]] = RunVar("stethoscope_stream_loops")
+
+
+async def _leave_with_client(receive: Receive, viewing: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    viewing.cancel()
+
+
+def _live(present: Snapshot, earlier: deque[Snapshot]) -> Point | None:
+    """What happened in the last ticks."""
+    start = earlier[0] if earlier else None
+    earlier.append(present)
+    return point(present.minus(start, max(0.001, present.taken_at - start.taken_at))) if start else None
+
+
+def _encoded(kind: bytes, tick: Tick, data: Mapping[str, Any]) -> Frame:
+    plain = b"event: %b\nid: %d\ndata: %b\n\n" % (kind, tick.number, to_json(data))
+    # Ended by a full flush, nothing of a frame refers to another, so that each viewer's frames follow the same header.
+    compressor = zlib.compressobj(_LEVEL, wbits=_RAW)
+    return Frame(plain, compressor.compress(plain) + compressor.flush(zlib.Z_FULL_FLUSH))
+
+
+def _headers(compressed: bool) -> list[tuple[bytes, bytes]]:
+    common = [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"vary", b"Accept-Encoding"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-accel-buffering", b"no"),  # nginx would wait for more before it sends any
+    ]
+    return [*common, (b"content-encoding", b"gzip")] if compressed else common

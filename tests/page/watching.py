@@ -1,0 +1,24 @@
+"""The service that is looked at, and what to do to it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx
+
+TOKEN = "a-token-for-the-page"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """``page`` is the address of its live page."""
+
+    client: httpx.Client
+    page: str
+
+    def visit(self, path: str, times: int = 1, **options: object) -> None:
+        """Make requests, whatever becomes of them."""
+        for _ in range(times):
+            with suppress(httpx.HTTPError):
+                self.client.get(path, **options)  # type: ignore[arg-type]
