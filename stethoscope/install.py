@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
+from stethoscope.exporters.later import Later
 from stethoscope.exporters.sending import send
-from stethoscope.exporters.tracing.switch import Tracing
+from stethoscope.exporters.sentry.switch import begin_sentry
+from stethoscope.exporters.tracing.switch import server_spans
 from stethoscope.instruments import sqlalchemy
 from stethoscope.instruments.labelled import declare
 from stethoscope.instruments.prometheus_client import adopt, foreign
@@ -16,6 +18,8 @@ from stethoscope.middleware.frameworks import install_in_place, observe_routes, 
 from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.middleware.observer import Announcer, Observer
 from stethoscope.middleware.queueing import QueueObserver
+from stethoscope.middleware.routes import name_route
+from stethoscope.sentry_options import Choice
 from stethoscope.settings import AccessRule, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
@@ -51,6 +55,7 @@ class Stethoscope(Layer):
         tracing: bool | None = None,
         query_strings: bool | None = None,
         instruments: Sequence[str] | None = None,
+        sentry: Mapping[str, Choice] | bool | None = None,
     ) -> None:
         require_asgi3(app)
         settings = Settings.resolve(
@@ -67,6 +72,7 @@ class Stethoscope(Layer):
             tracing=tracing,
             query_strings=query_strings,
             instruments=instruments,
+            sentry=sentry,
         )
         recorder = recorder_for(settings, name_of(app))
         sending = send(recorder)
@@ -98,6 +104,7 @@ def install(
     tracing: bool | None = None,
     query_strings: bool | None = None,
     instruments: Sequence[str] | None = None,
+    sentry: Mapping[str, Choice] | bool | None = None,
 ) -> App:
     """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
 
@@ -122,6 +129,7 @@ def install(
             tracing=tracing,
             query_strings=query_strings,
             instruments=instruments,
+            sentry=sentry,
         )
 
     return cast("App", install_in_place(app, wrap))
@@ -139,7 +147,7 @@ def name_of(app: Any) -> str:
 def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
     """Who else is told of each request, outermost first."""
     if settings.tracing is not False:
-        yield Tracing(layer, settings)
+        yield Later(layer, lambda: server_spans(layer, settings))
     from stethoscope.instruments.vitals import watch_worker  # asyncio with it, which only those who serve need
 
     announce = watch_worker(layer.recorder, settings.instruments)
@@ -147,6 +155,8 @@ def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
         yield Announcer(announce)
     if "queue" in settings.instruments:
         yield QueueObserver(layer.recorder)
+    if settings.sentry is not None:
+        yield Later(layer, begin_sentry(layer, settings, settings.sentry, name_route))
 
 
 def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:

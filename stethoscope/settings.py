@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from stethoscope.asgi import Scope
+from stethoscope.sentry_options import Choice, SentryOptionError, SentryOptions
+from stethoscope.sentry_options import parse as parse_sentry
 from stethoscope.thresholds import Change, ThresholdError, Thresholds, parse
 
 INSTRUMENTS: Final = ("runtime", "process", "machine", "queue", "sqlalchemy")
@@ -46,6 +48,7 @@ class Settings(NamedTuple):
     ``tracing`` makes server spans: None where OpenTelemetry is set up or its variables are set. ``query_strings``
     lets them, and what goes to Sentry, hold those of requests.
     ``instruments`` are what else is measured, beside requests and what is asked for by name.
+    lets them, and what goes to Sentry, hold those of requests. ``sentry`` is None where nothing is to be told to it.
     """
 
     service: str | None = None
@@ -61,6 +64,7 @@ class Settings(NamedTuple):
     tracing: bool | None = None
     query_strings: bool = False
     instruments: tuple[str, ...] = INSTRUMENTS
+    sentry: SentryOptions | None = SentryOptions()
 
     def __repr__(self) -> str:
         """Without the token, which must not get into a log."""
@@ -84,6 +88,7 @@ class Settings(NamedTuple):
         tracing: bool | None = None,
         query_strings: bool | None = None,
         instruments: Sequence[str] | None = None,
+        sentry: Mapping[str, Choice] | bool | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Settings:
         """Arguments win over the environment, which wins over the defaults. Raises `SettingsError`."""
@@ -102,6 +107,7 @@ class Settings(NamedTuple):
             tracing=read.switch("tracing", "STETHOSCOPE_TRACING", tracing),
             query_strings=read.switch("query_strings", "STETHOSCOPE_QUERY_STRINGS", query_strings) or False,
             instruments=read.instruments("instruments", "STETHOSCOPE_INSTRUMENTS", instruments),
+            sentry=read.sentry("sentry", "STETHOSCOPE_SENTRY", sentry),
         )
         read.raise_mistakes()
         return settings
@@ -212,6 +218,21 @@ class _Reader:
         except ThresholdError as error:
             self._mistakes.append(f"{name if argument is not None else source}: {error}")
             return Thresholds()
+
+    def sentry(self, name: str, variable: str, argument: Mapping[str, Choice] | bool | None) -> SentryOptions | None:
+        """None for nothing to do with Sentry."""
+        if argument is not None and not isinstance(argument, Mapping | bool):
+            self._wrong(name, argument, "False, or a mapping such as {'environments': ['production']}")
+            return None
+        text = self._environ.get(variable) or ""
+        if argument is False or (argument is None and _SWITCH.get(text.lower()) is False):
+            return None
+        try:
+            chosen = argument if isinstance(argument, Mapping) else {} if argument else parse_sentry(text)
+            return SentryOptions.resolve(chosen)
+        except SentryOptionError as error:
+            self._mistakes.append(f"{variable if argument is None else name}: {error}")
+            return None
 
     def _value(self, name: str, variable: str, argument: str | None) -> tuple[str | None, str]:
         """An empty variable counts as not set, as everywhere in the field."""

@@ -11,6 +11,7 @@ import pytest
 
 import stethoscope
 from stethoscope.asgi import Scope
+from stethoscope.sentry_options import SentryOptions
 from stethoscope.settings import ALL_HEADERS, Settings, SettingsError
 from stethoscope.thresholds import Thresholds
 from tests.middleware.scripted import plain
@@ -74,6 +75,19 @@ CHOICES = [
         Thresholds.resolve({"cpu_use": (0.5, 0.95)}),
         Thresholds.resolve({"cpu_use": 0.7, "disk_use": (None, 0.95)}),
     ),
+    ("tracing", "STETHOSCOPE_TRACING", "tracing", False, "TRUE", False, True),
+    ("query_strings", "STETHOSCOPE_QUERY_STRINGS", "query_strings", False, "on", False, True),
+    (
+        "sentry",
+        "STETHOSCOPE_SENTRY",
+        "sentry",
+        {"environments": ["production"], "traces_sample_rate": 0.5},
+        "environments=a|b, release=shop@1, sample_rate=0.1, local_variables=true",
+        SentryOptions(environments=("production",), traces_sample_rate=0.5),
+        SentryOptions(environments=("a", "b"), release="shop@1", sample_rate=0.1, local_variables=True),
+    ),
+    ("sentry", "STETHOSCOPE_SENTRY", "sentry", True, "off", SentryOptions(), None),
+    ("sentry", "STETHOSCOPE_SENTRY", "sentry", False, "release=1", None, SentryOptions(release="1")),
 ]
 
 
@@ -190,6 +204,31 @@ def test_mistake_names_the_setting_what_came_and_what_is_accepted(arguments: dic
 def test_path_that_could_not_be_asked_for_is_a_mistake(path: str) -> None:
     for name in ("prefix", "metrics_path"):
         assert mistake(**{name: path}).startswith(f"{name}={path!r} is not valid: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"rate": 1}, "sentry: unknown option 'rate': expected one of environments, release, environment, "),
+        ({"sample_rate": 2}, "sentry: sample_rate=2 is not valid: expected a share from 0 to 1"),
+        ({"sample_rate": True}, "sentry: sample_rate=True is not valid: expected a share from 0 to 1"),
+        ({"environments": ()}, "sentry: environments=() is not valid: expected names of environments"),
+        ({"release": ""}, "sentry: release='' is not valid: expected a text that is not empty"),
+        ({"local_variables": "maybe"}, "sentry: local_variables='maybe' is not valid: expected True or False"),
+        ("production", "sentry='production' is not valid: expected False, or a mapping such as "),
+    ],
+)
+def test_mistakes_in_options_of_sentry_are_told_with_their_names(options: object, text: str) -> None:
+    assert mistake(sentry=options).startswith(text)
+
+
+def test_mistakes_in_variables_name_the_variable() -> None:
+    assert mistake({"STETHOSCOPE_TRACING": "maybe"}) == (
+        "STETHOSCOPE_TRACING='maybe' is not valid: expected true or false"
+    )
+    assert mistake({"STETHOSCOPE_SENTRY": "production"}).startswith(
+        "STETHOSCOPE_SENTRY: 'production' is no option: expected NAME=VALUE"
+    )
 
 
 def test_mistakes_in_thresholds_are_told_with_their_names() -> None:

@@ -24,6 +24,7 @@ from stethoscope.names import (
     Merge,
     Metric,
 )
+from stethoscope.sentry_options import SentryOptions
 from stethoscope.settings import Settings, SettingsError
 from stethoscope.thresholds import Thresholds
 from tests.docs.pages import ROOT
@@ -56,6 +57,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "([Vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker; "
     "`sqlalchemy`: [databases](../how-to/database.md). `default` stands for all that are on by themselves, so that "
     "`default,explain` adds one.",
+    "sentry": "What [Sentry](../how-to/sentry.md) is told, where `SENTRY_DSN` is set or the app has initialised its SDK; `False` for nothing.",
 }
 
 NOT_OURS: Final[Mapping[str, str]] = {
@@ -65,6 +67,7 @@ NOT_OURS: Final[Mapping[str, str]] = {
     "OTEL_TRACES_EXPORTER": "Where traces go: [Tracing](../how-to/tracing.md), which has the others that OpenTelemetry reads.",
     "OTEL_EXPORTER_OTLP_PROTOCOL": "How traces and metrics get there: `http/protobuf`, which is the default, or `grpc`.",
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "The same, for traces alone.",
+    "SENTRY_DSN": "Where events go: [Tell Sentry](../how-to/sentry.md).",
     "OTEL_BSP_MAX_QUEUE_SIZE": "Spans that wait to be exported at most, by default 2,048.",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "Spans in one export, by default 512.",
     "OTEL_BSP_SCHEDULE_DELAY": "Milliseconds between two exports, by default 5,000.",
@@ -257,6 +260,8 @@ def _default(name: str) -> str:
     value = getattr(Settings.resolve(environ={}), name)
     if isinstance(value, Thresholds):
         return "[those below](#thresholds)"
+    if isinstance(value, SentryOptions):
+        return "[what it does](../how-to/sentry.md)"
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value) or "none"
     return "none" if value is None else f"`{value}`"

@@ -25,7 +25,7 @@ def test_each_setting_and_label_is_explained_and_no_other() -> None:
 
 
 def test_each_variable_that_the_package_reads_is_in_the_reference() -> None:
-    read = r'"((?:STETHOSCOPE|OTEL|PROMETHEUS|XDG)_[A-Z_]+)"'
+    read = r'"((?:STETHOSCOPE|OTEL|PROMETHEUS|SENTRY|XDG)_[A-Z_]+)"'
     sources = (ROOT / "stethoscope").rglob("*.py")
     found = {variable for source in sources for variable in re.findall(read, source.read_text())}
     assert found >= set(reference.variables())

@@ -1,6 +1,6 @@
 """Server spans for OpenTelemetry: one for each request, under the HTTP conventions.
 
-switch        on or off, known when the first request comes: only then is OpenTelemetry imported
+switch        on or off; OpenTelemetry is imported only where it may be on
 provider      the tracer provider: the user's, or one made from the standard variables
 batches       what our own provider sends with: bounded, counted, quick to end
 server_spans  the observer that makes the spans

@@ -1,0 +1,146 @@
+"""The SDK's client: the app's, or one that is made from SENTRY_DSN; and what passes before an event leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import sentry_sdk
+from sentry_sdk.transport import HttpTransportCore
+
+from stethoscope import names
+from stethoscope.current import CURRENT, Current
+from stethoscope.exporters.sentry.scrubbing import Event, scrub
+from stethoscope.names import UNMATCHED_ROUTE
+
+if TYPE_CHECKING:
+    from stethoscope.exporters.sentry.switch import NameRoute
+    from stethoscope.sentry_options import SentryOptions
+    from stethoscope.settings import Settings
+    from stethoscope.store.recorder import Recorder
+
+Hint = dict[str, Any]
+BeforeSend = Callable[[Event, Hint], Event | None]
+
+CARRIED: Final = "sentry"
+_REPORTED: Final = "__stethoscope_reported__"
+"""On an exception that an event was made of: the ID of the request it was made in, empty outside of one."""
+
+
+def initialise(options: SentryOptions) -> None:
+    """``sentry_sdk.init()`` by SENTRY_DSN, unless the app has called it. Raises what that raises for a DSN that is none."""
+    if is_initialised():
+        return
+    sentry_sdk.init(
+        release=options.release,
+        environment=options.environment,
+        sample_rate=options.sample_rate,
+        traces_sample_rate=options.traces_sample_rate,
+        max_request_body_size="never",
+        include_local_variables=options.local_variables,
+    )
+
+
+def is_initialised() -> bool:
+    return sentry_sdk.get_client().is_active()
+
+
+class Client:
+    """Has the events of the current client pass through us, after the app's own ``before_send``. Any thread.
+
+    What happens to an event on its way: one of an environment that does not report is dropped, as is the second
+    one of an exception; it is told what we know of the current request; and scrubbed.
+    """
+
+    def __init__(self, recorder: Recorder, settings: Settings, options: SentryOptions, name_route: NameRoute) -> None:
+        self._recorder = recorder
+        self._query_strings = settings.query_strings
+        self._options = options
+        self._name_route = name_route
+        self._watched: object = None
+        self.describe: Callable[[Current], dict[str, object]] = lambda current: {}
+        """What an event says of a request, as its context ``stethoscope``."""
+
+    def watch(self) -> None:
+        """Chain ourselves to the client that is current now: the app may have initialised the SDK anew."""
+        client = sentry_sdk.get_client()
+        if client is self._watched:
+            return
+        self._watched = client
+        for name in ("before_send", "before_send_transaction"):
+            theirs = client.options.get(name)
+            if not isinstance(theirs, _Passing):
+                client.options[name] = _Passing(theirs, self._pass)
+        if isinstance(client.transport, HttpTransportCore):
+            client.transport.on_dropped_event = self._lost  # type: ignore[assignment, method-assign]  # made to be overridden
+
+    def _pass(self, event: Event, hint: Hint) -> Event | None:
+        try:
+            if self._options.environments and event.get("environment") not in self._options.environments:
+                return None
+            current = CURRENT.get()
+            if _is_second(hint, current):
+                return None
+            if current is not None:
+                self.tell(event, current)
+            scrub(event, query_strings=self._query_strings, local_variables=self._options.local_variables)
+        except Exception as error:
+            self._recorder.failed("sentry", error)
+            return None  # it may hold what must not leave
+        return event
+
+    def tell(self, event: Event, current: Current) -> None:
+        """What the SDK's integrations do not know, or get wrong: the whole route template."""
+        route = self.route(current)
+        event["transaction"] = route
+        event["transaction_info"] = {"source": "route"}
+        event.setdefault("tags", {}).update({"request_id": current.request_id, "http.route": route})
+        event.setdefault("contexts", {})["stethoscope"] = self.describe(current)
+
+    def route(self, current: Current) -> str:
+        return current.route or self._name_route(current.scope) or UNMATCHED_ROUTE
+
+    def _lost(self, reason: str) -> None:
+        try:
+            self._recorder.counter(names.DROPPED_EXPORTS, ("sentry", reason)).add(1.0)
+            self._recorder.warn_once(
+                "sentry lost",
+                "events for Sentry are lost (%s), which stethoscope_dropped_exports_total counts from now on; "
+                "the app is not affected",
+                reason,
+            )
+        except Exception as error:  # a log handler's
+            self._recorder.failed("sentry", error)
+
+
+class _Passing:
+    """The app's hook, then ours."""
+
+    def __init__(self, theirs: BeforeSend | None, ours: BeforeSend) -> None:
+        self._theirs = theirs
+        self._ours = ours
+
+    def __call__(self, event: Event, hint: Hint) -> Event | None:
+        passed = event if self._theirs is None else self._theirs(event, hint)
+        return None if passed is None else self._ours(passed, hint)
+
+
+def is_reported(error: BaseException, current: Current | None) -> bool:
+    """Whether there was an event of an exception: in this request, or, outside of one, in any."""
+    request = getattr(error, _REPORTED, None)
+    return request is not None and (current is None or request == current.id)
+
+
+def _is_second(hint: Hint, current: Current | None) -> bool:
+    """Notes that there is an event now. One exception object that is raised again and again is one event a request."""
+    raised = hint.get("exc_info")
+    error = raised[1] if raised else None
+    if error is None:
+        return False
+    if is_reported(error, current):
+        return True
+    try:
+        setattr(error, _REPORTED, b"" if current is None else current.id)
+    except Exception:  # an exception that takes no attributes
+        pass
+    return False

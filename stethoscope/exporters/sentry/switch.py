@@ -1,0 +1,54 @@
+"""Whether Sentry is told: by SENTRY_DSN, or because the app has initialised the SDK."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stethoscope.asgi import Scope
+    from stethoscope.exporters.sentry.requests import SentryRequests
+    from stethoscope.middleware.layer import Layer
+    from stethoscope.sentry_options import SentryOptions
+    from stethoscope.settings import Settings
+
+NameRoute = Callable[["Scope"], str | None]
+"""The route template of a request that is being served, from its scope."""
+
+
+def begin_sentry(
+    layer: Layer, settings: Settings, options: SentryOptions, name_route: NameRoute
+) -> Callable[[], SentryRequests | None]:
+    """Initialise the SDK if SENTRY_DSN is set and nobody has. Returns what makes the observer.
+
+    At once, because the SDK's integrations change how frameworks build their apps. SENTRY_DSN without
+    sentry-sdk makes one warning.
+    """
+    if os.environ.get("SENTRY_DSN"):
+        try:
+            from stethoscope.exporters.sentry.client import initialise
+
+            initialise(options)
+        except ImportError as error:
+            layer.recorder.warn_once(
+                "sentry",
+                "Sentry is told nothing, though SENTRY_DSN is set: %s. Install it: pip install 'stethoscope[sentry]'",
+                error,
+            )
+        except Exception as error:  # such as a DSN that is none
+            layer.recorder.failed("sentry", error)
+
+    def make() -> SentryRequests | None:
+        if "sentry_sdk" not in sys.modules:
+            return None
+        from stethoscope.exporters.sentry.client import Client, is_initialised
+
+        if not is_initialised():
+            return None
+        from stethoscope.exporters.sentry.requests import SentryRequests
+
+        return SentryRequests(layer, settings, Client(layer.recorder, settings, options, name_route))
+
+    return make

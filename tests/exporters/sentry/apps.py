@@ -1,0 +1,105 @@
+"""Apps that tell Sentry, each in its own way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+
+import sentry_sdk
+from fastapi import APIRouter, FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+import stethoscope
+from stethoscope.asgi import ASGIApp, Receive, Scope, Send
+
+STATEMENT = "SELECT * FROM orders WHERE name = 'Ada Lovelace' AND number = 4711"
+# Events have the lines of source code around each frame: what a test looks for must not be among them.
+#
+#
+#
+#
+
+
+def _starlette() -> Starlette:
+    async def fail(request: Request) -> Response:
+        raise RuntimeError("tenant")
+
+    return Starlette(routes=[Mount("/tenants/{tenant}", routes=[Route("/users/{number:int}", fail)])])
+
+
+def _fastapi() -> FastAPI:
+    app = FastAPI(title="shop")
+    router = APIRouter(prefix="/orders")
+
+    @router.get("/{number}")
+    async def order(number: int) -> int:
+        connection = sqlite3.connect(":memory:")
+        connection.execute("create table orders (number)")
+        connection.execute(STATEMENT)
+        return number
+
+    @router.get("/{number}/logged")
+    async def logged(number: int) -> int:
+        try:
+            raise KeyError("handled")
+        except KeyError:
+            logging.getLogger("shop").exception("It happened")
+            raise
+
+    @router.get("/{number}/fine")
+    async def fine(number: int) -> int:
+        with sentry_sdk.start_span(op="db", name=STATEMENT):
+            return number
+
+    app.include_router(router, prefix="/api")
+    app.mount("/tenants", _starlette())
+    return app
+
+
+async def _plain(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    if scope["path"] == "/fail":
+        raise RuntimeError("plain")
+    if scope["path"] == "/flush":
+        sentry_sdk.flush(timeout=10)  # holds the event loop, which is what the test is after
+    await PlainTextResponse("ok")(scope, receive, send)
+
+
+def by_variable() -> ASGIApp:
+    """Nothing is said but SENTRY_DSN."""
+    return stethoscope.install(_fastapi())
+
+
+def wrapped() -> ASGIApp:
+    """The SDK's middleware is inside of ours."""
+    return stethoscope.Stethoscope(_fastapi(), sentry={"traces_sample_rate": 1.0})
+
+
+def by_itself() -> ASGIApp:
+    """The app has initialised the SDK, with a hook of its own."""
+
+    def before_send(event: object, hint: object) -> object:
+        assert isinstance(event, dict)
+        event.setdefault("tags", {})["theirs"] = "yes"
+        return event
+
+    dsn = os.environ.pop("SENTRY_DSN")
+    sentry_sdk.init(dsn=dsn, traces_sample_rate=1.0, before_send=before_send, send_default_pii=True)  # type: ignore[arg-type]
+    return stethoscope.install(_fastapi())
+
+
+def afterwards() -> ASGIApp:
+    """The app initialises the SDK after it was installed."""
+    app = stethoscope.install(_fastapi())
+    sentry_sdk.init(dsn=os.environ["SENTRY_DSN"], traces_sample_rate=1.0)
+    return app
+
+
+def plain() -> ASGIApp:
+    """No framework that the SDK knows."""
+    return stethoscope.install(_plain, service="plain")
