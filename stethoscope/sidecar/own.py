@@ -1,10 +1,11 @@
-"""What the sidecar records of itself, and where others record that work for it."""
+"""What the sidecar records: its own failures, what its process uses, and the machine."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from stethoscope import names
+from stethoscope.instruments.vitals import watch_worker
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.snapshot import Snapshot
 
@@ -16,15 +17,18 @@ _OF_A_STORE: Final = frozenset(
 
 
 class Own:
-    """A service of its own, in this process's memory."""
+    """A service of its own, in this process's memory: it ends with the process, and begins anew."""
 
     def __init__(self) -> None:
-        self.recorder: Final = Recorder(NAME, lambda: None)
-        self.failed: Final = self.recorder.failed
-        self.count: Final = self.recorder.count
+        recorder = Recorder(NAME, lambda: None)
+        watch_worker(recorder, ("process", "machine"))
+        recorder.count(names.INTERNAL_ERRORS, ("watch",), 0.0)  # to be seen before it happens; and sampling begins
+        self._recorder = recorder
+        self.failed: Final = recorder.failed
+        self.count: Final = recorder.count
 
     def snapshot(self) -> Snapshot:
         """What was recorded, without what says how a store in shared memory is: there is none."""
-        taken = self.recorder.snapshot()
+        taken = self._recorder.snapshot()
         families = {name: family for name, family in taken.families.items() if name not in _OF_A_STORE}
         return Snapshot(taken.service, taken.taken_at, families)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from stethoscope.store.folder import SUFFIX, Folder, FolderError, SharedFolder, is_alive
+from stethoscope.store.folder import SUFFIX, Folder, SharedFolder, is_alive
 from stethoscope.store.home import is_abandoned, remove_abandoned, safe_name
 
 
@@ -43,7 +43,7 @@ class Discovery:
                         del found[key]
                 except FileNotFoundError:  # ended meanwhile
                     continue
-                except FolderError as error:
+                except OSError as error:
                     problems.append(str(error))
         return found, problems
 
@@ -61,7 +61,7 @@ class Discovery:
             names = self._open(place).names()
         except FileNotFoundError:
             return []
-        except FolderError as error:
+        except OSError as error:
             problems.append(str(error))
             return []
         return sorted(name for name in names if self._is_wanted(name) and os.path.isdir(os.path.join(place, name)))

@@ -69,3 +69,13 @@ def test_services_that_come_later_are_found_and_those_that_are_gone_are_forgotte
         (later / "shop").rmdir()
         until(lambda: "shop has ended" in beside.log(), beside.log)
         assert "seconds_count" not in beside.scrape()
+
+
+def test_it_samples_the_machine_and_itself_whether_there_are_services_or_not(place: Path) -> None:
+    with sidecar("--dir", str(place)) as beside:
+        own = {"service_name": "stethoscope-sidecar"}
+        until(lambda: total(beside.scrape(), "system_memory_limit_bytes", **own) > 1 << 20, beside.log)
+        samples = beside.scrape()
+        assert total(samples, "stethoscope_internal_errors_total", where="watch", **own) == 0
+        assert 1 << 20 < total(samples, "process_memory_usage_bytes", **own) < 1 << 30
+        assert "stethoscope_workers" not in samples
