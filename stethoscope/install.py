@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
+from stethoscope.current import Current
 from stethoscope.exporters.later import Later
 from stethoscope.exporters.sending import send
 from stethoscope.exporters.sentry.switch import begin_sentry
@@ -14,6 +15,7 @@ from stethoscope.exporters.tracing.switch import server_spans
 from stethoscope.instruments import sqlalchemy
 from stethoscope.instruments.labelled import declare
 from stethoscope.instruments.prometheus_client import adopt, foreign
+from stethoscope.middleware.following.follower import follower_for
 from stethoscope.middleware.frameworks import install_in_place, observe_routes, require_asgi3
 from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.middleware.observer import Announcer, Observer
@@ -56,6 +58,7 @@ class Stethoscope(Layer):
         query_strings: bool | None = None,
         instruments: Sequence[str] | None = None,
         sentry: Mapping[str, Choice] | bool | None = None,
+        request_log: str | os.PathLike[str] | None = None,
     ) -> None:
         require_asgi3(app)
         settings = Settings.resolve(
@@ -73,6 +76,7 @@ class Stethoscope(Layer):
             query_strings=query_strings,
             instruments=instruments,
             sentry=sentry,
+            request_log=request_log,
         )
         recorder = recorder_for(settings, name_of(app))
         sending = send(recorder)
@@ -105,6 +109,7 @@ def install(
     query_strings: bool | None = None,
     instruments: Sequence[str] | None = None,
     sentry: Mapping[str, Choice] | bool | None = None,
+    request_log: str | os.PathLike[str] | None = None,
 ) -> App:
     """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
 
@@ -130,6 +135,7 @@ def install(
             query_strings=query_strings,
             instruments=instruments,
             sentry=sentry,
+            request_log=request_log,
         )
 
     return cast("App", install_in_place(app, wrap))
@@ -157,6 +163,16 @@ def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
         yield QueueObserver(layer.recorder)
     if settings.sentry is not None:
         yield Later(layer, begin_sentry(layer, settings, settings.sentry, name_route))
+    if "requests" in settings.instruments or settings.request_log:
+        yield follower_for(layer.recorder, settings.request_log, [_database_details])
+
+
+def _database_details(exchange: Current) -> Mapping[str, object]:
+    if "database" not in (exchange.carried or {}):
+        return {}
+    from stethoscope.instruments.database.followed import followed  # not for apps that have none
+
+    return followed(exchange)
 
 
 def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:

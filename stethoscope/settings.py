@@ -12,7 +12,7 @@ from stethoscope.sentry_options import Choice, SentryOptionError, SentryOptions
 from stethoscope.sentry_options import parse as parse_sentry
 from stethoscope.thresholds import Change, ThresholdError, Thresholds, parse
 
-INSTRUMENTS: Final = ("runtime", "process", "machine", "queue", "sqlalchemy")
+INSTRUMENTS: Final = ("runtime", "process", "machine", "queue", "requests", "sqlalchemy")
 """Those that are on unless others are chosen."""
 OPTIONAL_INSTRUMENTS: Final = ("sql-comments", "database-vitals", "explain")
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
@@ -46,9 +46,9 @@ class Settings(NamedTuple):
     whom ``metrics_access`` lets in. ``headers`` are the response headers added, ``exclude`` route
     templates and path prefixes that are not measured. ``thresholds`` say from what value on a number is trouble.
     ``tracing`` makes server spans: None where OpenTelemetry is set up or its variables are set. ``query_strings``
-    lets them, and what goes to Sentry, hold those of requests.
-    ``instruments`` are what else is measured, beside requests and what is asked for by name.
     lets them, and what goes to Sentry, hold those of requests. ``sentry`` is None where nothing is to be told to it.
+    ``instruments`` are what else is measured, beside requests and what is asked for by name. ``request_log`` is
+    a file that all requests are written into.
     """
 
     service: str | None = None
@@ -65,6 +65,7 @@ class Settings(NamedTuple):
     query_strings: bool = False
     instruments: tuple[str, ...] = INSTRUMENTS
     sentry: SentryOptions | None = SentryOptions()
+    request_log: str | None = None
 
     def __repr__(self) -> str:
         """Without the token, which must not get into a log."""
@@ -89,6 +90,7 @@ class Settings(NamedTuple):
         query_strings: bool | None = None,
         instruments: Sequence[str] | None = None,
         sentry: Mapping[str, Choice] | bool | None = None,
+        request_log: str | os.PathLike[str] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Settings:
         """Arguments win over the environment, which wins over the defaults. Raises `SettingsError`."""
@@ -108,6 +110,7 @@ class Settings(NamedTuple):
             query_strings=read.switch("query_strings", "STETHOSCOPE_QUERY_STRINGS", query_strings) or False,
             instruments=read.instruments("instruments", "STETHOSCOPE_INSTRUMENTS", instruments),
             sentry=read.sentry("sentry", "STETHOSCOPE_SENTRY", sentry),
+            request_log=read.text("request_log", "STETHOSCOPE_REQUEST_LOG", _path_text(request_log)),
         )
         read.raise_mistakes()
         return settings

@@ -61,6 +61,13 @@ def _accepted(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     for name in (b"x-request-id", b"x-correlation-id"):
         if _ACCEPTED.fullmatch(carried.get(name, b"")):
             return carried[name]
+    return trace_id_of(headers)
+
+
+def trace_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The trace ID of the valid traceparent among headers that can be read again; None where there is none."""
+    if not isinstance(headers, (list, tuple)):
+        return None
     # Of several traceparents none is valid, as the conformance tests of Trace Context have it.
     parents = [value for name, value in headers if name == b"traceparent"]
     return _trace_id(parents[0].strip(b" \t")) if len(parents) == 1 else None

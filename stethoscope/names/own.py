@@ -70,6 +70,12 @@ PRIVATE_STORE = Metric(
     "1 where the answering worker could not use shared memory, so that other workers do not see its numbers.",
     otel="stethoscope.private_store",
 )
+DROPPED_LINES = Metric(
+    "stethoscope_request_log_dropped_lines",
+    Kind.COUNTER,
+    "Requests that are missing in the request log, because more came than could be written, or the disk was full.",
+    otel="stethoscope.request_log.dropped_lines",
+)
 FINDINGS = Metric(
     "stethoscope_findings",
     Kind.COUNTER,

@@ -54,10 +54,11 @@ MEANINGS: Final[Mapping[str, str]] = {
     "query_strings": "Whether spans and events may hold the query strings of requests.",
     "instruments": "What else is measured, beside requests and what the app asks for by name. `runtime`: event loops, garbage "
     "collector, threads; `process`: what each worker uses; `machine`: what the machine and the cgroup use and may use "
-    "([Vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker; "
-    "`sqlalchemy`: [databases](../how-to/database.md). `default` stands for all that are on by themselves, so that "
-    "`default,explain` adds one.",
+    "([Vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker; `requests`: keeps some of them "
+    "[to be followed](../how-to/follow-a-request.md); `sqlalchemy`: [databases](../how-to/database.md). `default` stands "
+    "for all that are on by themselves, so that `default,explain` adds one.",
     "sentry": "What [Sentry](../how-to/sentry.md) is told, where `SENTRY_DSN` is set or the app has initialised its SDK; `False` for nothing.",
+    "request_log": "File into which all requests are written, as [JSON lines](../how-to/follow-a-request.md#as-json-lines).",
 }
 
 NOT_OURS: Final[Mapping[str, str]] = {

@@ -42,7 +42,8 @@ class Found(NamedTuple):
 
 def detect(instrument: Instrument, route: str, work: Work, request_id: str) -> None:
     """Report what was ill. In the time of some dictionary lookups where nothing is."""
-    for found in _found(instrument, work):
+    work.found = list(_found(instrument, work))
+    for found in work.found:
         evidence = {key: value for key, value in found.evidence.items() if value not in (None, "")}
         instrument.found(
             found.illness, found.severity, route, found.subject[:128], {**evidence, "request_id": request_id}

@@ -10,6 +10,7 @@ from stethoscope.instruments.database.query import Query
 from stethoscope.names.findings import Illness
 
 if TYPE_CHECKING:
+    from stethoscope.instruments.database.detection import Found
     from stethoscope.instruments.database.instrument import SlowQuery
     from stethoscope.instruments.database.pool import Checkout
 
@@ -82,7 +83,7 @@ class Sign:
 class Work(Share):
     """A request's database work. One at a time: threads that work for one request may lose a count to each other."""
 
-    __slots__ = ("checkouts", "eager", "quiet_since", "signs", "slow", "touched", "uses", "writes")
+    __slots__ = ("checkouts", "eager", "found", "quiet_since", "signs", "slow", "touched", "uses", "writes")
 
     noun = "queries"
 
@@ -101,6 +102,8 @@ class Work(Share):
         """Relationships that were looked at."""
         self.slow: list[SlowQuery] = []
         """Queries that were slow, until they are recorded with the request."""
+        self.found: list[Found] = []
+        """What turned out to be ill, once the app has left the request."""
 
     def uses_of(self, query: Query) -> Uses | None:
         uses = self.uses.get(query)

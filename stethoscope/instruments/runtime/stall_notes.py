@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 from stethoscope import names
-from stethoscope.instruments.frames import Place
+from stethoscope.frames import Place
 from stethoscope.instruments.runtime.stalls import Stall
 from stethoscope.store.recorder import Recorder
 

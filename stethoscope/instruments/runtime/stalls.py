@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Final, NamedTuple
 
 from stethoscope.current import Current
-from stethoscope.instruments.frames import Place, innermost_own, stack
+from stethoscope.frames import Place, innermost_own, stack
 from stethoscope.instruments.runtime.loops import LONGEST, NEVER, PERIOD, Watch
 
 OVERDUE: Final = 0.05

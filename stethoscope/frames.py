@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import FrameType, TracebackType
 from typing import Final, NamedTuple
 
-_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PACKAGE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PACKAGE_PARENT: Final = os.path.dirname(_PACKAGE.rstrip(os.sep)) + os.sep
 _LAYER: Final = os.path.join(_PACKAGE, "middleware", "layer.py")
 _STANDARD: Final = os.path.dirname(os.__file__) + os.sep
@@ -41,10 +41,10 @@ def stack(frame: FrameType | None, most: int) -> list[Place]:
     return places
 
 
-def traceback_places(traceback: TracebackType | None, most: int) -> list[Place]:
-    """Of an exception, the innermost first."""
-    frames = list(_walk(traceback))
-    return [place_of(frame, line) for frame, line in reversed(frames[-most:])]
+def traceback_places(traceback: TracebackType | None, most: int) -> list[tuple[Place, str]]:
+    """Of an exception, the innermost first, each with the path of its file. Those of our middleware and beyond are left out."""
+    frames = [(frame, line) for frame, line in _walk(traceback) if frame.f_code.co_filename != _LAYER]
+    return [(place_of(frame, line), frame.f_code.co_filename) for frame, line in reversed(frames[-most:])]
 
 
 def _walk(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
