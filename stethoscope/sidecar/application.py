@@ -3,26 +3,29 @@
 | path | what |
 |---|---|
 | ``/metrics`` | all services in one exposition, told apart by the label ``service_name`` |
-| ``/services/NAME/…`` | one service, with what its app serves below its prefix: ``metrics``, and whatever else `Endpoints` has |
+| ``/services/NAME/…`` | one service, with what its app serves below its prefix: live page, API, ``metrics`` |
+| ``/…`` | the same for the only service; where there are several, ``/`` lists them |
 | ``/services`` | the services, as Prometheus' HTTP service discovery reads them |
 | ``/healthz`` | 200 while the process does its work; for everybody |
 | ``/readyz`` | 200 when services can be found, whether there are any yet or not; for everybody |
 
-``/_stethoscope/metrics`` is ``/metrics`` too, as in an app. All but the last two take the token; without one they
-are for this machine alone.
+All of it is below ``/_stethoscope`` too, as in an app. All but the last two take the token; without one they
+are for this machine alone. The page's files, which hold no data, are for everybody.
 """
 
 from __future__ import annotations
 
 import json
-from weakref import WeakKeyDictionary
+from functools import partial
+from html import escape
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from stethoscope.asgi import ASGIApp, Receive, Scope, Send
+from stethoscope.asgi import ASGIApp, Receive, Scope, Send, own_path
 from stethoscope.dashboards.access import headers, loopback
 from stethoscope.dashboards.board import Board
 from stethoscope.dashboards.documents.window import Moment
@@ -35,19 +38,17 @@ from stethoscope.sidecar.own import Own
 from stethoscope.sidecar.watch import Watch
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.watched import Watched
+from stethoscope.thresholds import Thresholds
+
+_OF_ALL: Final = ("/metrics", "/services")
+"""Paths that are about all services, however many there are."""
+
+_POLICY: Final = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-def application(watch: Watch, token: str | None, own: Own) -> ASGIApp:
+def application(watch: Watch, token: str | None, thresholds: Thresholds, own: Own) -> ASGIApp:
     """The sidecar's ASGI app. Without ``token`` it answers to this machine only."""
-    every = Endpoints(
-        lambda: _together(watch, own),
-        prefix="",
-        token=token,
-        access=_open_to(token),
-        pages={"/services": lambda scope: _services(watch, scope)},
-        foreign=_nothing,
-        on_error=own.failed,
-    )
+    services = _Services(watch, token, thresholds, own)
 
     async def health(request: Request) -> Response:
         return _state(watch.healthy, "the thread that looks for services has stopped")
@@ -59,9 +60,9 @@ def application(watch: Watch, token: str | None, own: Own) -> ASGIApp:
         routes=[
             Route("/healthz", health),
             Route("/readyz", readiness),
-            Mount("/services/{key}", app=_OneService(watch, token, own, every)),
-            Mount("/_stethoscope", app=every),
-            Mount("", app=every),
+            Mount("/services/{key}", app=services.one),
+            Mount("/_stethoscope", app=services.all),
+            Mount("", app=services.all),
         ]
     )
 
@@ -90,7 +91,7 @@ def _together(watch: Watch, own: Own) -> Snapshot:
     return together([*snapshots, own.snapshot()])
 
 
-async def _services(watch: Watch, scope: Scope) -> Answer:
+async def _targets(watch: Watch, scope: Scope) -> Answer:
     """The services as targets (Prometheus documentation, "Writing HTTP service discovery")."""
     [host] = headers(scope, b"host") or [b""]
     document = [
@@ -107,38 +108,76 @@ async def _services(watch: Watch, scope: Scope) -> Answer:
     return page("application/json", json.dumps(document).encode())
 
 
-class _OneService:
-    """Answers below ``/services/NAME`` as the service's app does below its prefix."""
+async def _list(watch: Watch, scope: Scope) -> Answer:
+    """Where the services' pages are."""
+    links = [
+        f'<li><a href="{escape(scope["app_root_path"])}/services/{escape(key)}/">{escape(service.service)}</a>'
+        for key, service in watch.services.items()
+    ]
+    found = f"<ul>{''.join(links)}</ul>" if links else "<p>Nothing records here yet.</p>"
+    html = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Stethoscope</title><h1>Services</h1>{found}'
+    return page("text/html; charset=utf-8", html.encode(errors="replace"), (b"content-security-policy", _POLICY))
 
-    def __init__(self, watch: Watch, token: str | None, own: Own, others: ASGIApp) -> None:
+
+class _Services:
+    """Answers for one service as its app does below its prefix, and for all of them together."""
+
+    def __init__(self, watch: Watch, token: str | None, thresholds: Thresholds, own: Own) -> None:
         self._watch = watch
         self._token = token
+        self._thresholds = thresholds
         self._own = own
-        self._others = others
-        self._endpoints: WeakKeyDictionary[Watched, Endpoints] = WeakKeyDictionary()
+        self._known: dict[str, tuple[Watched, Endpoints]] = {}
+        self._together = Endpoints(
+            lambda: _together(watch, own),
+            prefix="",
+            token=token,
+            access=_open_to(token),
+            pages={"/services": partial(_targets, watch), "": partial(_list, watch)},
+            foreign=_nothing,
+            on_error=own.failed,
+        )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        service = self._watch.services.get(scope["path_params"]["key"])
-        if service is None:
-            # Under its whole path, which leads nowhere: whether it exists is not for everybody to know.
-            await self._others({**scope, "root_path": scope["app_root_path"]}, receive, send)
+    async def one(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Below ``/services/NAME``."""
+        key = scope["path_params"]["key"]
+        if key in self._watch.services:
+            await self._of(key)(scope, receive, send)
         else:
-            await self._of(service)(scope, receive, send)
+            # Under its whole path, which leads nowhere: whether it exists is not for everybody to know.
+            await self._together({**scope, "root_path": scope["app_root_path"]}, receive, send)
 
-    def _of(self, service: Watched) -> Endpoints:
-        if service not in self._endpoints:
-            self._endpoints[service] = Endpoints(
-                service.snapshot,
-                prefix="",
-                token=self._token,
-                access=_open_to(self._token),
-                foreign=_nothing,
-                board=Board(
-                    lambda: Moment(service.snapshot(), service.history(), service.notes),
-                    token=self._token,
-                    access=_open_to(self._token),
-                    on_error=self._own.failed,
-                ),
-                on_error=self._own.failed,
-            )
-        return self._endpoints[service]
+    async def all(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Below the root."""
+        services = self._watch.services
+        if len(services) == 1 and own_path(scope).removesuffix("/") not in _OF_ALL:
+            await self._of(next(iter(services)))(scope, receive, send)
+        else:
+            await self._together(scope, receive, send)
+
+    def _of(self, key: str) -> Endpoints:
+        service = self._watch.services[key]
+        known = self._known.get(key)
+        if known is None or known[0] is not service:
+            # Of services that have ended nothing is kept.
+            self._known = {key: one for key, one in self._known.items() if self._watch.services.get(key) is one[0]}
+            known = self._known[key] = (service, self._endpoints(service))
+        return known[1]
+
+    def _endpoints(self, service: Watched) -> Endpoints:
+        board = Board(
+            lambda: Moment(service.snapshot(), service.history(), service.notes),
+            token=self._token,
+            access=_open_to(self._token),
+            thresholds=self._thresholds,
+            on_error=self._own.failed,
+        )
+        return Endpoints(
+            service.snapshot,
+            prefix="",
+            token=self._token,
+            access=_open_to(self._token),
+            foreign=_nothing,
+            board=board,
+            on_error=self._own.failed,
+        )

@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
     watch.look()
     watch.start()
     try:
-        serve(application(watch, chosen.token, own), listener, chosen.certificate, chosen.key)
+        serve(application(watch, chosen.token, chosen.thresholds, own), listener, chosen.certificate, chosen.key)
     finally:
         watch.close()
     return 0

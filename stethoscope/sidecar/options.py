@@ -15,6 +15,7 @@ from typing import Final
 from stethoscope.command import CommandError
 from stethoscope.settings import Settings
 from stethoscope.store.home import default_places
+from stethoscope.thresholds import Thresholds
 
 DEFAULT_LISTEN: Final = "127.0.0.1:9464"
 _LISTEN: Final = re.compile(r"(?:\[([\w:.%]+)\]|([^:\[\]]*)):([0-9]{1,5})")
@@ -33,6 +34,7 @@ class Options:
     host: str
     port: int
     token: str | None
+    thresholds: Thresholds
     certificate: str | None
     key: str | None
 
@@ -101,6 +103,7 @@ def options(arguments: Namespace, environ: Mapping[str, str] = os.environ) -> Op
         host=host,
         port=port,
         token=settings.token,
+        thresholds=settings.thresholds,
         certificate=arguments.tls_cert,
         key=arguments.tls_key,
     )

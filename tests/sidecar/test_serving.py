@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -79,3 +80,19 @@ def test_it_samples_the_machine_and_itself_whether_there_are_services_or_not(pla
         assert total(samples, "stethoscope_internal_errors_total", where="watch", **own) == 0
         assert 1 << 20 < total(samples, "process_memory_usage_bytes", **own) < 1 << 30
         assert "stethoscope_workers" not in samples
+
+
+def test_the_live_page_and_the_api_are_those_of_the_only_service_or_of_the_one_that_is_named(place: Path) -> None:
+    recorders = [recorder(place, "shop")]
+    recorders[0].counter(REQUESTS, ("/",)).add(1.0)
+    with sidecar("--dir", str(place)) as beside:
+        for prefix in ("", "/_stethoscope", "/services/shop"):
+            assert "text/html" in beside.get(f"{prefix}/").headers["content-type"]
+            assert json.loads(beside.get(f"{prefix}/api/overview").body)["service"] == "shop"
+        recorders.append(recorder(place, "a/<b>"))
+        recorders[1].counter(REQUESTS, ("/",)).add(1.0)
+        until(lambda: "a/&lt;b&gt;</a>" in beside.get("/").body, beside.log)
+        links = re.findall('href="([^"]+)"', beside.get("/").body)
+        named = [json.loads(beside.get(f"{link}api/overview").body)["service"] for link in links]
+        assert sorted(named) == ["a/<b>", "shop"]
+        assert beside.get("/api/overview").status == 404
