@@ -20,9 +20,11 @@ from stethoscope.dashboards.access import headers
 from stethoscope.dashboards.flight import Ask, Flight
 from stethoscope.dashboards.responses import Response, page, problem
 from stethoscope.dashboards.threads import threads
-from stethoscope.exporters.exposition import Format, render
+from stethoscope.exporters.exposition import Exposition
 from stethoscope.exporters.negotiation import accepts_gzip, choose_format
 from stethoscope.exporters.openmetrics import OPENMETRICS
+from stethoscope.exporters.protobuf import PROTOBUF
+from stethoscope.exporters.text_to_protobuf import to_protobuf
 from stethoscope.store.snapshot import Snapshot
 
 Foreign = Callable[[Snapshot, bool, frozenset[str] | None], bytes]
@@ -44,17 +46,21 @@ _LEVEL: Final = 1
 class Wish:
     """What a request wants to be given."""
 
-    format: Format
+    format: Exposition
     gzip: bool
     names: frozenset[str] | None
 
 
 def wish(scope: Scope) -> Wish:
-    """Read a request's Accept, Accept-Encoding and ``name[]``. Raises ValueError for more than 1,000 query fields."""
+    """Read a request's Accept, Accept-Encoding, ``name[]`` and ``histograms``. Raises ValueError for more than 1,000 query fields."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=_MAX_NAMES)
     names = query.get("name[]")
     accept, encodings = (b",".join(headers(scope, name)).decode("latin-1") for name in (b"accept", b"accept-encoding"))
-    return Wish(choose_format(accept), accepts_gzip(encodings), frozenset(names) if names else None)
+    return Wish(
+        choose_format(accept, native="native" in query.get("histograms", ())),
+        accepts_gzip(encodings),
+        frozenset(names) if names else None,
+    )
 
 
 class MetricsPage:
@@ -90,12 +96,13 @@ class MetricsPage:
             ask.leave()
 
     def _chunks(self, snapshot: Snapshot, wanted: Wish) -> Iterable[bytes]:
-        chunks = render(snapshot, wanted.format, wanted.names, self._also(snapshot, wanted))
+        chunks = wanted.format.render(snapshot, wanted.names, self._also(snapshot, wanted))
         return _gzip(chunks) if wanted.gzip else chunks
 
     def _also(self, snapshot: Snapshot, wanted: Wish) -> bytes:
         try:
-            return self._foreign(snapshot, wanted.format is OPENMETRICS, wanted.names)
+            page = self._foreign(snapshot, wanted.format is OPENMETRICS, wanted.names)
+            return to_protobuf(page) if wanted.format is PROTOBUF else page
         except Exception as error:
             # A collector of the app that fails must not hide what we know.
             self._on_error("foreign", error)

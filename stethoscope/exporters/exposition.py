@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
+from stethoscope.exporters.distinct import distinct
 from stethoscope.names import OVERFLOW_LABEL, Kind, Metric
 from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
 
@@ -23,9 +24,20 @@ _SERIES_PER_CHUNK: Final = 32
 """About 0.2 ms of rendering and 80 kB of text for a histogram: what a caller waits for between two chunks."""
 
 
+class Exposition(Protocol):
+    """A format in which a snapshot can be scraped."""
+
+    @property
+    def content_type(self) -> str:
+        """As HTTP has it."""
+
+    def render(self, snapshot: Snapshot, names: frozenset[str] | None = None, also: bytes = b"") -> Iterator[bytes]:
+        """The page, in chunks between which others can have their turn; see `render`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What one exposition format does in its own way.
+    """What one text format does in its own way.
 
     ``metadata`` gives the lines before a family's samples. ``created`` gives the line, or none, that
     says since when a series counts: from family name, braced labels and Unix time in seconds.
@@ -36,6 +48,9 @@ class Format:
     metadata: Callable[[Metric], str]
     created: Callable[[bytes, bytes, float], bytes]
     end: bytes
+
+    def render(self, snapshot: Snapshot, names: frozenset[str] | None = None, also: bytes = b"") -> Iterator[bytes]:
+        return render(snapshot, self, names, also)
 
 
 def render(
@@ -59,7 +74,7 @@ def render(
 def _family(family: Family, format: Format) -> Iterator[bytes]:
     metric = family.metric
     lines = _LINES[metric.kind](metric, format)
-    labelled = _labelled(family)
+    labelled = distinct(family, _labels)
     yield format.metadata(metric).encode()
     for start in range(0, len(labelled), _SERIES_PER_CHUNK):
         yield b"".join([lines(labels, series) for labels, series in labelled[start : start + _SERIES_PER_CHUNK]])
@@ -125,32 +140,6 @@ def _counted(value: float | Distribution) -> bytes:
 
 
 # Labels.
-
-
-def _labelled(family: Family) -> list[tuple[bytes, Series]]:
-    metric = family.metric
-    labelled = [(_labels(metric, series), series) for series in family.series]
-    if len({labels for labels, _ in labelled}) < len(labelled):
-        return _joined(labelled)
-    return labelled
-
-
-def _joined(labelled: list[tuple[bytes, Series]]) -> list[tuple[bytes, Series]]:
-    # Values that differ only in characters which have to be replaced are one series to a reader,
-    # which would refuse the whole page if it met the series twice.
-    joined: dict[bytes, Series] = {}
-    for labels, series in labelled:
-        joined[labels] = _sum(joined[labels], series) if labels in joined else series
-    return list(joined.items())
-
-
-def _sum(one: Series, other: Series) -> Series:
-    created = min(one.created, other.created)
-    if isinstance(one.value, Distribution) and isinstance(other.value, Distribution):
-        return replace(one, value=one.value.plus(other.value), created=created)
-    assert not isinstance(one.value, Distribution)
-    assert not isinstance(other.value, Distribution)
-    return replace(one, value=one.value + other.value, created=created)
 
 
 def _labels(metric: Metric, series: Series) -> bytes:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from stethoscope.exporters.exposition import Format
+from stethoscope.exporters.exposition import Exposition
 from stethoscope.exporters.openmetrics import OPENMETRICS
+from stethoscope.exporters.protobuf import PROTOBUF
 from stethoscope.exporters.text import TEXT
 
 _QUALITY: Final = re.compile(r"(0(\.\d{0,3})?|1(\.0{0,3})?)\Z")
@@ -18,7 +19,7 @@ _QUALITY: Final = re.compile(r"(0(\.\d{0,3})?|1(\.0{0,3})?)\Z")
 class _Offer:
     """A format with the versions under which readers know it; no version asked for is fine too."""
 
-    format: Format
+    format: Exposition
     type: str
     versions: frozenset[str]
 
@@ -28,6 +29,10 @@ _OFFERS: Final = (
     _Offer(TEXT, "text/plain", frozenset({"", "0.0.4"})),
     # 0.0.1 is what Prometheus called the format before its standard; the lines are the same.
     _Offer(OPENMETRICS, "application/openmetrics-text", frozenset({"", "1.0.0", "0.0.1"})),
+)
+# Only for who asks for native histograms: Prometheus servers that know them keep nothing else of a page with both.
+_NATIVE: Final = _Offer(
+    PROTOBUF, "application/vnd.google.protobuf", frozenset({"io.prometheus.client.metricfamily/delimited"})
 )
 
 
@@ -48,13 +53,15 @@ class _Range:
         return {f"{main_type}/*": 2, "*/*": 1}.get(self.type, 0)
 
 
-def choose_format(accept: str) -> Format:
+def choose_format(accept: str, *, native: bool = False) -> Exposition:
     """The format that ``accept``, an Accept header's value, prefers; Prometheus text when it knows none of ours or is empty.
 
-    Of equal qualities the one named more exactly wins, then the one named first.
+    Of equal qualities the one named more exactly wins, then the one named first. ``native`` offers the format that
+    has native histograms too.
     """
     ranges = list(_ranges(accept))
-    ranked = [(rank, offer.format) for offer in _OFFERS if (rank := _rank(offer, ranges)) is not None]
+    offers = (*_OFFERS, _NATIVE) if native else _OFFERS
+    ranked = [(rank, offer.format) for offer in offers if (rank := _rank(offer, ranges)) is not None]
     return max(ranked, key=lambda pair: pair[0])[1] if ranked else TEXT
 
 
@@ -71,7 +78,14 @@ def _ranges(accept: str) -> Iterator[_Range]:
     for place, (name, parameters) in enumerate(_members(accept)):
         quality = _quality(parameters)
         if quality is not None:
-            yield _Range(name, parameters.get("version", ""), quality, place)
+            yield _Range(name, _version(parameters), quality, place)
+
+
+def _version(parameters: dict[str, str]) -> str:
+    """What tells apart formats of one type: a version, or the messages and their coding."""
+    if "proto" in parameters:
+        return f"{parameters['proto']}/{parameters.get('encoding', '')}"
+    return parameters.get("version", "")
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

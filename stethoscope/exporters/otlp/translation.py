@@ -31,16 +31,17 @@ from opentelemetry.sdk.metrics.export import (
     Metric as Exported,
 )
 
+from stethoscope.exporters.distinct import distinct, encodable
 from stethoscope.names import OVERFLOW_LABEL, Kind, Merge, Metric
 from stethoscope.names.attributes import WHOLE_NUMBERS, attribute
 from stethoscope.store.buckets import SCALE
 from stethoscope.store.snapshot import Distribution, Family, Series
 
-Attributes = dict[str, str | int | bool]
+_Attributes = tuple[tuple[str, str | int | bool], ...]
+_Keyed = tuple[_Attributes, Series]
 
 _UNITS: Final = {"seconds": "s", "bytes": "By", "ratio": "1"}
 _ADDED_UP: Final = frozenset((Merge.SUM, Merge.LIVESUM))
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _NO_VALUES: Final = Buckets(0, ())
 _CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
@@ -56,19 +57,20 @@ def translate(family: Family, taken_at: float, *, since: float | None = None, ex
     metric = family.metric
     temporality = _CUMULATIVE if since is None else _DELTA
     points = _Points(metric, _nanoseconds(taken_at), since)
+    series = distinct(family, points.attributes)
     data: Sum | Gauge | Histogram | ExponentialHistogram
     if metric.kind is Kind.HISTOGRAM:
         if exponential:
-            data = ExponentialHistogram(list(points.exponential(family.series)), temporality)
+            data = ExponentialHistogram(list(points.exponential(series)), temporality)
         else:
-            data = Histogram(list(points.explicit(family.series)), temporality)
+            data = Histogram(list(points.explicit(series)), temporality)
     elif metric.kind is Kind.COUNTER:
-        data = Sum(list(points.counts(family.series)), temporality, is_monotonic=True)
+        data = Sum(list(points.counts(series)), temporality, is_monotonic=True)
     elif metric.merge in _ADDED_UP:
-        data = Sum(list(points.levels(family.series)), _CUMULATIVE, is_monotonic=False)
+        data = Sum(list(points.levels(series)), _CUMULATIVE, is_monotonic=False)
     else:
-        data = Gauge(list(points.levels(family.series)))
-    return Exported(metric.otel or metric.name, _fit(metric.help), _UNITS.get(metric.unit, metric.unit), data)
+        data = Gauge(list(points.levels(series)))
+    return Exported(metric.otel or metric.name, encodable(metric.help), _UNITS.get(metric.unit, metric.unit), data)
 
 
 class _Points:
@@ -80,24 +82,24 @@ class _Points:
         self._since = since
         self._names = [attribute(label) if metric.otel else label for label in metric.labels]
 
-    def counts(self, all_series: Iterable[Series]) -> Iterator[NumberDataPoint]:
-        for series in all_series:
+    def counts(self, all_series: Iterable[_Keyed]) -> Iterator[NumberDataPoint]:
+        for attributes, series in all_series:
             # Neither NaN nor negative: max() answers 0.0 for both.
             value = max(0.0, _number(series))
             if value or self._since is None:
-                yield NumberDataPoint(self._attributes(series), self._start(series), self._time, value)
+                yield NumberDataPoint(dict(attributes), self._start(series), self._time, value)
 
-    def levels(self, all_series: Iterable[Series]) -> Iterator[NumberDataPoint]:
-        for series in all_series:
+    def levels(self, all_series: Iterable[_Keyed]) -> Iterator[NumberDataPoint]:
+        for attributes, series in all_series:
             start = _nanoseconds(series.created)
-            yield NumberDataPoint(self._attributes(series), start, self._time, _number(series))
+            yield NumberDataPoint(dict(attributes), start, self._time, _number(series))
 
-    def explicit(self, all_series: Iterable[Series]) -> Iterator[HistogramDataPoint]:
-        for series, distribution in self._distributions(all_series):
+    def explicit(self, all_series: Iterable[_Keyed]) -> Iterator[HistogramDataPoint]:
+        for attributes, series, distribution in self._distributions(all_series):
             cumulative = distribution.cumulative
             counts = [count - below for count, below in zip(cumulative, (0, *cumulative), strict=False)]
             yield HistogramDataPoint(
-                self._attributes(series),
+                dict(attributes),
                 self._start(series),
                 self._time,
                 distribution.count,
@@ -108,11 +110,11 @@ class _Points:
                 None,  # type: ignore[arg-type]
             )
 
-    def exponential(self, all_series: Iterable[Series]) -> Iterator[ExponentialHistogramDataPoint]:
-        for series, distribution in self._distributions(all_series):
+    def exponential(self, all_series: Iterable[_Keyed]) -> Iterator[ExponentialHistogramDataPoint]:
+        for attributes, series, distribution in self._distributions(all_series):
             zeros, counts = distribution.buckets.exponential(distribution.cells)
             yield ExponentialHistogramDataPoint(
-                self._attributes(series),
+                dict(attributes),
                 self._start(series),
                 self._time,
                 zeros + sum(counts.values()),
@@ -126,27 +128,27 @@ class _Points:
                 None,  # type: ignore[arg-type]
             )
 
-    def _distributions(self, all_series: Iterable[Series]) -> Iterator[tuple[Series, Distribution]]:
-        for series in all_series:
+    def _distributions(self, all_series: Iterable[_Keyed]) -> Iterator[tuple[_Attributes, Series, Distribution]]:
+        for attributes, series in all_series:
             assert isinstance(series.value, Distribution)
             if self._since is None or series.value.count:
-                yield series, series.value
+                yield attributes, series, series.value
 
     def _start(self, series: Series) -> int:
         return _nanoseconds(series.created if self._since is None else max(series.created, self._since))
 
-    def _attributes(self, series: Series) -> Attributes:
-        if series.overflow:
-            return {attribute(OVERFLOW_LABEL): True}
+    def attributes(self, metric: Metric, series: Series) -> _Attributes:
         # An empty value and an absent attribute are the same, as in an exposition.
-        attributes: Attributes = {
-            name: int(value) if name in WHOLE_NUMBERS and _DIGITS.fullmatch(value) else _fit(value)
+        attributes: list[tuple[str, str | int | bool]] = [
+            (name, int(value) if name in WHOLE_NUMBERS and _DIGITS.fullmatch(value) else encodable(value))
             for name, value in zip(self._names, series.labels, strict=True)
             if value
-        }
+        ]
+        if series.overflow:
+            attributes.append((attribute(OVERFLOW_LABEL), True))
         if series.pid:
-            attributes[attribute("pid")] = series.pid
-        return attributes
+            attributes.append((attribute("pid"), series.pid))
+        return tuple(attributes)
 
 
 def _number(series: Series) -> float:
@@ -163,8 +165,3 @@ def _dense(counts: dict[int, int]) -> Buckets:
 
 def _nanoseconds(seconds: float) -> int:
     return int(seconds * 1e9)
-
-
-def _fit(text: str) -> str:
-    """``text`` as UTF-8 can have it: lone surrogates become U+FFFD."""
-    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)

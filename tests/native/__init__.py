@@ -1,0 +1,1 @@
+"""Native histograms and exemplars, as a real Prometheus takes and answers them."""
