@@ -62,6 +62,7 @@ export interface Endpoint {
   time_ratio: number;
   statuses: Record<string, number>;
   errors: Record<string, number>;
+  last_error: LastError | null;
 }
 
 /** All about one endpoint. */
@@ -86,16 +87,24 @@ export interface Endpoints {
   items: Endpoint[];
 }
 
+/** Something that happened to a request. */
+export interface Event {
+  event: string;
+  at_seconds: number;
+}
+
 /** One illness of one part of the service. */
 export interface Finding {
   kind: string;
-  severity: string;
-  title: string;
-  evidence: string;
+  severity: "critical" | "warning" | "info";
+  summary: string;
   cure: string;
   route: string;
   subject: string;
+  occurrences: number;
+  first_at_unix_seconds: number;
   last_at_unix_seconds: number;
+  evidence: Record<string, unknown>;
 }
 
 /** A request that was kept: among the slowest of its route, failed, or of the sample. */
@@ -107,7 +116,16 @@ export interface Followed {
   status: number | null;
   duration_seconds: number | null;
   error_type: string;
-  trace_id: string;
+  kept_as: string;
+  query_count: number;
+}
+
+/** Something ill about the request. */
+export interface FollowedFinding {
+  kind: string;
+  severity: string;
+  subject: string;
+  evidence: Record<string, unknown>;
 }
 
 /** A page of the requests that were kept. */
@@ -115,6 +133,15 @@ export interface FollowedPage {
   total: number;
   offset: number;
   items: Followed[];
+}
+
+/** A statement that the request ran. */
+export interface FollowedQuery {
+  fingerprint: string;
+  text: string;
+  times: number;
+  seconds: number;
+  site: string;
 }
 
 /** One request with all that is known of it. */
@@ -126,8 +153,17 @@ export interface FollowedRequest {
   status: number | null;
   duration_seconds: number | null;
   error_type: string;
+  kept_as: string;
+  query_count: number;
   trace_id: string;
-  details: Record<string, unknown>;
+  worker: number;
+  received_bytes: number;
+  sent_bytes: number;
+  timeline: Event[];
+  parts: Part[];
+  queries: FollowedQuery[];
+  findings: FollowedFinding[];
+  exception: Raised[];
 }
 
 /** A generation of the garbage collector. */
@@ -136,6 +172,14 @@ export interface Generation {
   collection_count: number;
   collected_count: number;
   pause: Latency;
+}
+
+/** The last request of an endpoint that failed and is kept to be followed. */
+export interface LastError {
+  type: string;
+  status: number | null;
+  at_unix_seconds: number;
+  request_id: string;
 }
 
 /** Times of a kind of operation. */
@@ -157,6 +201,15 @@ export interface Limits {
   warn: number | null;
   critical: number | null;
   below: boolean;
+}
+
+/** A line of a traceback. */
+export interface Line {
+  file: string;
+  line: number;
+  function: string;
+  own: boolean;
+  text: string;
 }
 
 /** The machine, and what of it the service may use (its cgroup's limits, where it has any). */
@@ -217,6 +270,13 @@ export interface Overview {
   findings: Finding[];
 }
 
+/** A part of a request's time. */
+export interface Part {
+  name: string;
+  seconds: number;
+  times: number;
+}
+
 /** One step of time, of all workers together. */
 export interface Point {
   at_unix_seconds: number;
@@ -262,6 +322,12 @@ export interface Problem {
   title: string;
   status: number;
   detail: string;
+}
+
+/** An exception. */
+export interface Raised {
+  type: string;
+  lines: Line[];
 }
 
 /** Everything in one document. */
@@ -321,6 +387,7 @@ export interface SlowQuery {
   system: string;
   routes: string[];
   call_site: string | null;
+  last_request_id: string | null;
   last_at_unix_seconds: number | null;
 }
 
@@ -328,6 +395,18 @@ export interface SlowQuery {
 export interface Slowest {
   window: Window;
   items: Endpoint[];
+}
+
+/** A line of code that blocked an event loop for more than 100 ms. */
+export interface Stall {
+  where: string;
+  times: number;
+  longest_seconds: number;
+  route: string;
+  request_id: string;
+  worker: number;
+  last_at_unix_seconds: number;
+  stack: string[];
 }
 
 /** The machine, the workers, and their Python. */
@@ -338,6 +417,8 @@ export interface System {
   worker_starts: number;
   event_loop_lag: Latency;
   event_loop_stalls: number;
+  stalls: Stall[];
+  queue_time: Latency;
   thread_wait: Latency;
   garbage_collection: Generation[];
   store_bytes: number;
@@ -405,7 +486,7 @@ export const HINTS = {
     slow_queries: "Statements that took long, at most 20.",
   },
   Diagnosis: {
-    items: "The worst first.",
+    items: "The worst and most frequent first.",
   },
   Disk: {
     mountpoint: "Where it is mounted.",
@@ -428,6 +509,7 @@ export const HINTS = {
     time_ratio: "Share of the time of all requests that went into these (0 to 1).",
     statuses: "Requests by response status; none when nothing was sent.",
     errors: "Requests that did not end well, by exception class, status, or how the client left.",
+    last_error: "The last request that failed; none while none did, or is kept no more.",
   },
   EndpointReport: {
     distribution: "How durations are distributed, four bars an octave, gaps included.",
@@ -444,47 +526,82 @@ export const HINTS = {
     offset: "Endpoints before the first of this page.",
     items: "The endpoints of this page.",
   },
+  Event: {
+    event: "What happened.",
+    at_seconds: "When, in seconds since the arrival; before it, where a proxy held the request.",
+  },
   Finding: {
     kind: "Which illness it is.",
-    severity: "How bad it is.",
-    title: "What was found, in one sentence.",
-    evidence: "What was seen.",
-    cure: "What to change.",
-    route: "The route that it was found at; empty where it is of the whole service.",
-    subject: "What it is about: a statement, a pool, a line of code.",
-    last_at_unix_seconds: "When it was seen the last time, as Unix time.",
+    severity: "How much it hurts: critical, warning or info.",
+    summary: "What was found, in a sentence.",
+    cure: "What to change, in a sentence.",
+    route: "The route in whose requests it showed; empty outside of requests.",
+    subject: "What it was found at: a relationship, a statement, a line, a pool.",
+    occurrences: "Requests in which it showed, since the beginning or the last reset.",
+    first_at_unix_seconds: "When it was seen first, as Unix time.",
+    last_at_unix_seconds: "When it was noted last, as Unix time.",
+    evidence: "Figures of the last occurrence that was noted, in base units.",
   },
   Followed: {
     request_id: "Its correlation ID, as in logs and in the response's X-Request-ID.",
-    at_unix_seconds: "When it ended, as Unix time.",
+    at_unix_seconds: "When it arrived, as Unix time.",
     method: "The HTTP method.",
     route: "The route template.",
     status: "The response's status; none when nothing was sent.",
     duration_seconds: "Time from its arrival to the last byte of its response.",
     error_type: "What went wrong; empty when nothing did.",
-    trace_id: "The trace that it is a part of, 32 hexadecimal digits; empty without one.",
+    kept_as: "Why it is kept: slow, failed, or a sample.",
+    query_count: "Database operations of the request.",
+  },
+  FollowedFinding: {
+    kind: "Which illness it is.",
+    severity: "How much it hurts.",
+    subject: "What it was found at.",
+    evidence: "The figures that show it, in base units.",
   },
   FollowedPage: {
     total: "Requests that match, on all pages.",
     offset: "Requests before the first of this page.",
     items: "The latest first.",
   },
+  FollowedQuery: {
+    fingerprint: "What stands for the statement without its literals.",
+    text: "The statement without its literals.",
+    times: "How often it was run.",
+    seconds: "Time that all of it took.",
+    site: "The line of the app that ran it.",
+  },
   FollowedRequest: {
     request_id: "Its correlation ID, as in logs and in the response's X-Request-ID.",
-    at_unix_seconds: "When it ended, as Unix time.",
+    at_unix_seconds: "When it arrived, as Unix time.",
     method: "The HTTP method.",
     route: "The route template.",
     status: "The response's status; none when nothing was sent.",
     duration_seconds: "Time from its arrival to the last byte of its response.",
     error_type: "What went wrong; empty when nothing did.",
+    kept_as: "Why it is kept: slow, failed, or a sample.",
+    query_count: "Database operations of the request.",
     trace_id: "The trace that it is a part of, 32 hexadecimal digits; empty without one.",
-    details: "Its timeline, queries, exception and findings, as they were recorded.",
+    worker: "Process id of the worker that answered it.",
+    received_bytes: "Bytes of its body that the app read.",
+    sent_bytes: "Bytes of the response's body.",
+    timeline: "What happened when.",
+    parts: "Where the time went, as far as it is known.",
+    queries: "Its statements, those that took longest first.",
+    findings: "What was ill about it.",
+    exception: "The exception, then those that it came from.",
   },
   Generation: {
     generation: "0 holds the youngest objects, 2 the oldest.",
     collection_count: "Runs in the window.",
     collected_count: "Objects freed in the window.",
     pause: "Time that a run held up all Python code of its worker.",
+  },
+  LastError: {
+    type: "Exception class, or the status.",
+    status: "The response's status; none when nothing was sent.",
+    at_unix_seconds: "When it arrived, as Unix time.",
+    request_id: "Its correlation ID.",
   },
   Latency: {
     count: "How many were completed in the window.",
@@ -502,6 +619,13 @@ export const HINTS = {
     warn: "Beyond this it wants to be looked at.",
     critical: "Beyond this it wants to be acted on.",
     below: "Whether it is small numbers that are trouble.",
+  },
+  Line: {
+    file: "The file.",
+    line: "The line's number.",
+    function: "The function that it is in.",
+    own: "Whether it is the app's own code.",
+    text: "What it says; of the app's own lines only.",
   },
   Machine: {
     cpu_use_ratio: "Processor time used, as a share of what may be used (0 to 1).",
@@ -551,6 +675,11 @@ export const HINTS = {
     alerts: "Whatever is beyond its threshold, worst first.",
     findings: "What was found to be ill, with its cure, worst first.",
   },
+  Part: {
+    name: "What the time was spent on.",
+    seconds: "How much time.",
+    times: "In how many pieces.",
+  },
   Point: {
     at_unix_seconds: "End of the step, as Unix time.",
     seconds: "Length of the step.",
@@ -585,6 +714,10 @@ export const HINTS = {
   },
   Problem: {
     detail: "What was expected, what came, and what to do.",
+  },
+  Raised: {
+    type: "Its class.",
+    lines: "The lines that it came through, the innermost first.",
   },
   Report: {
     service: "The service's name.",
@@ -630,16 +763,29 @@ export const HINTS = {
     system: "The database system.",
     routes: "Routes whose requests ran it.",
     call_site: "Where in the app it was run, the last time.",
+    last_request_id: "Correlation ID of the request that ran it the last time.",
     last_at_unix_seconds: "When it was slow the last time, as Unix time.",
   },
   Slowest: {
     items: "Those with the highest 95th percentile first.",
+  },
+  Stall: {
+    where: "The line: the innermost of the app's own code.",
+    times: "Times that it was seen, in the worker that saw it last.",
+    longest_seconds: "The longest of them.",
+    route: "The route of the request that was waited for; empty outside of requests.",
+    request_id: "Its correlation ID.",
+    worker: "The worker that saw it last.",
+    last_at_unix_seconds: "When it was seen last, as Unix time.",
+    stack: "Where the loop's thread was, the innermost first.",
   },
   System: {
     workers: "The living workers, by process id.",
     worker_starts: "Workers started in the window.",
     event_loop_lag: "How late event loops ran a timer: what every request of the worker waits.",
     event_loop_stalls: "Times in the window that something blocked an event loop for more than 100 ms.",
+    stalls: "What blocked event loops, the latest first.",
+    queue_time: "Time that requests were under way from the proxy in front.",
     thread_wait: "Time that calls waited for one of AnyIO's threads.",
     garbage_collection: "The garbage collector, by generation.",
     store_bytes: "Shared memory reserved for this service's numbers.",

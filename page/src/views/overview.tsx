@@ -8,7 +8,7 @@ import { Card } from "../parts/card.tsx";
 import { Chart, type Line } from "../parts/chart.tsx";
 import { Meter } from "../parts/meter.tsx";
 import { Stat } from "../parts/stat.tsx";
-import { EndpointLink, keyOf } from "./endpoints.tsx";
+import { EndpointLink, keyOf, named } from "./endpoints.tsx";
 import { More } from "./more.tsx";
 import { WorkerTable } from "./workers.tsx";
 
@@ -127,10 +127,14 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
       )}
       <ul class="list">
         {findings.slice(0, 6).map((finding) => (
-          <li key={`${finding.kind} ${finding.route} ${finding.subject}`} class={finding.severity === "critical" ? "critical" : "warn"}>
+          <li key={`${finding.kind} ${finding.route} ${finding.subject}`} class={finding.severity === "critical" ? "critical" : finding.severity === "warning" ? "warn" : "info"}>
             <i class="dot" />
-            <span><b>{finding.title || finding.kind}</b><small>{finding.evidence}</small><em>{finding.cure}</em></span>
-            <span class="value"><small>{ago(finding.last_at_unix_seconds)}</small></span>
+            <span>
+              <b>{finding.summary}</b>
+              {finding.route && <small>{named(finding.route)}</small>}
+              <em>{finding.cure}</em>
+            </span>
+            <span class="value"><small>{text(count(finding.occurrences))} ×</small><small>{ago(finding.last_at_unix_seconds)}</small></span>
           </li>
         ))}
       </ul>

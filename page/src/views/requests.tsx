@@ -3,9 +3,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api.ts";
 import { type Followed, type FollowedPage, type FollowedRequest, HINTS } from "../documents.ts";
-import { ago, clock, NONE, seconds, text } from "../format.ts";
+import { ago, count, NONE, seconds, text } from "../format.ts";
 import { href } from "../place.ts";
 import { Card, Missing } from "../parts/card.tsx";
+import { RequestCard } from "./request.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 
 export function Requests({ document, id }: { document: FollowedPage; id: string | undefined }) {
@@ -36,6 +37,8 @@ const COLUMNS: readonly Column<Followed>[] = [
   { key: "route", name: "Route", hint: HINTS.Followed.route, value: (row) => row.route, cell: (row) => <span class="endpoint"><span class={`method ${row.method.toLowerCase()}`}>{row.method}</span><span class="route">{row.route}</span></span> },
   { key: "status", name: "Status", hint: HINTS.Followed.status, numeric: true, value: (row) => row.status, cell: (row) => <span class={`number ${(row.status ?? 500) >= 500 ? "critical" : "ok"}`}>{row.status ?? NONE}</span> },
   { key: "duration", name: "Duration", hint: HINTS.Followed.duration_seconds, numeric: true, value: (row) => row.duration_seconds, cell: (row) => text(seconds(row.duration_seconds)) },
+  { key: "queries", name: "Queries", hint: HINTS.Followed.query_count, numeric: true, wide: true, value: (row) => row.query_count, cell: (row) => text(count(row.query_count)) },
+  { key: "kept", name: "Kept as", hint: HINTS.Followed.kept_as, wide: true, value: (row) => row.kept_as },
   { key: "error", name: "What went wrong", hint: HINTS.Followed.error_type, wide: true, value: (row) => row.error_type },
   { key: "at", name: "When", hint: HINTS.Followed.at_unix_seconds, numeric: true, wide: true, value: (row) => row.at_unix_seconds, cell: (row) => ago(row.at_unix_seconds) },
 ];
@@ -48,17 +51,5 @@ function One({ id }: { id: string }) {
   }, []);
   if (missing) return <Missing title={`No request ${id} is kept`}>{missing} Kept are the slowest, the failed and a sample of each route, until others take their place.</Missing>;
   if (!found) return <p class="empty" role="status">Looking for it…</p>;
-  return (
-    <Card title={`Request ${found.request_id}`} hint="All that is known of it." wide>
-      <dl class="facts">
-        <div><dt>route</dt><dd>{found.method} {found.route}</dd></div>
-        <div><dt>status</dt><dd>{found.status ?? NONE}</dd></div>
-        <div><dt>duration</dt><dd>{text(seconds(found.duration_seconds))}</dd></div>
-        <div><dt>ended</dt><dd>{clock(found.at_unix_seconds)}</dd></div>
-        {found.trace_id && <div><dt>trace</dt><dd>{found.trace_id}</dd></div>}
-        {found.error_type && <div><dt>error</dt><dd>{found.error_type}</dd></div>}
-      </dl>
-      <pre tabIndex={0} aria-label="Details"><code>{JSON.stringify(found.details, null, 2)}</code></pre>
-    </Card>
-  );
+  return <RequestCard request={found} />;
 }

@@ -1,10 +1,11 @@
 // All about one endpoint.
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { get, Problem } from "../api.ts";
 import type { Context } from "../context.ts";
 import { type EndpointReport, HINTS } from "../documents.ts";
-import { bytes, count, digits, NONE, perSecond, ratio, seconds, text } from "../format.ts";
+import { ago, bytes, count, digits, NONE, perSecond, ratio, seconds, text } from "../format.ts";
 import { level } from "../levels.ts";
 import { href } from "../place.ts";
 import { Card } from "../parts/card.tsx";
@@ -83,7 +84,13 @@ function Details({ report, context: { thresholds } }: { report: EndpointReport; 
         />
       </Card>
       <Counts title="Statuses" hint={HINTS.Endpoint.statuses} counts={endpoint.statuses} />
-      <Counts title="What went wrong" hint={HINTS.Endpoint.errors} counts={endpoint.errors} />
+      <Counts title="What went wrong" hint={HINTS.Endpoint.errors} counts={endpoint.errors}>
+        {endpoint.last_error && (
+          <p class="aside">
+            Last: {endpoint.last_error.type}, {ago(endpoint.last_error.at_unix_seconds)}, <a class="route" href={href("requests", endpoint.last_error.request_id)}>{endpoint.last_error.request_id}</a>
+          </p>
+        )}
+      </Counts>
       <Card title="More" hint="Averages and quantiles over the window.">
         <dl class="facts">{facts.map(([name, hint, value]) => <div key={name}><dt><Term hint={hint}>{name}</Term></dt><dd>{value}</dd></div>)}</dl>
       </Card>
@@ -91,7 +98,14 @@ function Details({ report, context: { thresholds } }: { report: EndpointReport; 
   );
 }
 
-function Counts({ title, hint, counts }: { title: string; hint: string; counts: Readonly<Record<string, number>> }) {
+interface CountsProps {
+  readonly title: string;
+  readonly hint: string;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly children?: ComponentChildren;
+}
+
+function Counts({ title, hint, counts, children }: CountsProps) {
   const entries = Object.entries(counts).sort(([, one], [, other]) => other - one);
   const most = entries[0]?.[1] ?? 1;
   return (
@@ -102,6 +116,7 @@ function Counts({ title, hint, counts }: { title: string; hint: string; counts: 
           <li key={name}><span class="route">{name}</span><b>{text(count(number))}</b><i class={`bar ${/^[5]/.test(name) || /[A-Z]/.test(name) ? "critical" : ""}`} style={{ width: `${(number / most) * 100}%` }} /></li>
         ))}
       </ol>
+      {children}
     </Card>
   );
 }

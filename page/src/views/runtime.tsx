@@ -1,8 +1,9 @@
 // The machine, the workers, and their Python.
 
 import type { Context } from "../context.ts";
-import { type Disk, type Generation, HINTS, type System } from "../documents.ts";
-import { bytes, count, digits, NONE, seconds, text } from "../format.ts";
+import { type Disk, type Generation, HINTS, type Stall, type System } from "../documents.ts";
+import { ago, bytes, count, digits, NONE, seconds, text } from "../format.ts";
+import { href } from "../place.ts";
 import { level } from "../levels.ts";
 import { Card, Missing } from "../parts/card.tsx";
 import { Meter } from "../parts/meter.tsx";
@@ -20,14 +21,20 @@ export function Runtime({ document, context: { thresholds } }: { document: Syste
         <Stat label="Loop lag p99" hint={HINTS.System.event_loop_lag} quantity={seconds(lag.p99_seconds)} level={level(thresholds["event_loop_lag_p99"], lag.p99_seconds)}>longest {text(seconds(lag.max_seconds))}</Stat>
         <Stat label="Loop stalls" hint={HINTS.System.event_loop_stalls} quantity={count(document.event_loop_stalls)} level={document.event_loop_stalls ? "warn" : "ok"}>above 100 ms</Stat>
         <Stat label="Thread wait p95" hint={HINTS.System.thread_wait} quantity={seconds(wait.p95_seconds)}>{text(count(wait.count))} had to wait</Stat>
+        {document.queue_time.count > 0 && (
+          <Stat label="Queue p95" hint={HINTS.System.queue_time} quantity={seconds(document.queue_time.p95_seconds)}>p50 {text(seconds(document.queue_time.p50_seconds))}</Stat>
+        )}
         <Stat label="Own store" hint={HINTS.System.store_bytes} quantity={bytes(document.store_bytes)} level={document.own_failures ? "warn" : "ok"}>{text(count(document.own_failures))} own failures</Stat>
       </div>
       {!sampled && (
-        <Missing title="The machine and the workers are not sampled" code="pip install 'stethoscope[system]'">
+        <Missing title="The machine and the workers are not sampled" code="pip install 'stethoscope[vitals]'">
           Processor, memory, files and sockets are read with psutil, every few seconds, once it is installed.
         </Missing>
       )}
       <Card title="Workers" hint={HINTS.System.workers} wide><WorkerTable workers={document.workers} /></Card>
+      <Card title="What blocked the event loop" hint={HINTS.System.stalls} wide>
+        <Table caption="What blocked the event loop" columns={STALLS} rows={document.stalls} rowKey={(row) => row.where} empty="Nothing has, for more than 100 ms." />
+      </Card>
       <div class="columns">
         <Card title="Machine" hint="What may be used, by the cgroup's limits where there are any, and how much of it is.">
           <div class="meters">
@@ -47,6 +54,23 @@ export function Runtime({ document, context: { thresholds } }: { document: Syste
         </Card>
       </div>
     </>
+  );
+}
+
+const STALLS: readonly Column<Stall>[] = [
+  { key: "where", name: "Line", hint: HINTS.Stall.where, value: (row) => row.where, cell: (row) => <Where stall={row} /> },
+  { key: "longest", name: "Longest", hint: HINTS.Stall.longest_seconds, numeric: true, value: (row) => row.longest_seconds, cell: (row) => text(seconds(row.longest_seconds)) },
+  { key: "times", name: "Times", hint: HINTS.Stall.times, numeric: true, value: (row) => row.times, cell: (row) => text(count(row.times)) },
+  { key: "route", name: "Route", hint: HINTS.Stall.route, wide: true, value: (row) => row.route, cell: (row) => (row.request_id ? <a class="route" href={href("requests", row.request_id)}>{row.route || row.request_id}</a> : row.route || NONE) },
+  { key: "last", name: "Last", hint: HINTS.Stall.last_at_unix_seconds, numeric: true, wide: true, value: (row) => row.last_at_unix_seconds, cell: (row) => ago(row.last_at_unix_seconds) },
+];
+
+function Where({ stall }: { stall: Stall }) {
+  return (
+    <details class="stack">
+      <summary class="route">{stall.where}</summary>
+      <pre tabIndex={0}><code>{stall.stack.join("\n")}</code></pre>
+    </details>
   );
 }
 

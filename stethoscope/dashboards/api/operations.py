@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypedDict, cast
 from stethoscope.dashboards.api.parameters import LIMIT, OFFSET, PAGE_LIMIT, WINDOW, Parameter, Value
 from stethoscope.dashboards.documents import alerts, database, diagnosis, overview, performance, requests, system
 from stethoscope.dashboards.documents.window import Moment, Window, WindowName, described
-from stethoscope.names import FINDINGS_FOUND, QUERIES, REQUESTS
+from stethoscope.names import FINDINGS_FOUND, QUERIES, REQUESTS, STALLS
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.timeline import Point
 from stethoscope.thresholds import Thresholds
@@ -103,7 +103,7 @@ def _report(question: Question) -> Report:
         service=window.service,
         window=described(question.name, window),
         requests=performance.totals(window),
-        endpoints=performance.endpoints(window),
+        endpoints=performance.endpoints(window, _last_errors(question)),
         database=_database(question),
         system=_system(question),
         alerts=alerts.alerts(window, question.thresholds),
@@ -112,21 +112,25 @@ def _report(question: Question) -> Report:
 
 
 def _endpoints(question: Question) -> performance.Endpoints:
-    found = performance.endpoints(question.window)
+    found = performance.endpoints(question.window, _last_errors(question))
     return performance.page(question.name, question.window, found, question.number("offset"), question.number("limit"))
 
 
 def _endpoint(question: Question) -> performance.EndpointReport | None:
-    return performance.endpoint_report(question.name, question.window, question.text("method"), question.text("route"))
+    return performance.endpoint_report(
+        question.name, question.window, question.text("method"), question.text("route"), _last_errors(question)
+    )
 
 
 def _slowest(question: Question) -> Slowest:
-    found = performance.slowest(performance.endpoints(question.window))
+    found = performance.slowest(performance.endpoints(question.window, _last_errors(question)))
     return Slowest(window=described(question.name, question.window), items=found[: question.number("limit")])
 
 
 def _overview(question: Question) -> overview.Overview:
-    return overview.overview(question.name, question.window, question.thresholds, _findings(question))
+    return overview.overview(
+        question.name, question.window, question.thresholds, _findings(question), _last_errors(question)
+    )
 
 
 def _database(question: Question) -> database.Database:
@@ -149,7 +153,7 @@ def _slow_queries(question: Question) -> database.SlowQueries:
 
 
 def _system(question: Question) -> system.System:
-    return system.system(question.name, question.window)
+    return system.system(question.name, question.window, question.moment.notes(STALLS))
 
 
 def _alerts(question: Question) -> alerts.Alerts:
@@ -161,7 +165,11 @@ def _thresholds(question: Question) -> ThresholdTable:
 
 
 def _findings(question: Question) -> list[diagnosis.Finding]:
-    return diagnosis.findings(question.moment.notes(FINDINGS_FOUND))
+    return diagnosis.findings(question.moment.window("all"), question.moment.notes(FINDINGS_FOUND), question.thresholds)
+
+
+def _last_errors(question: Question) -> performance.LastErrors:
+    return performance.last_errors(question.moment.notes(REQUESTS))
 
 
 def _diagnosis(question: Question) -> diagnosis.Diagnosis:

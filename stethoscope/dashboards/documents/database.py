@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Annotated, TypedDict
 
 from stethoscope import names
+from stethoscope.dashboards.documents.notes import text
 from stethoscope.dashboards.documents.performance import Latency, latency
 from stethoscope.dashboards.documents.reading import first, label_values, total, with_labels
 from stethoscope.dashboards.documents.window import Window, WindowName, described
@@ -48,6 +49,7 @@ class SlowQuery(Latency):
     system: Annotated[str, "The database system."]
     routes: Annotated[list[str], "Routes whose requests ran it."]
     call_site: Annotated[str | None, "Where in the app it was run, the last time."]
+    last_request_id: Annotated[str | None, "Correlation ID of the request that ran it the last time."]
     last_at_unix_seconds: Annotated[float | None, "When it was slow the last time, as Unix time."]
 
 
@@ -129,12 +131,14 @@ def _pool(window: Snapshot, name: str) -> Pool:
 
 def slow_queries(window: Snapshot, notes: Iterable[Note]) -> list[SlowQuery]:
     """Statements by fingerprint; ``notes`` have their texts."""
-    texts = {note.key: note for note in notes}
+    latest: dict[str, Note] = {}
+    for note in notes:  # the newest first
+        latest.setdefault(text(note.content, "fingerprint"), note)
     by_statement: defaultdict[tuple[str, str], list[Series]] = defaultdict(list)
     for series in window.family(names.SLOW_QUERY_DURATION).series:
         by_statement[series.labels[0], series.labels[1]].append(series)
     found = [
-        (_spent(series), _slow_query(window, system, fingerprint, series, texts.get(fingerprint)))
+        (_spent(series), _slow_query(window, system, fingerprint, series, latest.get(fingerprint)))
         for (system, fingerprint), series in by_statement.items()
     ]
     return [one for spent, one in sorted(found, key=lambda pair: (-pair[0], pair[1]["fingerprint"])) if one["count"]]
@@ -145,10 +149,11 @@ def _slow_query(window: Snapshot, system: str, fingerprint: str, series: list[Se
     return SlowQuery(
         **_latency(window, names.SLOW_QUERY_DURATION, series),
         fingerprint=fingerprint,
-        statement=_text(content.get("statement")),
+        statement=text(content, "text") or None,
         system=system,
         routes=sorted({one.labels[2] for one in series if _count(one) and one.labels[2]}),
-        call_site=_text(content.get("call_site")),
+        call_site=text(content, "site") or None,
+        last_request_id=text(content, "request_id") or None,
         last_at_unix_seconds=note.written_at if note else None,
     )
 
@@ -183,7 +188,3 @@ def _spent(series: Iterable[Series]) -> float:
 
 def _count(series: Series) -> int:
     return series.value.count if isinstance(series.value, Distribution) else 0
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

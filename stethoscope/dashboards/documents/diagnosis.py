@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Final, TypedDict
+from collections.abc import Iterable
+from typing import Annotated, Any, TypedDict
 
+from stethoscope.diagnosis.finding import Finding as Found
+from stethoscope.diagnosis.findings import findings as found_in
+from stethoscope.names.findings import Severity
 from stethoscope.store.notes import Note
-
-_RANK: Final[Mapping[str, int]] = {"critical": 0, "warn": 1, "warning": 1}
+from stethoscope.store.snapshot import Snapshot
+from stethoscope.thresholds import Thresholds
 
 
 class Finding(TypedDict):
     """One illness of one part of the service."""
 
     kind: Annotated[str, "Which illness it is."]
-    severity: Annotated[str, "How bad it is."]
-    title: Annotated[str, "What was found, in one sentence."]
-    evidence: Annotated[str, "What was seen."]
-    cure: Annotated[str, "What to change."]
-    route: Annotated[str, "The route that it was found at; empty where it is of the whole service."]
-    subject: Annotated[str, "What it is about: a statement, a pool, a line of code."]
-    last_at_unix_seconds: Annotated[float, "When it was seen the last time, as Unix time."]
+    severity: Annotated[Severity, "How much it hurts: critical, warning or info."]
+    summary: Annotated[str, "What was found, in a sentence."]
+    cure: Annotated[str, "What to change, in a sentence."]
+    route: Annotated[str, "The route in whose requests it showed; empty outside of requests."]
+    subject: Annotated[str, "What it was found at: a relationship, a statement, a line, a pool."]
+    occurrences: Annotated[int, "Requests in which it showed, since the beginning or the last reset."]
+    first_at_unix_seconds: Annotated[float, "When it was seen first, as Unix time."]
+    last_at_unix_seconds: Annotated[float, "When it was noted last, as Unix time."]
+    evidence: Annotated[dict[str, Any], "Figures of the last occurrence that was noted, in base units."]
 
 
 class Diagnosis(TypedDict):
     """All findings."""
 
-    items: Annotated[list[Finding], "The worst first."]
+    items: Annotated[list[Finding], "The worst and most frequent first."]
 
 
-def findings(notes: Iterable[Note]) -> list[Finding]:
-    """Findings as they were noted, the worst first, then the latest."""
-    found = [_finding(note) for note in notes]
-    return sorted(found, key=lambda one: (_RANK.get(one["severity"], 2), -one["last_at_unix_seconds"]))
+def findings(window: Snapshot, notes: Iterable[Note], thresholds: Thresholds) -> list[Finding]:
+    return [_finding(one) for one in found_in(window, notes, thresholds)]
 
 
-def _finding(note: Note) -> Finding:
-    def text(name: str) -> str:
-        value = note.content.get(name)
-        return value if isinstance(value, str) else ""
-
+def _finding(found: Found) -> Finding:
     return Finding(
-        kind=text("kind") or note.key,
-        severity=text("severity"),
-        title=text("title"),
-        evidence=text("evidence"),
-        cure=text("cure"),
-        route=text("route"),
-        subject=text("subject"),
-        last_at_unix_seconds=note.written_at,
+        kind=found.kind,
+        severity=found.severity,
+        summary=found.summary,
+        cure=found.cure,
+        route=found.route,
+        subject=found.subject,
+        occurrences=found.occurrences,
+        first_at_unix_seconds=found.first_seen,
+        last_at_unix_seconds=found.last_seen,
+        evidence=dict(found.evidence),
     )

@@ -8,7 +8,15 @@ from stethoscope import names
 from stethoscope.dashboards.documents.alerts import Alert, alerts
 from stethoscope.dashboards.documents.database import Pool, all_operations, pools
 from stethoscope.dashboards.documents.diagnosis import Finding
-from stethoscope.dashboards.documents.performance import Endpoint, Latency, Requests, endpoints, slowest, totals
+from stethoscope.dashboards.documents.performance import (
+    Endpoint,
+    LastErrors,
+    Latency,
+    Requests,
+    endpoints,
+    slowest,
+    totals,
+)
 from stethoscope.dashboards.documents.reading import total
 from stethoscope.dashboards.documents.system import Machine, Worker, lag, machine, workers
 from stethoscope.dashboards.documents.window import Window, WindowName, described
@@ -39,8 +47,10 @@ class Overview(TypedDict):
     findings: Annotated[list[Finding], "What was found to be ill, with its cure, worst first."]
 
 
-def overview(name: WindowName, window: Snapshot, thresholds: Thresholds, findings: list[Finding]) -> Overview:
-    found, raised = endpoints(window), alerts(window, thresholds)
+def overview(
+    name: WindowName, window: Snapshot, thresholds: Thresholds, findings: list[Finding], last_errors: LastErrors
+) -> Overview:
+    found, raised = endpoints(window, last_errors), alerts(window, thresholds)
     failing = sorted((one for one in found if one["error_count"]), key=lambda one: -one["error_count"])
     return Overview(
         service=window.service,

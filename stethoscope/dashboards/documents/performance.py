@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Final, TypedDict
 
 from stethoscope import names
+from stethoscope.dashboards.documents.notes import number, text, whole
 from stethoscope.dashboards.documents.window import Window, WindowName, described
 from stethoscope.names import Metric
 from stethoscope.store.buckets import SCALE
+from stethoscope.store.notes import Note
 from stethoscope.store.snapshot import Distribution, Series, Snapshot
 from stethoscope.store.timeline import DISCONNECT, failed, known, ratio, summed
 
@@ -39,6 +41,15 @@ class Requests(Latency):
     disconnect_count: Annotated[int, "Requests whose client left before the end."]
 
 
+class LastError(TypedDict):
+    """The last request of an endpoint that failed and is kept to be followed."""
+
+    type: Annotated[str, "Exception class, or the status."]
+    status: Annotated[int | None, "The response's status; none when nothing was sent."]
+    at_unix_seconds: Annotated[float, "When it arrived, as Unix time."]
+    request_id: Annotated[str, "Its correlation ID."]
+
+
 class Endpoint(Requests):
     """One method of one route template."""
 
@@ -49,6 +60,7 @@ class Endpoint(Requests):
     errors: Annotated[
         dict[str, int], "Requests that did not end well, by exception class, status, or how the client left."
     ]
+    last_error: Annotated[LastError | None, "The last request that failed; none while none did, or is kept no more."]
 
 
 class Endpoints(TypedDict):
@@ -83,11 +95,31 @@ class EndpointReport(TypedDict):
     query_time: Annotated[Latency, "Time in database operations of a request."]
 
 
+LastErrors = Mapping[tuple[str, str], LastError]
+"""By method and route."""
+_NONE: Final[LastErrors] = {}
+
+
+def last_errors(notes: Iterable[Note]) -> LastErrors:
+    """The latest failed request of each endpoint, of those that are kept; ``notes`` come with the newest first."""
+    found: dict[tuple[str, str], LastError] = {}
+    for content in (note.content for note in notes):
+        key, error = (text(content, "method"), text(content, "route")), text(content, "error_type")
+        if error not in ("", DISCONNECT) and key not in found:
+            found[key] = LastError(
+                type=error,
+                status=whole(content, "status") or None,
+                at_unix_seconds=number(content, "arrived_at") or 0.0,
+                request_id=text(content, "request_id"),
+            )
+    return found
+
+
 def totals(window: Snapshot) -> Requests:
     return _requests(window.family(names.REQUEST_DURATION).series, _seconds(window))
 
 
-def endpoints(window: Snapshot) -> list[Endpoint]:
+def endpoints(window: Snapshot, last_errors: LastErrors = _NONE) -> list[Endpoint]:
     """All endpoints, those that took most time first."""
     seconds = _seconds(window)
     by_endpoint: defaultdict[tuple[str, str], list[Series]] = defaultdict(list)
@@ -95,7 +127,9 @@ def endpoints(window: Snapshot) -> list[Endpoint]:
         by_endpoint[_names(series)].append(series)
     spent = {key: sum(value.sum for value in _values(series)) for key, series in by_endpoint.items()}
     whole = sum(spent.values())
-    found = [_endpoint(*key, by_endpoint[key], seconds, ratio(spent[key], whole)) for key in by_endpoint]
+    found = [
+        _endpoint(key, by_endpoint[key], seconds, ratio(spent[key], whole), last_errors.get(key)) for key in by_endpoint
+    ]
     return sorted((one for one in found if one["count"]), key=lambda one: (-one["time_ratio"], one["route"]))
 
 
@@ -110,9 +144,12 @@ def slowest(found: list[Endpoint]) -> list[Endpoint]:
     return sorted(found, key=lambda one: (-(one["p95_seconds"] or 0.0), one["route"]))
 
 
-def endpoint_report(name: WindowName, window: Snapshot, method: str, route: str) -> EndpointReport | None:
+def endpoint_report(
+    name: WindowName, window: Snapshot, method: str, route: str, last_errors: LastErrors = _NONE
+) -> EndpointReport | None:
     """All about one endpoint; None where nothing was recorded of it in the window."""
-    endpoint = next((one for one in endpoints(window) if (one["method"], one["route"]) == (method, route)), None)
+    found = endpoints(window, last_errors)
+    endpoint = next((one for one in found if (one["method"], one["route"]) == (method, route)), None)
     if endpoint is None:
         return None
     durations = _of_endpoint(window, names.REQUEST_DURATION, method, route)
@@ -156,9 +193,9 @@ def bars(durations: Distribution) -> Iterator[Bar]:
         counts[index // width] += count
     if zeros:
         yield Bar(from_seconds=0.0, to_seconds=0.0, count=zeros)
-    for number in range(min(counts), max(counts) + 1) if counts else ():
-        low, high = (2.0 ** ((number + step) / _BARS_PER_OCTAVE) for step in (0, 1))
-        yield Bar(from_seconds=low, to_seconds=high, count=counts[number])
+    for place in range(min(counts), max(counts) + 1) if counts else ():
+        low, high = (2.0 ** ((place + step) / _BARS_PER_OCTAVE) for step in (0, 1))
+        yield Bar(from_seconds=low, to_seconds=high, count=counts[place])
 
 
 def _names(series: Series) -> tuple[str, str]:
@@ -181,7 +218,10 @@ def _requests(series: Iterable[Series], seconds: float) -> Requests:
     return Requests(**times, error_count=errors, error_ratio=ratio(errors, times["count"]), disconnect_count=left)
 
 
-def _endpoint(method: str, route: str, series: list[Series], seconds: float, time_ratio: float) -> Endpoint:
+def _endpoint(
+    key: tuple[str, str], series: list[Series], seconds: float, time_ratio: float, last_error: LastError | None
+) -> Endpoint:
+    method, route = key
     return Endpoint(
         **_requests(series, seconds),
         method=method,
@@ -189,6 +229,7 @@ def _endpoint(method: str, route: str, series: list[Series], seconds: float, tim
         time_ratio=time_ratio,
         statuses=_counts(series, 2),
         errors={name: count for name, count in _counts(series, 4).items() if name != "none"},
+        last_error=last_error,
     )
 
 

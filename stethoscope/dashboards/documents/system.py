@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from collections.abc import Iterable
+from typing import Annotated, Final, TypedDict
 
 from stethoscope import names
+from stethoscope.dashboards.documents.notes import number, parts, text, whole
 from stethoscope.dashboards.documents.performance import Latency, latency
 from stethoscope.dashboards.documents.reading import by_worker, first, label_values, numbers, total, with_labels
 from stethoscope.dashboards.documents.window import Window, WindowName, described
 from stethoscope.names import Metric
+from stethoscope.store.notes import Note
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.timeline import summed
+
+_MOST_STALLS: Final = 20
 
 
 class Disk(TypedDict):
@@ -72,6 +77,19 @@ class Generation(TypedDict):
     pause: Annotated[Latency, "Time that a run held up all Python code of its worker."]
 
 
+class Stall(TypedDict):
+    """A line of code that blocked an event loop for more than 100 ms."""
+
+    where: Annotated[str, "The line: the innermost of the app's own code."]
+    times: Annotated[int, "Times that it was seen, in the worker that saw it last."]
+    longest_seconds: Annotated[float, "The longest of them."]
+    route: Annotated[str, "The route of the request that was waited for; empty outside of requests."]
+    request_id: Annotated[str, "Its correlation ID."]
+    worker: Annotated[int, "The worker that saw it last."]
+    last_at_unix_seconds: Annotated[float, "When it was seen last, as Unix time."]
+    stack: Annotated[list[str], "Where the loop's thread was, the innermost first."]
+
+
 class System(TypedDict):
     """The machine, the workers, and their Python."""
 
@@ -83,13 +101,15 @@ class System(TypedDict):
     event_loop_stalls: Annotated[
         float, "Times in the window that something blocked an event loop for more than 100 ms."
     ]
+    stalls: Annotated[list[Stall], "What blocked event loops, the latest first."]
+    queue_time: Annotated[Latency, "Time that requests were under way from the proxy in front."]
     thread_wait: Annotated[Latency, "Time that calls waited for one of AnyIO's threads."]
     garbage_collection: Annotated[list[Generation], "The garbage collector, by generation."]
     store_bytes: Annotated[float, "Shared memory reserved for this service's numbers."]
     own_failures: Annotated[float, "Failures of Stethoscope itself in the window; none of them reached the app."]
 
 
-def system(name: WindowName, window: Snapshot) -> System:
+def system(name: WindowName, window: Snapshot, stalls: Iterable[Note]) -> System:
     return System(
         window=described(name, window),
         machine=machine(window),
@@ -97,6 +117,8 @@ def system(name: WindowName, window: Snapshot) -> System:
         worker_starts=total(window, names.WORKER_STARTS),
         event_loop_lag=lag(window),
         event_loop_stalls=total(window, names.LOOP_STALLS),
+        stalls=_stalls(stalls),
+        queue_time=_latency(window, names.QUEUE_DURATION),
         thread_wait=_latency(window, names.ANYIO_WAIT),
         garbage_collection=_generations(window),
         store_bytes=total(window, names.STORE_SIZE),
@@ -169,6 +191,30 @@ def workers(window: Snapshot) -> list[Worker]:
         )
         for pid in window.workers
     ]
+
+
+def _stalls(notes: Iterable[Note]) -> list[Stall]:
+    latest: dict[str, Note] = {}
+    for note in notes:  # the newest first
+        latest.setdefault(text(note.content, "where"), note)
+    return [_stall(note) for note in list(latest.values())[:_MOST_STALLS]]
+
+
+def _stall(note: Note) -> Stall:
+    content = note.content
+    return Stall(
+        where=text(content, "where"),
+        times=whole(content, "times"),
+        longest_seconds=number(content, "longest_seconds") or 0.0,
+        route=text(content, "route"),
+        request_id=text(content, "request_id"),
+        worker=whole(content, "worker"),
+        last_at_unix_seconds=number(content, "ended_at") or note.written_at,
+        stack=[
+            f"{text(place, 'file')}:{whole(place, 'line')} {text(place, 'function')}"
+            for place in parts(content, "stack")
+        ],
+    )
 
 
 def _network(window: Snapshot, interface: str) -> Network:
