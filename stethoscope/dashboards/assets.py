@@ -11,9 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from anyio import to_thread
+
 from stethoscope.asgi import Scope
 from stethoscope.dashboards.api.answers import has_tag, tag_of, wants_gzip
 from stethoscope.dashboards.responses import Response
+from stethoscope.dashboards.threads import threads
 
 FOLDER: Final = Path(__file__).with_name("built")
 INDEX: Final = "index.html"
@@ -57,9 +60,11 @@ def _asset(suffix: str, body: bytes) -> Asset:
     return Asset(_TYPES[suffix], body, gzip.compress(body, 9, mtime=0), tag_of(body))
 
 
-def asset(name: str, scope: Scope) -> Response | None:
+async def asset(name: str, scope: Scope) -> Response | None:
     """The file of this name; None where there is none."""
-    found = built().get(name)
+    # Read and compressed once, and then not on the event loop.
+    files = await to_thread.run_sync(built, limiter=threads())
+    found = files.get(name)
     if found is None:
         if name != INDEX:
             return None

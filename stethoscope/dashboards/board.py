@@ -58,7 +58,7 @@ class Board:
         if below.startswith(_API):
             await self._serve_api(below.removeprefix(_API).removesuffix("/"), scope, receive, send)
             return True
-        page = _page(below, scope) if scope["method"] in _READING else None
+        page = await _page(below, scope) if scope["method"] in _READING else None
         if page is not None:
             await respond(page, scope, send)
         return page is not None
@@ -84,10 +84,10 @@ class Board:
         return refusal
 
 
-def _page(below: str, scope: Scope) -> Response | None:
+async def _page(below: str, scope: Scope) -> Response | None:
     """The page or one of its files; None for other paths."""
     if below:
-        return asset(below.removeprefix("/") or INDEX, scope)
+        return await asset(below.removeprefix("/") or INDEX, scope)
     # Relative, because only the browser knows the whole address; the page's own addresses are relative to the folder.
     folder = scope["path"].rpartition("/")[2]
     return Response(308, ((b"location", f"{folder}/".encode()), (b"cache-control", b"no-cache")), b"")

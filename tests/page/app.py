@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
+from typing import Any
 
+from sqlalchemy import ForeignKey, create_engine, event, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.pool import QueuePool
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -24,6 +29,40 @@ class Hostile(Exception):
 Hostile.__qualname__ = HOSTILE
 
 
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    items: Mapped[list[Item]] = relationship()
+
+
+class Item(Base):
+    __tablename__ = "items"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id))
+
+
+engine = create_engine(
+    "sqlite:///file:page?mode=memory&cache=shared&uri=true",
+    poolclass=QueuePool,
+    connect_args={"check_same_thread": False},
+)
+
+
+@event.listens_for(engine, "connect")
+def add_pause(connection: Any, record: object) -> None:
+    connection.create_function("pause", 1, time.sleep)
+
+
+Base.metadata.create_all(engine)
+with Session(engine) as filling:
+    filling.add_all([Order(items=[Item(), Item()]) for _ in range(8)])
+    filling.commit()
+
+
 async def fast(request: Request) -> Response:
     return PlainTextResponse("fast")
 
@@ -37,6 +76,25 @@ async def fail(request: Request) -> Response:
     raise Hostile(HOSTILE)
 
 
+def items(request: Request) -> Response:
+    """One query for the orders, and one more for the items of each."""
+    with Session(engine) as session:
+        orders = session.scalars(select(Order)).all()
+        return PlainTextResponse(str(sum(len(order.items) for order in orders)))
+
+
+def report(request: Request) -> Response:
+    """A query that takes a fifth of a second."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pause(0.2), 'it''s secret'"))
+    return PlainTextResponse("reported")
+
+
+async def block(request: Request) -> Response:
+    time.sleep(0.3)  # noqa: ASYNC251 - what is to be found
+    return PlainTextResponse("blocked")
+
+
 async def die(request: Request) -> Response:
     os.kill(os.getpid(), signal.SIGKILL)
     return Response()
@@ -48,6 +106,9 @@ app = stethoscope.install(
             Route("/fast", fast),
             Route("/slow", slow),
             Route("/fail", fail),
+            Route("/items", items),
+            Route("/report", report),
+            Route("/block", block),
             Route("/die", die),
             Route(f"/hostile/{HOSTILE}/{{name}}", fast),
         ]

@@ -150,7 +150,8 @@ function options(
 export function top(high: number, budget: Limits | undefined): number {
   const limits = [budget?.warn, budget?.critical].filter((limit) => limit !== null && limit !== undefined);
   const near = limits.filter((limit) => limit <= high * 2.5);
-  return Math.max(high, ...near, 1e-9) * 1.12;
+  // A line at zero lies on a scale that has something to compare it with.
+  return (Math.max(high, ...near) || (limits[0] ?? 1)) * 1.12;
 }
 
 /** Five round numbers at most. */

@@ -20,7 +20,7 @@ export function Requests({ document, id }: { document: FollowedPage; id: string 
   );
   return (
     <>
-      {id !== undefined && <One key={id} id={id} />}
+      {id && <One key={id} id={id} />}
       <Card title="Requests" hint="The slowest, the failed, and a sample of each route, of all workers; the latest first." more={search} wide>
         <Table caption="Requests that can be followed" columns={COLUMNS} rows={document.items} rowKey={(row) => `${row.request_id} ${row.at_unix_seconds}`} empty={<None />} />
       </Card>
