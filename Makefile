@@ -17,12 +17,12 @@ run := $(VENV)/bin/python -m
 code := stethoscope tests examples benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench page golden docs grafana
+.PHONY: help demo test test-all check bench page golden docs grafana mutate-alerts
 # Make would count the stamps as intermediate files and delete them.
 .PRECIOUS: $(VENV)/ready $(VENV)/ready-%
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 $(VENV)/ready:
 	@python=$$(tools/find-python $(PYTHON)) && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
@@ -70,3 +70,6 @@ grafana: $(VENV)/ready ## write dashboards, rules and runbook under grafana/ ane
 	@$(run) pip install -qq --disable-pip-version-check --editable .
 	@rm -rf grafana/dashboards grafana/rules
 	@for command in dashboards rules runbook; do $(run) stethoscope $$command --out grafana || exit 1; done
+
+mutate-alerts: $(VENV)/ready-test ## change every alert in every small way and see whether its tests notice (ALERTS="ASGIAbsent")
+	@$(run) tests.grafana.mutate $(ALERTS)

@@ -67,7 +67,7 @@ HTTP_ALERTS: Final = (
     Alert(
         "ASGIErrorsLowTraffic",
         always("warning", _few_but_failing, "0m"),
-        "{{ $value | humanize }} requests to <service> failed in the last hour, where there are few",
+        '{{ printf "%.0f" $value }} requests to <service> failed in the last hour, where there are few',
         "There is too little traffic for a rate to mean much, and yet at least five requests, and more than a quarter of "
         "all, failed in the last hour.",
         "Whoever uses it meets errors; nobody else would notice.",
@@ -80,7 +80,7 @@ HTTP_ALERTS: Final = (
     Alert(
         "ASGIUnhandledExceptions",
         beyond(EXCEPTIONS, {"warn": "0m", "critical": "0m"}, window="10m", keep=("error_type",)),
-        "{{ $value | humanize }} requests to <service> ended with {{ $labels.error_type }} in ten minutes",
+        '{{ printf "%.0f" $value }} requests to <service> ended with {{ $labels.error_type }} in ten minutes',
         "Requests end with an exception that no handler took: a programming error, or a failure that nobody expected.",
         "Each of these requests was answered with a plain 500, or its stream was cut.",
         (

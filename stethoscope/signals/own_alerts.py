@@ -108,7 +108,7 @@ OWN_ALERTS: Final = (
     Alert(
         "ASGITelemetryDropping",
         always("warning", _losing, "10m"),
-        "Stethoscope in <service> lost {{ $value | humanize }} observations in ten minutes",
+        'Stethoscope in <service> lost {{ printf "%.0f" $value }} observations in ten minutes',
         "Stethoscope failed, or was given numbers that it cannot record, or its store cannot grow.",
         "The app is not touched by it; its numbers are too low.",
         (

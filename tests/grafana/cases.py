@@ -1,0 +1,10 @@
+"""All cases for alerts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.grafana.http_cases import HTTP_CASES
+from tests.grafana.own_cases import OWN_CASES
+
+CASES: Final = (*HTTP_CASES, *OWN_CASES)
