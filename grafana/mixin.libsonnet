@@ -3,6 +3,8 @@
   grafanaDashboards+:: {
     'overview.json': import 'dashboards/overview.json',
     'route.json': import 'dashboards/route.json',
+    'database.json': import 'dashboards/database.json',
+    'runtime.json': import 'dashboards/runtime.json',
     'slo.json': import 'dashboards/slo.json',
     'health.json': import 'dashboards/health.json',
     'runbook.json': import 'dashboards/runbook.json',

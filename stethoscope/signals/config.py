@@ -59,11 +59,12 @@ class Config:
 
     def in_rules(self, window: str = "5m") -> Frame:
         """The frame of a rule: services, each as a whole."""
-        return Frame(self.service_matcher, self.target_labels, window, self.service_labels)
+        return Frame(self.service_matcher, self.target_labels, window, self.service_labels, thresholds=self.thresholds)
 
     def in_panels(self, window: str = "$__rate_interval") -> Frame:
         """The frame of a panel: what the dashboard's variables choose, as one."""
-        return Frame(tuple(f'{label}=~"${label}"' for label in self.target_labels), self.target_labels, window, ())
+        chosen = tuple(f'{label}=~"${label}"' for label in self.target_labels)
+        return Frame(chosen, self.target_labels, window, (), thresholds=self.thresholds)
 
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")

@@ -6,6 +6,7 @@ from typing import Final
 
 from stethoscope.names import (
     DROPPED_OBSERVATIONS,
+    FINDINGS,
     INTERNAL_ERRORS,
     OVERFLOWED_SERIES,
     PRIVATE_STORE,
@@ -84,6 +85,12 @@ STORE: Final = Signal(
     "How much memory do the numbers of all workers take?",
     "bytes",
     lambda frame: level(STORE_SIZE, frame),
+)
+FOUND: Final = Signal(
+    "Findings",
+    "What has diagnosis found to be ill, on which routes? The report says what to do about it.",
+    "short",
+    lambda frame: how_many(FINDINGS, frame.keep("kind", "severity")),
 )
 SCRAPE_SECONDS: Final = Signal(
     "Scrape",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from stethoscope.names import Kind, Metric
+from stethoscope.thresholds import DEFAULTS, Thresholds
 
 
 class UnknownLabel(ValueError):
@@ -24,7 +25,7 @@ class Frame:
 
     ``targets`` are matchers on labels that scraping adds, ``target_labels`` the names of those labels.
     ``window`` is a PromQL duration, or a variable of Grafana. ``by`` are the labels that are kept.
-    ``ago`` is how long before now the window ends.
+    ``ago`` is how long before now the window ends. ``thresholds`` are for signals that count what is beyond one.
     """
 
     targets: tuple[str, ...]
@@ -33,6 +34,7 @@ class Frame:
     by: tuple[str, ...]
     matchers: tuple[str, ...] = ()
     ago: str = ""
+    thresholds: Thresholds = DEFAULTS
 
     @property
     def range(self) -> str:
@@ -142,8 +144,16 @@ def level(metric: Metric, frame: Frame) -> str:
 
 def highest(metric: Metric, frame: Frame) -> str:
     """The greatest of a gauge's series."""
-    by = f" by ({', '.join(frame.by)})" if frame.by else ""
-    return f"max{by} ({select(metric, frame)})"
+    return f"max{_by(frame)} ({select(metric, frame)})"
+
+
+def least(metric: Metric, frame: Frame) -> str:
+    """The smallest of a gauge's series."""
+    return f"min{_by(frame)} ({select(metric, frame)})"
+
+
+def _by(frame: Frame) -> str:
+    return f" by ({', '.join(frame.by)})" if frame.by else ""
 
 
 def _either(metric: Metric, frame: Frame, what: str, function: str) -> str:

@@ -19,7 +19,7 @@ OURS: Final = {name for metric in METRICS for name in metric.sample_names}
 RECORDED: Final = {one.record for group in recordings(Config()).values() for one in group}
 OF_PROMETHEUS: Final = {"ALERTS", "up", "scrape_duration_seconds", "scrape_samples_post_metric_relabeling"}
 
-VARIABLES: Final = {"$__rate_interval": "5s", "$__range": "30s", "$__interval": "1s"}
+VARIABLES: Final = {"$__rate_interval": "10s", "$__range": "30s", "$__interval": "1s"}
 
 
 def filled(expression: str) -> str:

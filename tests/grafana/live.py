@@ -12,7 +12,8 @@ from typing import Final
 
 import httpx
 
-from examples.shop.traffic import Customers
+from examples.shop.traffic import Customers, Visit
+from tests.postgresql import Cluster
 from tests.servers import Server, serve
 
 TOKEN: Final = "token-of-the-grafana-tests"
@@ -30,17 +31,26 @@ class Shop:
 
 
 @contextlib.contextmanager
-def shop(folder: Path) -> Iterator[Shop]:
+def shop(folder: Path, database: Cluster) -> Iterator[Shop]:
     faults = folder / "faults"
     faults.write_text("0 0")
     env = {
         "SHOP_DATABASE": str(folder / "shop.sqlite3"),
         "SHOP_FAULTS": str(faults),
+        "SHOP_POSTGRESQL": database.url("pg8000"),
         "STETHOSCOPE_DIR": str(folder / "segments"),
         "STETHOSCOPE_TOKEN": TOKEN,
     }
     with serve("uvicorn", "tests.grafana.shop:app", workers=2, env=env) as server, customers(server.url):
         yield Shop(server, faults)
+
+
+class Patient(Customers):
+    """Customers who are not put off by an error where they wait for a stream."""
+
+    async def make(self, visit: Visit) -> None:
+        with contextlib.suppress(StopAsyncIteration):
+            await super().make(visit)
 
 
 @contextlib.contextmanager
@@ -53,7 +63,7 @@ def customers(url: str) -> Iterator[None]:
         loops.append((asyncio.get_running_loop(), stop))
         ready.set()
         async with httpx.AsyncClient(base_url=url, timeout=10) as client:
-            crowd = Customers(client)
+            crowd = Patient(client)
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(CUSTOMERS):
                     tasks.create_task(crowd.shop(stop))

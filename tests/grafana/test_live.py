@@ -13,15 +13,16 @@ from stethoscope.signals.files import everything
 from tests.grafana.expressions import OURS, Query, metrics, queries
 from tests.grafana.live import Shop, scraping, shop
 from tests.grafana.programs import Prometheus, prometheus, wait_for
+from tests.postgresql import Cluster
 
-pytestmark = pytest.mark.xdist_group("grafana")
+pytestmark = [pytest.mark.xdist_group("grafana"), pytest.mark.timeout(400)]
 
-WARM_UP_SECONDS = 12
+WARM_UP_SECONDS = 16
 
 
 @pytest.fixture(scope="module")
-def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with shop(tmp_path_factory.mktemp("shop")) as opened:
+def open_shop(postgresql: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with shop(tmp_path_factory.mktemp("shop"), postgresql) as opened:
         opened.break_down(share=0.05)
         yield opened
 
@@ -46,7 +47,7 @@ def test_every_panel_of_every_dashboard_has_finite_data(watching: Prometheus) ->
 
 def _missing(server: Prometheus, query: Query) -> str | None:
     # What a fault makes appear may be some seconds old.
-    found = server.query_range(query.expression, seconds=WARM_UP_SECONDS)
+    found = server.query_range(query.expression, seconds=WARM_UP_SECONDS, step=4)
     values = [float(value) for series in found for _, value in series.get("values", ())]
     values += [float(value["sum"]) for series in found for _, value in series.get("histograms", ())]
     if not values:

@@ -30,6 +30,7 @@ from stethoscope.signals.http import (
     TIMERS,
 )
 from stethoscope.signals.objectives import BUDGET_LEFT, FIRING, GOOD
+from stethoscope.signals.own import FOUND
 from stethoscope.signals.panels import Column, heatmap, stat, table, timeseries
 
 _ROUTE: Final = {"http_route": "Route", "http_request_method": "Method"}
@@ -110,6 +111,21 @@ OVERVIEW: Final = Board(
                 ),
                 timeseries("In flight", IN_FLIGHT, BACKGROUND_LOAD, width=6),
                 timeseries("Bytes", REQUEST_BYTES, RESPONSE_BYTES, width=6),
+            ),
+        ),
+        Row(
+            "Findings",
+            (
+                timeseries(
+                    "Findings",
+                    FOUND,
+                    keep=("http_route",),
+                    legend="{{severity}} {{kind}} {{http_route}}",
+                    width=24,
+                    stacked=True,
+                    bars=True,
+                    nothing="none",
+                ),
             ),
         ),
         Row(
