@@ -63,4 +63,5 @@ def _scalar(value: object) -> str:
         return "{}"
     if isinstance(value, Sequence):
         return "[]"
-    return json.dumps(value)
+    # YAML 1.1 takes an exponent after a whole number for a word.
+    return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))
