@@ -302,6 +302,11 @@ class SharedFolder(Folder):
         """Raises FileNotFoundError as long as no worker has made the file: a lock needs no right to write, making one does."""
         return self.open(name + _LOCK)
 
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[bool]:
+        """Whoever asks is about to write."""
+        yield False
+
     def remove(self, name: str) -> None:
         return
 

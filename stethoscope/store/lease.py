@@ -40,8 +40,8 @@ HOUSEKEEPING: Final = "housekeeping"
 OTLP: Final = "otlp"
 """Pushing a service's metrics over OTLP."""
 
-DUTIES: Final = (HOUSEKEEPING, OTLP)
-"""Duties that a sidecar can relieve workers of. Their files are made for a sidecar of another user, who can not make them."""
+_OFFERED: Final = (OTLP,)
+"""Duties that a sidecar of another user can take on, because they need no writing into the folder."""
 
 _leases: WeakSet[Lease] = WeakSet()
 
@@ -129,8 +129,8 @@ class _Lock:
 
 
 def offer(folder: Folder) -> None:
-    """Make the files of all duties, so that a sidecar of another user can lock them. Raises OSError."""
-    for duty in DUTIES:
+    """Make the files that a sidecar of another user locks, and could not make itself. Raises OSError."""
+    for duty in _OFFERED:
         for name in (duty, f"{duty}.sidecar"):
             os.close(folder.open_lock(name))
 

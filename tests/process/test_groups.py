@@ -17,7 +17,7 @@ from stethoscope.settings import Settings
 from stethoscope.store.discovery import Discovery
 from stethoscope.store.folder import Folder, FolderError, SharedFolder
 from stethoscope.store.home import find_folder
-from stethoscope.store.lease import HOUSEKEEPING, Lease
+from stethoscope.store.lease import OTLP, Lease
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import recorder_for
 from stethoscope.store.watched import Watched
@@ -163,6 +163,8 @@ def write_as_root(place: Path) -> Report:
             attempt()
         except OSError as error:
             refused.append(type(error).__name__)
+    with folder.exclusive("fold") as mine:
+        refused += [] if mine else ["exclusive"]
     return {"before": before, "after": sorted(path.name for path in (place / "shop").iterdir()), "refused": refused}
 
 
@@ -172,11 +174,11 @@ def test_even_root_leaves_another_user_s_folder_as_it_is(shared: Path) -> None:
         app.kill()
         report = in_child(write_as_root, shared, 0)
         assert report["before"] == report["after"]
-        assert report["refused"] == ["FolderError", "FolderError", "FileNotFoundError"]
+        assert report["refused"] == ["FolderError", "FolderError", "FileNotFoundError", "exclusive"]
 
 
 def hold_housekeeping(place: Path) -> Report:
-    lease = Lease(SharedFolder(str(place / "shop"), APP), HOUSEKEEPING, relieves=True)
+    lease = Lease(SharedFolder(str(place / "shop"), APP), OTLP, relieves=True)
     return {"held": [lease.held(), lease.held()]}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stethoscope.store.folder import Folder
-from stethoscope.store.lease import HOUSEKEEPING, Lease, offer
+from stethoscope.store.lease import HOUSEKEEPING, OTLP, Lease, offer
 from tests.process.children import Child, running
 from tests.process.stores import REQUESTS, recorder_in
 
@@ -162,7 +162,7 @@ def test_a_folder_that_is_gone_gives_no_duty(place: Path) -> None:
 
 def test_offered_duties_are_free(place: Path) -> None:
     offer(Folder(str(place)))
-    assert Lease(Folder(str(place)), HOUSEKEEPING).held()
+    assert Lease(Folder(str(place)), OTLP).held()
 
 
 def test_a_recorder_leaves_its_duties_behind_when_it_moves(place: Path) -> None:
