@@ -141,26 +141,26 @@ class _Services:
     async def one(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Below ``/services/NAME``."""
         key = scope["path_params"]["key"]
-        if key in self._watch.services:
-            await self._of(key)(scope, receive, send)
+        if service := self._watch.services.get(key):
+            await self._of(key, service)(scope, receive, send)
         else:
             # Under its whole path, which leads nowhere: whether it exists is not for everybody to know.
             await self._together({**scope, "root_path": scope["app_root_path"]}, receive, send)
 
     async def all(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Below the root."""
-        services = self._watch.services
+        services = [*self._watch.services.items()]
         if len(services) == 1 and own_path(scope).removesuffix("/") not in _OF_ALL:
-            await self._of(next(iter(services)))(scope, receive, send)
+            await self._of(*services[0])(scope, receive, send)
         else:
             await self._together(scope, receive, send)
 
-    def _of(self, key: str) -> Endpoints:
-        service = self._watch.services[key]
+    def _of(self, key: str, service: Watched) -> Endpoints:
         known = self._known.get(key)
         if known is None or known[0] is not service:
             # Of services that have ended nothing is kept.
-            self._known = {key: one for key, one in self._known.items() if self._watch.services.get(key) is one[0]}
+            there = self._watch.services
+            self._known = {key: one for key, one in self._known.items() if there.get(key) is one[0]}
             known = self._known[key] = (service, self._endpoints(service))
         return known[1]
 

@@ -115,7 +115,6 @@ class Watch(threading.Thread):
         service.leave()
 
     def _keep_house(self) -> None:
-        self._discovery.clear_up()
         for service in self.services.values():
             try:
                 service.keep_house()

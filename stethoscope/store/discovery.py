@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from stethoscope.store.folder import SUFFIX, Folder, SharedFolder, is_alive
-from stethoscope.store.home import is_abandoned, remove_abandoned, safe_name
+from stethoscope.store.home import is_abandoned, safe_name
 
 
 class Discovery:
@@ -47,12 +47,6 @@ class Discovery:
                     problems.append(str(error))
         return found, problems
 
-    def clear_up(self) -> None:
-        """Remove what servers that have ended have left, as each process does that starts to record."""
-        if self._owner is None:
-            for place in self._places:
-                remove_abandoned(place)
-
     def _keys(self, place: str, problems: list[str]) -> list[str]:
         """Names of the folders in a place whose services are wanted; none in one that is not there or not to be trusted."""
         if not os.path.isdir(place):
@@ -73,7 +67,11 @@ class Discovery:
         return Folder(path) if self._owner is None else SharedFolder(path, self._owner)
 
     def _has_ended(self, folder: Folder) -> bool:
-        """Whether it is left over from a server; its owner removes it, in time."""
+        """Whether it is left over from a server. The next process that records there removes it.
+
+        Not we: where we can not see the processes of that server, as from another container, it may be that it
+        only has no workers just now.
+        """
         return is_abandoned(folder.path) and not any(_lives(folder, name) for name in folder.names())
 
 

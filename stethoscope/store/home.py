@@ -83,7 +83,7 @@ def _first_usable(configured: list[str], name: str, group: int | None) -> Folder
         except FolderError as error:
             problems.append(str(error))
             continue
-        remove_abandoned(place)
+        _remove_abandoned(place)
         if group is not None:
             _share(around, folder, group)
         if problems:
@@ -111,7 +111,7 @@ def _warn_once(message: str) -> None:
         logger.warning(message)
 
 
-def remove_abandoned(place: str) -> None:
+def _remove_abandoned(place: str) -> None:
     """Delete folders of servers that have ended: their root is gone and no worker of theirs lives."""
     names: list[str] = []
     with suppress(OSError):
