@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -93,11 +94,12 @@ class Collector:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that make a process push here, ten times a second."""
+        """Variables that make a process push metrics here, ten times a second, and nothing else."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": self.protocol,
             "OTEL_METRIC_EXPORT_INTERVAL": "100",
+            "OTEL_TRACES_EXPORTER": "none",
         }
 
     def next(self) -> Received:
@@ -180,8 +182,14 @@ def _response(answer: Answer) -> ExportMetricsServiceResponse:
 
 @contextlib.contextmanager
 def _http(collector: Collector) -> Iterator[None]:
+    connections: list[socket.socket] = []
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            connections.append(self.request)
+            super().setup()
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
@@ -190,6 +198,8 @@ def _http(collector: Collector) -> Iterator[None]:
             headers = {key.lower(): value for key, value in self.headers.items()} | {":path": self.path}
             answer = collector.take(headers, body)
             data = _response(answer).SerializeToString()
+            if answer.hang is not None:
+                return  # whoever asked has given up
             self.send_response(answer.status)
             self.send_header("content-type", "application/x-protobuf")
             self.send_header("content-length", str(len(data) + 100 * answer.half))
@@ -211,5 +221,8 @@ def _http(collector: Collector) -> Iterator[None]:
         if collector.answer.hang is not None:
             collector.answer.hang.set()
         server.shutdown()
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         server.server_close()
         thread.join(PATIENCE)
