@@ -22,7 +22,7 @@ from stethoscope.middleware.observer import Announcer, Observer
 from stethoscope.middleware.queueing import QueueObserver
 from stethoscope.middleware.routes import name_route
 from stethoscope.sentry_options import Choice
-from stethoscope.settings import AccessRule, Settings
+from stethoscope.settings import OWN_NAMES, AccessRule, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
 from stethoscope.thresholds import Change
@@ -57,6 +57,7 @@ class Stethoscope(Layer):
         tracing: bool | None = None,
         query_strings: bool | None = None,
         instruments: Sequence[str] | None = None,
+        names: str | Sequence[str] | None = None,
         sentry: Mapping[str, Choice] | bool | None = None,
         request_log: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -75,6 +76,7 @@ class Stethoscope(Layer):
             tracing=tracing,
             query_strings=query_strings,
             instruments=instruments,
+            names=names,
             sentry=sentry,
             request_log=request_log,
         )
@@ -108,6 +110,7 @@ def install(
     tracing: bool | None = None,
     query_strings: bool | None = None,
     instruments: Sequence[str] | None = None,
+    names: str | Sequence[str] | None = None,
     sentry: Mapping[str, Choice] | bool | None = None,
     request_log: str | os.PathLike[str] | None = None,
 ) -> App:
@@ -134,6 +137,7 @@ def install(
             tracing=tracing,
             query_strings=query_strings,
             instruments=instruments,
+            names=names,
             sentry=sentry,
             request_log=request_log,
         )
@@ -188,8 +192,15 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         declare()  # a counter that is not used yet is scraped as zero
         return recorder.snapshot()
 
+    def scraped() -> Snapshot:
+        if settings.names == (OWN_NAMES,):
+            return source()
+        from stethoscope.exporters.renamed import renamed  # not for those who keep to our names
+
+        return renamed(source(), settings.names)
+
     return Endpoints(
-        source,
+        scraped,
         prefix=settings.prefix,
         token=settings.token,
         metrics_path=settings.metrics_path,

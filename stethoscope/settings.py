@@ -32,6 +32,11 @@ AccessRule = Callable[[Scope], bool | Awaitable[bool]]
 """Decides from a request's scope, at once or after a wait, whether it is let in without the token."""
 
 
+OWN_NAMES: Final = "stethoscope"
+ALL_NAMES: Final = frozenset((OWN_NAMES, "instrumentator", "starlette_exporter"))
+"""Conventions under which requests can be scraped."""
+
+
 class SettingsError(ValueError):
     """One or more settings are wrong. The text lists all of them: the setting, what came, what is accepted."""
 
@@ -47,6 +52,7 @@ class Settings(NamedTuple):
     templates and path prefixes that are not measured. ``thresholds`` say from what value on a number is trouble.
     ``tracing`` makes server spans: None where OpenTelemetry is set up or its variables are set. ``query_strings``
     lets them, and what goes to Sentry, hold those of requests. ``sentry`` is None where nothing is to be told to it.
+    ``names`` are the conventions under which requests are scraped, ours or those of other projects.
     ``instruments`` are what else is measured, beside requests and what is asked for by name. ``request_log`` is
     a file that all requests are written into.
     """
@@ -64,6 +70,7 @@ class Settings(NamedTuple):
     tracing: bool | None = None
     query_strings: bool = False
     instruments: tuple[str, ...] = INSTRUMENTS
+    names: tuple[str, ...] = (OWN_NAMES,)
     sentry: SentryOptions | None = SentryOptions()
     request_log: str | None = None
 
@@ -89,6 +96,7 @@ class Settings(NamedTuple):
         tracing: bool | None = None,
         query_strings: bool | None = None,
         instruments: Sequence[str] | None = None,
+        names: str | Sequence[str] | None = None,
         sentry: Mapping[str, Choice] | bool | None = None,
         request_log: str | os.PathLike[str] | None = None,
         environ: Mapping[str, str] = os.environ,
@@ -109,6 +117,7 @@ class Settings(NamedTuple):
             tracing=read.switch("tracing", "STETHOSCOPE_TRACING", tracing),
             query_strings=read.switch("query_strings", "STETHOSCOPE_QUERY_STRINGS", query_strings) or False,
             instruments=read.instruments("instruments", "STETHOSCOPE_INSTRUMENTS", instruments),
+            names=read.names("names", "STETHOSCOPE_NAMES", names),
             sentry=read.sentry("sentry", "STETHOSCOPE_SENTRY", sentry),
             request_log=read.text("request_log", "STETHOSCOPE_REQUEST_LOG", _path_text(request_log)),
         )
@@ -183,6 +192,16 @@ class _Reader:
         chosen = tuple(dict.fromkeys(value.lower() for value in values))
         if unknown := [value for value in chosen if value not in _POSSIBLE_HEADERS]:
             self._wrong(name, unknown, f"a sequence of {', '.join(_POSSIBLE_HEADERS)}, or an empty one for none")
+        return chosen
+
+    def names(self, name: str, variable: str, argument: str | Sequence[str] | None) -> tuple[str, ...]:
+        values, name = self._values(name, variable, [argument] if isinstance(argument, str) else argument)
+        if values is None:
+            return (OWN_NAMES,)
+        chosen = tuple(dict.fromkeys(value.lower() for value in values))
+        if not chosen or not ALL_NAMES.issuperset(chosen):
+            self._wrong(name, list(chosen), f"one or more of {', '.join(sorted(ALL_NAMES))}")
+            return (OWN_NAMES,)
         return chosen
 
     def instruments(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ NEEDS = (
     Need("pg_ctlcluster", "postgresql", unit="postgresql.service"),
     Need("promtool", "prometheus", unit="prometheus.service"),
     Need("amtool", "prometheus-alertmanager", unit="prometheus-alertmanager.service"),
+    Need("victoria-metrics", "victoria-metrics", unit="victoria-metrics.service"),
     Need("systemd-analyze", "systemd"),
     Need("wrk", "wrk"),
 )

@@ -57,6 +57,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "([Vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker; `requests`: keeps some of them "
     "[to be followed](../how-to/follow-a-request.md); `sqlalchemy`: [databases](../how-to/database.md). `default` stands "
     "for all that are on by themselves, so that `default,explain` adds one.",
+    "names": "Under which names requests are scraped: `stethoscope` for ours, and those that dashboards of [another project]"
+    "(../how-to/migrate.md) know. Several can be given.",
     "sentry": "What [Sentry](../how-to/sentry.md) is told, where `SENTRY_DSN` is set or the app has initialised its SDK; `False` for nothing.",
     "request_log": "File into which all requests are written, as [JSON lines](../how-to/follow-a-request.md#as-json-lines).",
 }
