@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import accuracy, imports, inprocess, memory, scrape, throughput
+from benchmarks import accuracy, imports, inprocess, memory, scrape, throughput, tracing
 from benchmarks.apps import APPS, make_app
 from benchmarks.contenders import CONTENDERS, wrap
 from benchmarks.machine import machine_facts
@@ -44,6 +44,11 @@ MEASURES: Final = {
             _chosen(options, throughput.DEFAULT_CONTENDERS), options.rounds, options.seconds
         ),
         chooses_contenders=True,
+    ),
+    "tracing": Measure(
+        "what OpenTelemetry's traces add to a request in the process",
+        {"rounds": 50, "processes": 5},
+        lambda options: tracing.run(options.rounds, options.processes),
     ),
     "scrape": Measure(
         "one scrape of eight workers, and the memory it reads",

@@ -22,6 +22,10 @@ CONTENDERS: Final = {
     "stack-multiprocess": "benchmarks.contenders.stack_multiprocess",
     "pfi": "benchmarks.contenders.pfi",
     "opentelemetry": "benchmarks.contenders.opentelemetry",
+    "stethoscope-unsampled": "benchmarks.contenders.stethoscope_unsampled",
+    "stethoscope-sampled": "benchmarks.contenders.stethoscope_sampled",
+    "opentelemetry-unsampled": "benchmarks.contenders.opentelemetry_unsampled",
+    "opentelemetry-sampled": "benchmarks.contenders.opentelemetry_sampled",
 }
 
 

@@ -42,15 +42,14 @@ class Conventions:
         verb = "HTTP" if method == OTHER_METHOD else method
         return verb if route is None or route == UNMATCHED_ROUTE else f"{verb} {route}"
 
-    def at_start(self, exchange: Exchange) -> Attributes:
-        scope = exchange.scope
+    def at_start(self, scope: Scope, request_id: bytes) -> Attributes:
         scheme = scope.get("scheme", "http")
         method = self.method(scope)
         told: Attributes = {
             "http.request.method": method,
             "url.path": scope["path"],
             "url.scheme": scheme,
-            REQUEST_ID: exchange.request_id,
+            REQUEST_ID: request_id.decode("ascii"),
         }
         if method == OTHER_METHOD:
             told["http.request.method_original"] = scope["method"]

@@ -23,6 +23,7 @@ from opentelemetry.trace import (
 )
 
 if TYPE_CHECKING:
+    from stethoscope.asgi import Scope
     from stethoscope.exporters.tracing.conventions import Attributes
     from stethoscope.exporters.tracing.server_spans import ServerSpans
     from stethoscope.middleware.exchange import Exchange
@@ -34,29 +35,33 @@ _making: Final = RLock()
 class Pending(Context):
     """The context of one request, and what tracing knows of it. Any thread."""
 
-    __slots__ = ("_begun", "_filled", "ambient", "exchange", "joined", "root_id", "sampled", "span", "spans", "token")
+    __slots__ = ("request_id", "sampled", "scope", "spans", "started", "token")
 
-    ambient: Context
-    """What was current before."""
+    # Not the exchange itself, which carries this: the two would be left to the garbage collector, on each request.
+    scope: Scope
+    request_id: bytes
+    started: float
     sampled: bool | None
     """None while only the sampler could say."""
-    root_id: int
-    """The trace ID, where this is where the trace begins; else 0."""
-    span: Span | None
-    joined: Span | None
-    """Another layer's server span for this request."""
     token: Token[Context] | None
+    # In no slot, so that they need not be set on each request.
+    root_id: int | None = None
+    """The trace ID where the trace begins here, 0 where it does not. None: the request's own ID is the trace's as well."""
+    ambient: Context | None = None
+    """What was current before, if that was anything."""
+    span: Span | None = None
+    joined: Span | None = None
+    """Another layer's server span for this request."""
+    _begun = False
+    _filled = False
 
-    def __init__(
-        self, spans: ServerSpans, exchange: Exchange, ambient: Context, sampled: bool | None, root_id: int
-    ) -> None:
+    def __init__(self, spans: ServerSpans, exchange: Exchange, sampled: bool | None) -> None:
         self.spans = spans
-        self.exchange = exchange
-        self.ambient = ambient
+        self.scope = exchange.scope
+        self.request_id = exchange.id
+        self.started = exchange.started
         self.sampled = sampled
-        self.root_id = root_id
-        self.span = self.joined = self.token = None
-        self._filled = self._begun = False
+        self.token = None
 
     def fill(self, name: str | None = None, attributes: Attributes | None = None) -> None:
         """Make the span, unless it is made: with what is known at the end of the request, else at its start.
@@ -77,6 +82,10 @@ class Pending(Context):
             finally:
                 self._filled = True
 
+    def begun_id(self) -> int:
+        """The ID of a trace that begins here, else 0."""
+        return int(self.request_id, 16) if self.root_id is None else self.root_id
+
     def can_join(self) -> bool:
         """Whether a server span that starts now is another layer's, and the only one for this request."""
         return not self._begun and (self.joined is None or not self.joined.is_recording())
@@ -96,8 +105,8 @@ class Pending(Context):
     @property
     def trace_id(self) -> str:
         """See `stethoscope.current.Trace`."""
-        if self.root_id and self.joined is None:
-            return format_trace_id(self.root_id)
+        if self.joined is None and (begun := self.begun_id()):
+            return format_trace_id(begun)
         context = self.span_context()
         return format_trace_id(context.trace_id) if context.is_valid else ""
 

@@ -12,7 +12,7 @@ What it costs: ``python -m benchmarks tracing``.
 from __future__ import annotations
 
 import math
-from contextvars import Token
+from contextvars import ContextVar, Token
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Final, cast
 
@@ -23,7 +23,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 from stethoscope.exporters.tracing.conventions import KEPT, REQUEST_ID, Attributes, Conventions, missing
 from stethoscope.exporters.tracing.joining import CARRIED, has_inside
 from stethoscope.exporters.tracing.makers import Identity, maker_for
-from stethoscope.exporters.tracing.odds import LOW
+from stethoscope.exporters.tracing.odds import ALWAYS, LOW
 from stethoscope.exporters.tracing.parents import HEADERS_GETTER, W3C, is_w3c, w3c_parent
 from stethoscope.exporters.tracing.pending import Pending
 
@@ -52,58 +52,63 @@ class ServerSpans:
         self._maker = maker_for(tracer)
         self._propagator = get_global_textmap()
         self._reads_w3c = is_w3c(self._propagator)
-        self._bound_of_fresh = self._maker.odds.root if self._reads_w3c and self._maker.takes_ids else None
+        self._var = _context_variable()
         self._gives_way = has_inside(layer.app)
+        self._bound_of_fresh: bytes | None = None
+        """Below it, as hexadecimal digits, a trace that begins here is sampled; None where that is not all there is to know."""
+        bound = self._maker.odds.root
+        if bound is not None and self._reads_w3c and self._maker.takes_ids and not self._gives_way:
+            self._bound_of_fresh = b"%016x" % bound if bound < ALWAYS else b"g"
         if "traceresponse" in settings.headers:
             layer.more_headers = self.response_headers
 
-    # What an observer is told
+    # What an observer is told. Of most requests nothing else is called: what is done here is measured.
 
     def started(self, exchange: Exchange) -> None:
-        ambient = get_current()
+        ambient = self._var.get() if self._var is not None else get_current()
         headers = exchange.scope["headers"]
         pending = None
-        if self._gives_way:
-            pending = Pending(self, exchange, ambient, False, 0)
-            pending.joined = INVALID_SPAN
-        elif self._bound_of_fresh is not None and not ambient and type(headers) is list:
+        if self._bound_of_fresh is not None and not ambient and type(headers) is list:
             for name, _ in headers:
                 if name in _TELLING:
                     break
             else:
-                trace_id = int(exchange.id, 16)
-                pending = Pending(self, exchange, ambient, (trace_id & LOW) < self._bound_of_fresh, trace_id)
+                pending = Pending(self, exchange, exchange.id[16:] < self._bound_of_fresh)
         if pending is None:
             pending = self._arrival(exchange, ambient)
+            pending.ambient = ambient
         if exchange.carried is None:
             exchange.carried = {CARRIED: pending}
         else:
             exchange.carried[CARRIED] = pending
-        if pending.joined is None:
-            pending.token = attach(pending)
+        if pending.joined is not None:
+            pending.token = None
+        else:
+            pending.token = self._var.set(pending) if self._var is not None else attach(pending)
 
     def ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
         pending = _pending_of(exchange)
         if pending is None:
             return
-        if pending.is_sampled:
-            if pending.joined is None:
-                self._finish(pending, status, seconds, exception)
-            else:
-                self._complete(pending.joined, exchange, status)
-        elif seconds > self._budget or (exchange.error and exchange.error != "client_disconnect"):
-            self._keep(pending, status, seconds, exception)
+        if pending.sampled is False:
+            if seconds > self._budget or (exchange.error and exchange.error != "client_disconnect"):
+                self._keep(pending, exchange, status, seconds, exception)
+        elif pending.joined is not None:
+            self._complete(pending.joined, exchange, status)
+        elif pending.is_sampled:
+            self._finish(pending, exchange, status, seconds, exception)
 
     def left(self, exchange: Exchange) -> None:
         pending = _pending_of(exchange)
-        token = None if pending is None else pending.token
-        if isinstance(token, Token):
-            try:
-                token.var.reset(token)
-            except ValueError:  # in another context than the one it ran in: a generator that was closed
-                pass
-        elif token is not None:  # another implementation of contexts was chosen
-            detach(token)
+        if pending is None or pending.token is None:
+            return
+        if self._var is None:
+            detach(pending.token)
+            return
+        try:
+            self._var.reset(pending.token)
+        except ValueError:  # in another context than the one it ran in: a generator that was closed
+            pass
 
     # What the layer and `Pending` ask for
 
@@ -118,16 +123,17 @@ class ServerSpans:
 
     def parent_of(self, pending: Pending) -> Context:
         # Where another layer's span is joined, its parent is ours.
-        ambient = pending.ambient if pending.joined is None else Context()
-        return self._propagator.extract(pending.exchange.scope["headers"], ambient, HEADERS_GETTER)
+        ambient = (pending.ambient if pending.joined is None else None) or Context()
+        return self._propagator.extract(pending.scope["headers"], ambient, HEADERS_GETTER)
 
     def make(self, pending: Pending, parent: Context, name: str | None, attributes: Attributes | None) -> Span:
         """The span of a request, as the sampler wants it; made as known at its arrival if nothing else is said."""
-        scope = pending.exchange.scope
         if attributes is None:
-            attributes = {} if pending.sampled is False else self._conventions.at_start(pending.exchange)
-        name = name or self._conventions.name(scope, None)
-        span = self._maker.start(name, parent, attributes, _began(pending), Identity(pending.root_id))
+            attributes = (
+                {} if pending.sampled is False else self._conventions.at_start(pending.scope, pending.request_id)
+            )
+        name = name or self._conventions.name(pending.scope, None)
+        span = self._maker.start(name, parent, attributes, _began(pending), Identity(pending.begun_id()))
         if pending.sampled is None:
             pending.sampled = span.is_recording()
         return span
@@ -139,37 +145,45 @@ class ServerSpans:
 
     def _arrival(self, exchange: Exchange, ambient: Context) -> Pending:
         """Where something is said of a parent, or the ID came with the request, or the trace needs an ID of another kind."""
+        if self._gives_way:
+            return self._pending(exchange, False, joined=INVALID_SPAN)
         around = get_current_span(ambient)
         context = around.get_span_context()
         if context.is_valid and not context.is_remote:
-            return self._inside(exchange, ambient, around)
+            return self._inside(exchange, around)
         if not self._reads_w3c or context.is_valid:
-            return Pending(self, exchange, ambient, None, 0)
+            return self._pending(exchange, None)
         odds, parent = self._maker.odds, w3c_parent(exchange.scope["headers"])
         if parent is not None:
             bound, low, trace_id = odds.parent_sampled if parent.sampled else odds.parent_unsampled, parent.low, 0
         else:
             trace_id = self._maker.new_trace_id()
             bound, low = odds.root, trace_id & LOW
-        return Pending(self, exchange, ambient, None if bound is None else low < bound, trace_id)
+        return self._pending(exchange, None if bound is None else low < bound, trace_id)
 
-    def _inside(self, exchange: Exchange, ambient: Context, around: Span) -> Pending:
+    def _inside(self, exchange: Exchange, around: Span) -> Pending:
         """Within a local span: the server span of another layer, or that of a client in this very process."""
         recording = around.is_recording()
         if recording and getattr(around, "kind", SpanKind.SERVER) is not SpanKind.SERVER:
-            return Pending(self, exchange, ambient, None, 0)
-        pending = Pending(self, exchange, ambient, recording, 0)
-        pending.joined = around
+            return self._pending(exchange, None)
+        return self._pending(exchange, recording, joined=around)
+
+    def _pending(
+        self, exchange: Exchange, sampled: bool | None, root_id: int = 0, joined: Span | None = None
+    ) -> Pending:
+        pending = Pending(self, exchange, sampled)
+        pending.root_id, pending.joined = root_id, joined
         return pending
 
     # How it ends
 
-    def _finish(self, pending: Pending, status: int, seconds: float, exception: BaseException | None) -> None:
-        exchange = pending.exchange
+    def _finish(
+        self, pending: Pending, exchange: Exchange, status: int, seconds: float, exception: BaseException | None
+    ) -> None:
         name = self._conventions.name(exchange.scope, exchange.route)
         told = self._conventions.at_end(exchange, status)
         if pending.span is None:
-            pending.fill(name, self._conventions.at_start(exchange) | told)
+            pending.fill(name, self._conventions.at_start(pending.scope, pending.request_id) | told)
         else:
             pending.span.update_name(name)
             pending.span.set_attributes(told)
@@ -187,14 +201,17 @@ class ServerSpans:
             joined.update_name(self._conventions.name(exchange.scope, exchange.route))
         joined.set_attributes(told)
 
-    def _keep(self, pending: Pending, status: int, seconds: float, exception: BaseException | None) -> None:
+    def _keep(
+        self, pending: Pending, exchange: Exchange, status: int, seconds: float, exception: BaseException | None
+    ) -> None:
         """A span that takes the place of the one that nobody records, under its IDs."""
-        exchange = pending.exchange
-        told = self._conventions.at_start(exchange) | self._conventions.at_end(exchange, status)
+        told = self._conventions.at_start(pending.scope, pending.request_id) | self._conventions.at_end(
+            exchange, status
+        )
         told[KEPT] = "error" if exchange.error else "slow"
         name, parent = self._conventions.name(exchange.scope, exchange.route), self.parent_of(pending)
         unrecorded = pending.joined or pending.span
-        identity = Identity(pending.root_id)
+        identity = Identity(pending.begun_id())
         if unrecorded is not None:
             context = unrecorded.get_span_context()
             identity = Identity(context.trace_id, context.span_id)
@@ -203,13 +220,20 @@ class ServerSpans:
             _end(span, exchange, status, seconds, exception)
 
 
+def _context_variable() -> ContextVar[Context] | None:
+    """The variable that OpenTelemetry's current context is in; None where another implementation of contexts was chosen."""
+    token: object = attach(get_current())
+    detach(token)  # type: ignore[arg-type]
+    return token.var if isinstance(token, Token) else None
+
+
 def _pending_of(exchange: Exchange) -> Pending | None:
     carried = exchange.carried
-    return None if carried is None else cast("Pending | None", carried.get(CARRIED))
+    return None if carried is None else carried.get(CARRIED)  # type: ignore[return-value]  # ours, and a cast costs a call
 
 
 def _began(pending: Pending) -> int:
-    return time_ns() - round((clock() - pending.exchange.started) * 1e9)
+    return time_ns() - round((clock() - pending.started) * 1e9)
 
 
 def _end(span: Span, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
