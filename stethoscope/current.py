@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import ClassVar, Final, Protocol, cast
+from typing import ClassVar, Final, Protocol
 
 from stethoscope.asgi import Scope
 
@@ -25,7 +25,7 @@ class Share:
 
 
 class Trace(Protocol):
-    """The trace that a request is part of: what tracing carries with it, under ``"trace"``."""
+    """The trace that a request is part of."""
 
     @property
     def trace_id(self) -> str:
@@ -39,7 +39,7 @@ class Trace(Protocol):
 class Current:
     """What the running code works for: an HTTP request or a WebSocket connection, each of which is a subclass."""
 
-    __slots__ = ("carried", "counted", "id", "over", "route", "scope", "shares", "started")
+    __slots__ = ("carried", "counted", "id", "over", "route", "scope", "shares", "started", "trace")
 
     scope: Scope
     """As the server made it."""
@@ -54,6 +54,8 @@ class Current:
     route: str | None
     """The route template, where a framework's hook has told it; of a request that is recorded always."""
     shares: dict[str, Share] | None
+    trace: Trace | None
+    """Set by tracing; None where it is off."""
     over: bool
     """Whether the app has returned."""
 
@@ -84,8 +86,8 @@ def request_id() -> str | None:
 def trace_id() -> str | None:
     """The ID of the trace that the current request is part of, or None outside of a request and without tracing."""
     current = CURRENT.get()
-    trace = None if current is None or current.carried is None else current.carried.get("trace")
-    return None if trace is None else cast("Trace", trace).trace_id or None
+    trace = None if current is None else current.trace
+    return None if trace is None else trace.trace_id or None
 
 
 def add_share(name: str, seconds: float) -> None:

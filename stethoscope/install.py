@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
 from stethoscope.current import Current
+from stethoscope.exporters.exporter import Closing
 from stethoscope.exporters.later import Later
-from stethoscope.exporters.sending import send
+from stethoscope.exporters.sending import FLUSH, Sending, close_all, send
 from stethoscope.exporters.sentry.switch import begin_sentry
 from stethoscope.exporters.tracing.switch import server_spans
 from stethoscope.instruments import sqlalchemy
@@ -83,7 +84,7 @@ class Stethoscope(Layer):
         recorder = recorder_for(settings, name_of(app))
         sending = send(recorder)
         super().__init__(
-            app, recorder, settings, _endpoints(recorder, settings), at_end=sending.close if sending else None
+            app, recorder, settings, _endpoints(recorder, settings), at_end=lambda: _close(sending, self.observers)
         )
         self.observers = tuple(_observers(self, settings))
         adopt(recorder)
@@ -177,6 +178,15 @@ def _database_details(exchange: Current) -> Mapping[str, object]:
     from stethoscope.instruments.database.followed import followed  # not for apps that have none
 
     return followed(exchange)
+
+
+def _close(sending: Sending | None, observers: Iterable[Observer]) -> None:
+    """Deliver what is left, all of it at the same time, when the app has shut down."""
+    others = [observer for observer in observers if isinstance(observer, Closing)]
+    if sending is not None:
+        sending.close(*others)
+    else:
+        close_all(others, FLUSH)
 
 
 def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:

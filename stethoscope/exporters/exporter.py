@@ -16,7 +16,7 @@ What an exporter promises, because a process has to end within 5 s whatever the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from stethoscope.names import Metric
@@ -54,14 +54,19 @@ class Source(Protocol):
         """Count a failure of ours and log the first at each place. Never raises."""
 
 
-class Exporter(Protocol):
+@runtime_checkable
+class Closing(Protocol):
+    """What has something to deliver before a process ends."""
+
+    def close(self, seconds: float) -> None:
+        """Send what has not been sent yet, if this process leads, and end. Returns within ``seconds``. Any number of times."""
+
+
+class Exporter(Closing, Protocol):
     """Sends a service's numbers on, again and again, until it is closed."""
 
     def start(self) -> None:
         """Begin, and return at once. Called once in each process: exporters are made before an app's workers are forked."""
-
-    def close(self, seconds: float) -> None:
-        """Send what has not been sent yet, if this process leads, and end. Returns within ``seconds``. Any number of times."""
 
 
 MakeExporter = Callable[[Source], Exporter | None]

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Final, cast
 from weakref import WeakKeyDictionary
 
-from stethoscope.exporters.exporter import Exporter, MakeExporter, Source
+from stethoscope.exporters.exporter import Closing, Exporter, MakeExporter, Source
 from stethoscope.store.recorder import Recorder
 
 EXPORTERS: Final[Mapping[str, str]] = {"otlp": "stethoscope.exporters.otlp.exporter:otlp_exporter"}
@@ -39,7 +39,7 @@ def _make(address: str) -> MakeExporter:
     return cast("MakeExporter", getattr(import_module(module), function))
 
 
-def close_all(exporters: Iterable[Exporter], seconds: float) -> None:
+def close_all(exporters: Iterable[Closing], seconds: float) -> None:
     """Close them at the same time, and return when the time is over, closed or not."""
     until = time.monotonic() + seconds
     threads = [threading.Thread(target=exporter.close, args=(seconds,), daemon=True) for exporter in exporters]
@@ -66,9 +66,9 @@ class Sending:
             # A process that multiprocessing has forked ends without the functions of atexit, but with these.
             multiprocessing.Finalize(None, self.close, exitpriority=0)
 
-    def close(self) -> None:
-        """Send what has not been sent, within `FLUSH`. Any number of times."""
-        close_all(self._exporters, FLUSH)
+    def close(self, *others: Closing) -> None:
+        """Send what has not been sent, and close others meanwhile, within `FLUSH`. Any number of times."""
+        close_all([*self._exporters, *others], FLUSH)
 
 
 def send(recorder: Recorder) -> Sending | None:

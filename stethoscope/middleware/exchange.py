@@ -94,7 +94,7 @@ class Exchange(Current):
         self._receive = receive
         self._send = send
         self.id = correlation_id(scope["headers"])
-        self.route = self.shares = self.carried = None
+        self.route = self.shares = self.carried = self.trace = None
         self.disconnected = self._trailers = self._last = self._recorded = self.over = self.counted = False
         self.status = self.received = self.sent = self._parts = 0
         self.first_byte = self.ended = 0.0

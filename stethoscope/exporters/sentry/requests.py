@@ -85,6 +85,10 @@ class SentryRequests:
         if stack is not None:
             cast("ExitStack", stack).close()
 
+    def close(self, seconds: float) -> None:
+        """The app has shut down: have the SDK send what waits."""
+        sentry_sdk.flush(timeout=seconds)
+
     def _describe(self, current: Current, seconds: float | None = None) -> dict[str, object]:
         """How it went, or goes so far: what took long, and what was repeated."""
         seconds = clock() - current.started if seconds is None else seconds

@@ -92,9 +92,14 @@ class Batches(SpanProcessor):
         """Send all that has ended. False when that was not possible in time."""
         if not self._queue and self._thread is None:
             return True
-        self._empty.clear()
-        self._wake.set()
-        return self._empty.wait(timeout_millis / 1000)
+        until = monotonic() + timeout_millis / 1000
+        while True:
+            self._empty.clear()
+            self._wake.set()
+            if not self._empty.wait(max(0.0, until - monotonic())):
+                return False
+            if not self._queue:  # else the last of them ended when the thread had looked for more
+                return True
 
     def shutdown(self) -> None:
         """Send what is left, for 3 s at most."""
@@ -189,6 +194,13 @@ class _Quiet(logging.Filter):
 _NOISY: Final = ("opentelemetry.exporter", "urllib3", "requests", "grpc")
 
 _all: Final[WeakSet[Batches]] = WeakSet()
+
+
+def flush(seconds: float) -> None:
+    """Have all that waits in this process sent, for so long."""
+    until = monotonic() + seconds
+    for batches in list(_all):
+        batches.force_flush(max(0, round((until - monotonic()) * 1000)))
 
 
 def _after_fork_in_child() -> None:

@@ -21,8 +21,6 @@ from opentelemetry.trace import TracerProvider as AnyProvider
 from stethoscope.current import CURRENT
 from stethoscope.exporters.tracing.pending import Pending
 
-CARRIED: Final = "trace"
-"""The name under which an exchange carries its `Pending`."""
 _DEEPEST: Final = 32
 
 _watched: Final[WeakSet[AnyProvider]] = WeakSet()
@@ -35,7 +33,7 @@ class _Watcher(SpanProcessor):
         if span.kind is not SpanKind.SERVER:
             return
         current = CURRENT.get()
-        pending = None if current is None or current.carried is None else current.carried.get(CARRIED)
+        pending = None if current is None else current.trace
         if isinstance(pending, Pending) and pending.can_join():
             pending.joined, pending.sampled = span, True
 

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from stethoscope.asgi import Scope
     from stethoscope.exporters.tracing.conventions import Attributes
     from stethoscope.exporters.tracing.server_spans import ServerSpans
-    from stethoscope.middleware.exchange import Exchange
 
 _making: Final = RLock()
 """Held while a context is filled. Re-entrant: a sampler or a processor may look at the current context meanwhile."""
 
 
 class Pending(Context):
-    """The context of one request, and what tracing knows of it. Any thread."""
+    """The context of one request, and what tracing knows of it. Any thread. `ServerSpans` sets what is in slots."""
 
     __slots__ = ("request_id", "sampled", "scope", "spans", "started", "token")
 
     # Not the exchange itself, which carries this: the two would be left to the garbage collector, on each request.
+    spans: ServerSpans
     scope: Scope
     request_id: bytes
     started: float
@@ -54,14 +54,6 @@ class Pending(Context):
     """Another layer's server span for this request."""
     _begun = False
     _filled = False
-
-    def __init__(self, spans: ServerSpans, exchange: Exchange, sampled: bool | None) -> None:
-        self.spans = spans
-        self.scope = exchange.scope
-        self.request_id = exchange.id
-        self.started = exchange.started
-        self.sampled = sampled
-        self.token = None
 
     def fill(self, name: str | None = None, attributes: Attributes | None = None) -> None:
         """Make the span, unless it is made: with what is known at the end of the request, else at its start.

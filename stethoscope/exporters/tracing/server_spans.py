@@ -20,8 +20,9 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.propagate import get_global_textmap
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, Tracer, get_current_span
 
+from stethoscope.exporters.tracing.batches import flush
 from stethoscope.exporters.tracing.conventions import KEPT, REQUEST_ID, Attributes, Conventions, missing
-from stethoscope.exporters.tracing.joining import CARRIED, has_inside
+from stethoscope.exporters.tracing.joining import has_inside
 from stethoscope.exporters.tracing.makers import Identity, maker_for
 from stethoscope.exporters.tracing.odds import ALWAYS, LOW
 from stethoscope.exporters.tracing.parents import HEADERS_GETTER, W3C, is_w3c, w3c_parent
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 clock = perf_counter
 """Seconds, as ``Exchange.started`` has them."""
 
+_new: Final = Pending.__new__
 _TELLING: Final = W3C | {b"x-request-id", b"x-correlation-id"}
 """Headers without which a request begins a trace, under an ID that was made here."""
 _LEFT: Final = ("client_disconnect", "cancelled")
@@ -73,34 +75,37 @@ class ServerSpans:
                 if name in _TELLING:
                     break
             else:
-                pending = Pending(self, exchange, exchange.id[16:] < self._bound_of_fresh)
+                # Without a constructor, which would be as costly as all of this.
+                pending = _new(Pending)
+                pending.spans = self
+                pending.scope = exchange.scope
+                pending.request_id = request_id = exchange.id
+                pending.started = exchange.started
+                pending.sampled = request_id[16:] < self._bound_of_fresh
         if pending is None:
             pending = self._arrival(exchange, ambient)
             pending.ambient = ambient
-        if exchange.carried is None:
-            exchange.carried = {CARRIED: pending}
-        else:
-            exchange.carried[CARRIED] = pending
+        exchange.trace = pending
         if pending.joined is not None:
             pending.token = None
         else:
             pending.token = self._var.set(pending) if self._var is not None else attach(pending)
 
     def ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
-        pending = _pending_of(exchange)
-        if pending is None:
+        pending = exchange.trace
+        if type(pending) is not Pending:
             return
-        if pending.sampled is False:
+        if pending.sampled is False or not pending.is_sampled:
             if seconds > self._budget or (exchange.error and exchange.error != "client_disconnect"):
                 self._keep(pending, exchange, status, seconds, exception)
         elif pending.joined is not None:
             self._complete(pending.joined, exchange, status)
-        elif pending.is_sampled:
+        else:
             self._finish(pending, exchange, status, seconds, exception)
 
     def left(self, exchange: Exchange) -> None:
-        pending = _pending_of(exchange)
-        if pending is None or pending.token is None:
+        pending = exchange.trace
+        if type(pending) is not Pending or pending.token is None:
             return
         if self._var is None:
             detach(pending.token)
@@ -110,12 +115,16 @@ class ServerSpans:
         except ValueError:  # in another context than the one it ran in: a generator that was closed
             pass
 
+    def close(self, seconds: float) -> None:
+        """The app has shut down: send what waits, where we are who sends."""
+        flush(seconds)
+
     # What the layer and `Pending` ask for
 
     def response_headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
         """``traceresponse`` (W3C Trace Context, level 2 draft, section 4)."""
-        pending = _pending_of(exchange)
-        if pending is None:
+        pending = exchange.trace
+        if type(pending) is not Pending:
             return []
         context = pending.span_context()
         value = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
@@ -157,7 +166,8 @@ class ServerSpans:
         if parent is not None:
             bound, low, trace_id = odds.parent_sampled if parent.sampled else odds.parent_unsampled, parent.low, 0
         else:
-            trace_id = self._maker.new_trace_id()
+            begins = self._maker.takes_ids and not any(name in _TELLING for name, _ in exchange.scope["headers"])
+            trace_id = int(exchange.id, 16) if begins else self._maker.new_trace_id()
             bound, low = odds.root, trace_id & LOW
         return self._pending(exchange, None if bound is None else low < bound, trace_id)
 
@@ -171,8 +181,10 @@ class ServerSpans:
     def _pending(
         self, exchange: Exchange, sampled: bool | None, root_id: int = 0, joined: Span | None = None
     ) -> Pending:
-        pending = Pending(self, exchange, sampled)
-        pending.root_id, pending.joined = root_id, joined
+        pending = _new(Pending)
+        pending.spans, pending.scope = self, exchange.scope
+        pending.request_id, pending.started = exchange.id, exchange.started
+        pending.sampled, pending.root_id, pending.joined = sampled, root_id, joined
         return pending
 
     # How it ends
@@ -225,11 +237,6 @@ def _context_variable() -> ContextVar[Context] | None:
     token: object = attach(get_current())
     detach(token)  # type: ignore[arg-type]
     return token.var if isinstance(token, Token) else None
-
-
-def _pending_of(exchange: Exchange) -> Pending | None:
-    carried = exchange.carried
-    return None if carried is None else carried.get(CARRIED)  # type: ignore[return-value]  # ours, and a cast costs a call
 
 
 def _began(pending: Pending) -> int:

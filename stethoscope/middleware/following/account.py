@@ -11,14 +11,14 @@ import linecache
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stethoscope.error_type import class_name
 from stethoscope.frames import Place, traceback_places
 from stethoscope.middleware.correlation import trace_id_of
 
 if TYPE_CHECKING:
-    from stethoscope.current import Current, Trace
+    from stethoscope.current import Current
     from stethoscope.middleware.exchange import Exchange
 
 Account = dict[str, object]
@@ -61,8 +61,7 @@ def account(exchange: Exchange, status: int, seconds: float) -> Account:
 
 
 def _trace_id(exchange: Exchange) -> str:
-    trace = (exchange.carried or {}).get("trace")
-    if trace is not None and (known := cast("Trace", trace).trace_id):
+    if exchange.trace is not None and (known := exchange.trace.trace_id):
         return known
     return (trace_id_of(exchange.scope["headers"]) or b"").decode("ascii")
 

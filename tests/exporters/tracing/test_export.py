@@ -68,9 +68,10 @@ def test_each_request_is_exported_once_whichever_worker_serves_it(kind: Kind) ->
     assert sorted(span.trace_id.hex() for span in spans) == sorted(ids)
 
 
-def test_what_ended_before_the_server_is_sent_while_it_ends() -> None:
+@pytest.mark.parametrize("kind", ["uvicorn", "gunicorn", "hypercorn"])
+def test_what_ended_before_the_server_is_sent_while_it_ends(kind: Kind) -> None:
     with http_receiver() as received:
-        with serve("hypercorn", APP, env=environment(received, OTEL_BSP_SCHEDULE_DELAY="60000")) as server:
+        with serve(kind, APP, env=environment(received, OTEL_BSP_SCHEDULE_DELAY="60000")) as server:
             httpx.get(server.url)
             assert received.attempts == 0
             server.stop()
