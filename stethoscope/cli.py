@@ -35,6 +35,9 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "sidecar": Entry("stethoscope.sidecar.command", "serve the metrics of the services of this host", "sidecar"),
     "dashboards": Entry("stethoscope.signals.commands.dashboards", "write Grafana dashboards for what is measured"),
     "rules": Entry("stethoscope.signals.commands.rules", "write recording and alerting rules for Prometheus"),
+    "alertmanager": Entry(
+        "stethoscope.signals.commands.alertmanager", "write who is told of which alert, and in what words"
+    ),
     "runbook": Entry("stethoscope.signals.commands.runbook", "write what to do when an alert fires"),
 }
 """All commands by name, in the order of ``--help``. A module is imported when its command is chosen, and not before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from stethoscope.signals.alert import Alert, Condition
@@ -17,16 +17,16 @@ LINKED: Final = {"http_route": "route", "http_request_method": "method"}
 """Labels of alerts that dashboards have as variables of another name."""
 
 
-def rule(alert: Alert, condition: Condition, config: Config) -> dict[str, object]:
+def rule(alert: Alert, condition: Condition, config: Config) -> dict[str, Any]:
     """One alerting rule."""
-    annotations: dict[str, object] = {
+    annotations: dict[str, Any] = {
         "summary": _filled(alert.summary, config),
         "description": alert.meaning,
         "runbook_url": runbook_url(alert, config),
         "dashboard_url": dashboard_url(alert, config),
     }
     # A page that comes and goes within minutes wears people out.
-    lasting: dict[str, object] = {"keep_firing_for": "5m"} if condition.severity == "critical" else {}
+    lasting: dict[str, Any] = {"keep_firing_for": "5m"} if condition.severity == "critical" else {}
     return {
         "alert": alert.name,
         "expr": condition.expression,
@@ -37,7 +37,7 @@ def rule(alert: Alert, condition: Condition, config: Config) -> dict[str, object
     }
 
 
-def rules(config: Config) -> list[dict[str, object]]:
+def rules(config: Config) -> list[dict[str, Any]]:
     return [rule(alert, condition, config) for alert in ALERTS for condition in alert.conditions(config)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from stethoscope.signals import alerts, runbook
+from stethoscope.signals.alertmanager import DEFAULT_RECEIVERS, TEMPLATES, Receivers, configuration, templates
 from stethoscope.signals.board import for_import, render
 from stethoscope.signals.boards import BOARDS
 from stethoscope.signals.config import Config
@@ -61,6 +62,13 @@ def runbooks(config: Config) -> Files:
     return {"runbook.md": runbook.page(config)}
 
 
+def alertmanager(config: Config, receivers: Receivers = DEFAULT_RECEIVERS) -> Files:
+    return {
+        "alertmanager/alertmanager.yaml": dump(configuration(config, receivers)),
+        f"alertmanager/{TEMPLATES}": templates(config),
+    }
+
+
 def _json(board: JSON) -> str:
     return json.dumps(board, indent=2, ensure_ascii=False) + "\n"
 
@@ -68,6 +76,7 @@ def _json(board: JSON) -> str:
 KINDS: Final[Mapping[str, Callable[[Config], Files]]] = {
     "dashboards": dashboards,
     "rules": rules,
+    "alertmanager": alertmanager,
     "runbook": runbooks,
 }
 """What each command writes."""

@@ -14,7 +14,7 @@ from typing import Final
 # What some reader could take for another type, or for syntax, is quoted.
 _PLAIN: Final = re.compile(r"[A-Za-z_/][\w./-]*")
 _WORDS: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
-_BLOCK: Final = re.compile(r"(?:[^\s](?:[^\n\t\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]*[^\s])?\n+)+")
+_BLOCK: Final = re.compile(r"(?:[^\s\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]*\n+)+")
 
 
 def dump(value: object) -> str:
@@ -39,8 +39,8 @@ def _entry(key: str, value: object) -> Iterator[str]:
     if _nested(value):
         yield key
         yield from (f"  {line}" if line else "" for line in _lines(value))
-    elif isinstance(value, str) and _BLOCK.fullmatch(value) and not value.endswith("\n\n"):
-        yield f"{key} |"
+    elif isinstance(value, str) and "\n" in value[:-1] and _BLOCK.fullmatch(f"{value}\n") and value[-2:] != "\n\n":
+        yield f"{key} |" if value.endswith("\n") else f"{key} |-"
         yield from (f"  {line}" if line else "" for line in value.splitlines())
     else:
         yield f"{key} {_scalar(value)}"
