@@ -86,7 +86,7 @@ class Stethoscope(Layer):
         super().__init__(
             app, recorder, settings, _endpoints(recorder, settings), at_end=lambda: _close(sending, self.observers)
         )
-        self.observers = tuple(_observers(self, settings))
+        self.appoint(_observers(self, settings))
         adopt(recorder)
         sqlalchemy.adopt(recorder, settings, self.observe)
         observe_routes(app)
@@ -161,9 +161,9 @@ def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
         yield Later(layer, lambda: server_spans(layer, settings))
     from stethoscope.instruments.vitals import watch_worker  # asyncio with it, which only those who serve need
 
-    announce = watch_worker(layer.recorder, settings.instruments)
-    if announce is not None:
-        yield Announcer(announce)
+    worker = watch_worker(layer.recorder, settings.instruments)
+    if worker is not None:
+        yield Announcer(worker.arrived)
     if "queue" in settings.instruments:
         yield QueueObserver(layer.recorder)
     if settings.sentry is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from stethoscope.instruments.machine.process import ProcessVitals
-from stethoscope.instruments.machine.system import CONFINES, MACHINE, ConfinesVitals, MachineVitals
+from stethoscope.instruments.machine.system import MACHINE, ConfinesVitals, MachineVitals
 from stethoscope.instruments.runtime.worker import Worker
 from stethoscope.instruments.sampling import Sample, Sampler
 from stethoscope.store.recorder import Recorder
@@ -21,8 +20,8 @@ _SELDOM: Final = 60.0
 _workers: Final[WeakKeyDictionary[Recorder, Worker | None]] = WeakKeyDictionary()
 
 
-def watch_worker(recorder: Recorder, instruments: Collection[str]) -> Callable[[], None] | None:
-    """Have the processes that record into a service watched; what is returned is to be called for each request, on its loop.
+def watch_worker(recorder: Recorder, instruments: Collection[str]) -> Worker | None:
+    """Have the processes that record into a service watched; what is returned is to be told of requests.
 
     Of ``instruments``, ours are ``runtime`` (None is returned without it), ``process`` and ``machine``. A service has its
     vitals taken once, as the first one says who asks.
@@ -34,16 +33,7 @@ def watch_worker(recorder: Recorder, instruments: Collection[str]) -> Callable[[
         samples += _samples_by_psutil(recorder, instruments)
         if samples:
             recorder.every(_OFTEN, "vitals", Sampler(samples, lambda error: recorder.failed("vitals", error)))
-    found = _workers[recorder]
-    return found.request if found else None
-
-
-def watch_machine(recorder: Recorder, leads: Callable[[], bool]) -> Callable[[], None]:
-    """For a process that is no worker: a function that samples the machine if ``leads`` says that it is to, when it is due.
-
-    To be called about once a second. Raises ImportError without psutil.
-    """
-    return Sampler(_machine_samples(recorder, leads), lambda error: recorder.failed("vitals", error))
+    return _workers[recorder]
 
 
 def _samples_by_psutil(recorder: Recorder, instruments: Collection[str]) -> list[Sample]:
@@ -52,9 +42,7 @@ def _samples_by_psutil(recorder: Recorder, instruments: Collection[str]) -> list
         if "process" in instruments:
             samples += _process_samples(recorder)
         if "machine" in instruments:
-            samples += _machine_samples(recorder, lambda: recorder.leads(MACHINE))
-            confines = ConfinesVitals(recorder, lambda: recorder.leads(CONFINES), Path("/"))
-            samples.append(Sample(_NOW_AND_THEN, confines.sample))
+            samples += _machine_samples(recorder)
     except ImportError as error:
         recorder.warn_once("psutil", "neither processes nor the machine are measured: %s", error)
     return samples
@@ -66,7 +54,11 @@ def _process_samples(recorder: Recorder) -> Iterator[Sample]:
     yield Sample(_SELDOM, process.sample_seldom)
 
 
-def _machine_samples(recorder: Recorder, leads: Callable[[], bool]) -> Iterator[Sample]:
-    machine = MachineVitals(recorder, leads)
+def _machine_samples(recorder: Recorder) -> Iterator[Sample]:
+    def leads() -> bool:
+        return recorder.leads(MACHINE)
+
+    machine, confines = MachineVitals(recorder, leads), ConfinesVitals(recorder, leads)
     yield Sample(_NOW_AND_THEN, machine.sample)
     yield Sample(_SELDOM, machine.sample_seldom)
+    yield Sample(_NOW_AND_THEN, confines.sample)

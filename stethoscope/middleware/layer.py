@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -11,7 +11,7 @@ from stethoscope.current import CURRENT, Current
 from stethoscope.middleware.exchange import Exchange
 from stethoscope.middleware.inlet import Inlets
 from stethoscope.middleware.lifespan import before_the_end
-from stethoscope.middleware.observer import Observer
+from stethoscope.middleware.observer import Observer, overrides
 from stethoscope.middleware.timing import Header, TimingHeaders
 from stethoscope.middleware.websocket import Conversation
 from stethoscope.settings import Settings
@@ -53,15 +53,24 @@ class Layer:
         self.sends_id = "x-request-id" in settings.headers
         self.adds_headers = bool(settings.headers)
         self.timing = TimingHeaders(settings.headers)
-        self.observers = tuple(observers)
+        self.appoint(observers)
         self.more_headers: Callable[[Exchange], Sequence[Header]] | None = None
         """What else a response carries, asked when it starts; not where ``headers`` is empty."""
         self._at_end = at_end
 
+    def appoint(self, observers: Iterable[Observer]) -> None:
+        """Tell these observers, and nobody else, from now on and of requests under way."""
+        self.observers = tuple(observers)
+        # Each is called only for what it does something about: a call that does nothing takes as long as most that do.
+        self._tell_of_arrival = tuple(one.started for one in self.observers if overrides(one, "started"))
+        self._tell_of_record = tuple(one.ended for one in self.observers if overrides(one, "ended"))
+        # The other way round than at the start, so that what one has put around the other comes off in order.
+        self._tell_of_return = tuple(one.left for one in reversed(self.observers) if overrides(one, "left"))
+
     def observe(self, observer: Observer) -> None:
         """Tell ``observer`` too, from the next request on. Asking twice is asking once."""
         if observer not in self.observers:
-            self.observers = (*self.observers, observer)
+            self.appoint((*self.observers, observer))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         kind = scope.get("type")
@@ -96,7 +105,7 @@ class Layer:
             exchange.close(None)
             return answer
         finally:
-            if observed is not None:
+            if observed is not None and self._tell_of_return:
                 self._tell_left(observed)
             try:
                 CURRENT.reset(token)
@@ -108,28 +117,27 @@ class Layer:
     def replace(self, observer: Observer, by: Observer | None) -> None:
         """Have another observer, or none, in the place of one, from now on and for requests under way."""
         new = () if by is None else (by,)
-        self.observers = tuple(one for old in self.observers for one in (new if old is observer else (old,)))
+        self.appoint(one for old in self.observers for one in (new if old is observer else (old,)))
 
     def _tell_started(self, exchange: Exchange) -> None:
-        for observer in self.observers:
+        for tell in self._tell_of_arrival:
             try:
-                observer.started(exchange)
+                tell(exchange)
             except Exception as error:
                 self.failed(error)
 
     def tell_ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
         """The exchange was recorded so: each observer is told."""
-        for observer in self.observers:
+        for tell in self._tell_of_record:
             try:
-                observer.ended(exchange, status, seconds, exception)
+                tell(exchange, status, seconds, exception)
             except Exception as error:
                 self.failed(error)
 
     def _tell_left(self, exchange: Exchange) -> None:
-        # The other way round than at the start, so that what one has put around the other comes off in order.
-        for observer in reversed(self.observers):
+        for tell in self._tell_of_return:
             try:
-                observer.left(exchange)
+                tell(exchange)
             except Exception as error:
                 self.failed(error)
 

@@ -15,9 +15,7 @@ from stethoscope.instruments.machine.growth import Growth
 from stethoscope.store.recorder import Recorder
 
 MACHINE: Final = "machine"
-"""The duty (`stethoscope.store.lease`) of sampling the machine: that of one worker, or of the sidecar."""
-CONFINES: Final = "confines"
-"""The duty of sampling what confines the workers: that of one worker, because a sidecar can be in another cgroup."""
+"""The duty (`stethoscope.store.lease`) of sampling the machine, which is one worker's: a sidecar can be in another cgroup."""
 
 _MOST_FILESYSTEMS: Final = 20
 # psutil's names of modes in the words of the semantic conventions; guests' time is in the user's.

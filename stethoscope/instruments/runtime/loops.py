@@ -49,6 +49,7 @@ class Watch:
 
     ``due`` is when the timer has to run, on the clock of ``perf_counter``, `NEVER` while it is running; ``late``
     by how many seconds it was late the last time; ``tasks`` how many tasks there were when last counted;
+    ``period`` is in how many seconds it is made to run again, and ``busy`` is set when requests have come since.
     ``limiter`` AnyIO's, where the loop has one, and ``limited`` what was last seen of it.
     """
 
@@ -65,9 +66,9 @@ class Watch:
         self.stood = False
         """Set by who has seen the loop stand: how late the timer is then means nothing."""
         self._told = told
-        self._period = PERIOD
+        self.period = PERIOD
         self._counted = 0.0
-        self._busy = True
+        self.busy = True
 
     def loop(self) -> object | None:
         """What `current_loop` says on it; None when there is none any more."""
@@ -77,17 +78,13 @@ class Watch:
         """Whether nobody runs the loop at present, or ever again: then it has ``ended``. Any thread."""
         raise NotImplementedError
 
-    def request(self) -> bool:
-        """A request has arrived. Whether the timer is due sooner because of it."""
-        self._busy = True
-        if self._period <= PERIOD or self.ended:
-            return False
-        self._period = PERIOD
+    def hurry(self) -> None:
+        """Have the timer run within `PERIOD`, as it has just been quiet and is no more."""
+        self.period = PERIOD
         self._again()
-        return True
 
     def _again(self) -> None:
-        """Have the timer run after ``_period``, and no more when it was to run before."""
+        """Have the timer run after ``period``, and no more when it was to run before."""
         raise NotImplementedError
 
     def _count_tasks(self) -> int:
@@ -101,8 +98,8 @@ class Watch:
             if not self.stood:
                 self._told.late(self, self.late)
             self.stood = False
-            self._period = PERIOD if self._busy else min(2 * self._period, LONGEST)
-            self._busy = False
+            self.period = PERIOD if self.busy else min(2 * self.period, LONGEST)
+            self.busy = False
             if now >= self._counted:
                 self.tasks = self._count_tasks()
                 self._counted = now + max(_COUNT_EVERY, (perf_counter() - now) / _COUNT_SHARE)
@@ -134,8 +131,8 @@ class AsyncioWatch(Watch):
             self._timer.cancel()
         loop = self.loop()
         if loop is not None and not self.ended:
-            self.due = perf_counter() + self._period
-            self._timer = loop.call_later(self._period, self._tick, context=Context())
+            self.due = perf_counter() + self.period
+            self._timer = loop.call_later(self.period, self._tick, context=Context())
 
     def _tick(self) -> None:
         self._ran()
@@ -165,7 +162,7 @@ class TrioWatch(Watch):
         return self.ended
 
     def _again(self) -> None:
-        self.due = perf_counter() + self._period
+        self.due = perf_counter() + self.period
         self._sooner.set()
 
     async def _tick(self) -> None:
@@ -173,7 +170,7 @@ class TrioWatch(Watch):
 
         # What left this task, other than that it is cancelled, would end the whole run.
         try:
-            self.due = perf_counter() + self._period
+            self.due = perf_counter() + self.period
             while not self.ended:
                 with trio.move_on_after(max(0.0, self.due - perf_counter())):
                     await self._sooner.wait()
@@ -181,7 +178,7 @@ class TrioWatch(Watch):
                     self._sooner = trio.Event()
                 if perf_counter() >= self.due:
                     self._ran()
-                    self.due = perf_counter() + self._period
+                    self.due = perf_counter() + self.period
         finally:
             self.ended = True
 

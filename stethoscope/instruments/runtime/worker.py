@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from asyncio import _get_running_loop as _running_loop
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 from weakref import ref
 
 from stethoscope import names
+from stethoscope.current import Current
 from stethoscope.instruments.runtime.collector import Collector
 from stethoscope.instruments.runtime.loops import PERIOD, AsyncioWatch, Told, Watch, current_loop, watch_current
 from stethoscope.instruments.runtime.stall_notes import StallNotes
@@ -28,7 +29,7 @@ def _no_loop() -> None:
 class Worker(Told):
     """Watches event loops, garbage collector and threads of this process, for one service.
 
-    `request` is called on a loop, `sample` by another thread, each now and then.
+    `arrived` is called on a loop, `sample` by another thread, now and then.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -50,14 +51,17 @@ class Worker(Told):
         """Whether this process has been asked anything, and not only the one that it was forked from."""
         return self._process == os.getpid()
 
-    def request(self) -> None:
+    def arrived(self, request: Current) -> None:
         """A request has arrived on the running loop, in the task that runs."""
-        loop = asyncio._get_running_loop()
+        loop = _running_loop()
         if loop is None or loop is not self._loop():
             self._turn_to(current_loop())
         watch = self._watch
-        if watch is not None and watch.request():
-            self._watchdog.look_sooner()
+        if watch is not None:
+            watch.busy = True
+            if watch.period > PERIOD:
+                watch.hurry()
+                self._watchdog.look_sooner()
 
     def _turn_to(self, loop: object | None) -> None:
         if loop is not None and loop is self._loop():
