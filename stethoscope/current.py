@@ -23,6 +23,15 @@ class Share:
         self.seconds = seconds
         self.pieces = pieces
 
+    def add(self, seconds: float) -> None:
+        """One more piece."""
+        self.seconds += seconds
+        self.pieces += 1
+
+    def so_far(self) -> tuple[float, int]:
+        """Seconds and pieces."""
+        return self.seconds, self.pieces
+
 
 class Trace(Protocol):
     """The trace that a request is part of."""
@@ -106,5 +115,4 @@ def add_share(name: str, seconds: float) -> None:
         if len(shares) >= MOST_SHARES:
             return
         share = shares[name] = Share()
-    share.seconds += seconds
-    share.pieces += 1
+    share.add(seconds)

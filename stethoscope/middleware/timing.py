@@ -60,5 +60,6 @@ def server_timing(milliseconds: bytes, shares: Mapping[str, Share]) -> bytes:
 
 def _entry(name: str, share: Share) -> bytes:
     token = _NOT_TOKEN.sub("_", name)[:64] or "_"
-    text = f"{token};dur={share.seconds * 1000:.3f}"
-    return (f'{text};desc="{share.pieces} {share.noun}"' if share.pieces > 1 else text).encode()
+    seconds, pieces = share.so_far()
+    text = f"{token};dur={seconds * 1000:.3f}"
+    return (f'{text};desc="{pieces} {share.noun}"' if pieces > 1 else text).encode()

@@ -25,6 +25,7 @@ _INNER: Final = tuple(
 
 _USERS, _LIBRARY, _PASSED, _BORDER = range(4)
 _remembered: Final[dict[CodeType, int]] = {}
+_texts: Final[dict[tuple[CodeType, int], str]] = {}
 
 
 def call_site() -> str:
@@ -41,11 +42,12 @@ def call_site() -> str:
 
 def _find() -> str:
     frame: FrameType | None = sys._getframe(2)
-    parent = _greenlet()
+    parent: object = None
     library: FrameType | None = None
     for _ in range(_MOST_FRAMES):
         if frame is None:
-            parent = getattr(parent, "parent", None)
+            # The end of a greenlet's own stack. That of its parent goes on.
+            parent = getattr(parent or _greenlet(), "parent", None)
             frame = getattr(parent, "gr_frame", None)
             if frame is None:
                 break
@@ -86,8 +88,13 @@ def _kind_of_file(name: str) -> int:
 
 
 def _shown(frame: FrameType) -> str:
-    code = frame.f_code
-    return f"{_short(code.co_filename)}:{frame.f_lineno} in {code.co_qualname}"[:256]
+    line = (frame.f_code, frame.f_lineno)
+    text = _texts.get(line)
+    if text is None:
+        text = f"{_short(line[0].co_filename)}:{line[1]} in {line[0].co_qualname}"[:256]
+        if len(_texts) < _MOST_REMEMBERED:
+            _texts[line] = text
+    return text
 
 
 def _short(path: str) -> str:

@@ -1,23 +1,24 @@
 """One database as an app uses it: what is recorded of each operation.
 
-This runs around every query, so that it is the hottest code of the instrument: one function before the query,
-one after it, nothing looked for that is not known by then. Measure before changing it:
-``python -m benchmarks database``.
+This runs around every query, so that it is the hottest code of the instrument: one flat function, nothing looked
+for that is not known by then, and a look at the stack only where something has turned out to be of
+interest. Measure before changing it: ``python -m benchmarks database``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stethoscope import names
 from stethoscope.current import CURRENT
 from stethoscope.error_type import error_type
 from stethoscope.instruments.database.call_site import call_site
-from stethoscope.instruments.database.outline import MOST_CHARACTERS, Outline, parameters_key
+from stethoscope.instruments.database.outline import Outline
 from stethoscope.instruments.database.query import Query, Statement, Statements
-from stethoscope.instruments.database.work import Uses, Work, work_of
+from stethoscope.instruments.database.work import Run, Work, work_of
 from stethoscope.names.findings import Illness, Severity
 
 if TYPE_CHECKING:
@@ -32,29 +33,22 @@ FAR_FROM: Final = 1_000
 """Rows that are passed over, from which on they are a sign."""
 _SHARED_FROM: Final = 0.1
 """Part of what is slow for one query, from which on it is a sign when several ask the same at once."""
-_FIRST_LOOKED_AT: Final = 5
 
+_MOST_ASKED: Final = 1_000
+_MOST_RUNS: Final = 1_024
+"""Of one statement that a request keeps before they are counted: a power of two."""
 
-class Run:
-    """One operation, from its start to its end."""
-
-    __slots__ = ("flight", "key", "shared", "started", "statement", "work")
-
-    statement: Statement
-    work: Work | None
-    started: float
-    key: int | None
-    """Of its parameters, where it reads for a request."""
-    flight: tuple[Query, int] | None
-    shared: bool
-    """Whether the same was asked already and not answered yet."""
+Execute = Callable[..., None]
+"""``execute(cursor, statement, parameters, context)``: has a cursor of the DB-API (PEP 249) execute a statement."""
+OnError = Callable[[BaseException, Any, Any], None]
+"""Told of an error, the cursor and the context."""
 
 
 class Database:
     """What an app knows as one database: an engine, with its own pool of connections.
 
-    ``describe`` is asked what the library knows of the operation that runs, ``loop`` for the event loop that
-    runs in this thread; None where operations do not block.
+    ``describe`` is asked what the library knows of the operation that runs, by its context; ``loop`` for the
+    event loop that runs in this thread, None where operations do not block.
     """
 
     def __init__(
@@ -71,9 +65,8 @@ class Database:
         self._describe = describe
         self._loop = loop
         self._statements = Statements(system, self._make_query)
-        self._known = self._statements.known
-        self._flying: dict[tuple[Query, int], int] = {}
-        self._slow = instrument.slow
+        self._asked: dict[tuple[Query, int | None], tuple[float, Work]] = {}
+        """By query and parameters, when the latest one that took long had ended, and whose it was."""
 
     def _make_query(self, seen: Outline) -> Query:
         labels = (self.system, seen.operation, seen.collection)
@@ -84,124 +77,131 @@ class Database:
             recorder.histogram(names.RETURNED_ROWS, labels),
         )
 
-    def begin(self, sql: str, parameters: object) -> Run | None:
-        """An operation starts; None when it can not be followed. ``parameters`` are None for many sets of them. Never raises."""
-        try:
+    def around(self, execute: Execute, on_error: OnError, *, many: bool = False) -> Execute:
+        """``execute``, watched: it does, returns and raises the same. ``many`` says that it takes several sets of parameters.
+
+        ``on_error`` is told of what it raises, and must raise nothing itself.
+        """
+        known, learn = self._statements.known, self._statements.learn
+        current, failed = CURRENT.get, self.instrument.failed
+        slow, shared = self.instrument.slow, self.instrument.slow * _SHARED_FROM
+
+        @wraps(execute)
+        def executed(cursor: Any, sql: str, parameters: Any, context: Any = None) -> None:
+            started = clock()
             try:
-                statement = self._known[sql] if len(sql) <= MOST_CHARACTERS else self._statements.learn(sql)
-            except KeyError:
-                statement = self._statements.learn(sql)
-            run = Run()
-            run.statement = statement
-            run.key = run.flight = None
-            run.shared = False
-            run.work = work = work_of(CURRENT.get())
-            if work is not None:
-                if work.checkouts and (gap := clock() - work.quiet_since) > HELD_FROM:
-                    work.note(Illness.HELD_TRANSACTION, self.pool, gap)
-                if statement.query.reads and parameters is not None:
-                    run.key = key = parameters_key(parameters)
-                    if key is not None:
-                        run.flight = flight = (statement.query, key)
-                        flying = self._flying
-                        others = flying.get(flight, 0)
-                        flying[flight] = others + 1
-                        run.shared = others > 0
-            run.started = clock()
-            return run
-        except Exception as error:
-            self.instrument.failed(error)
-            return None
+                execute(cursor, sql, parameters, context)
+            except BaseException as error:
+                self._failed(sql, clock() - started, error)
+                on_error(error, cursor, context)
+                raise
+            ended = clock()
+            try:
+                statement = known.get(sql) or learn(sql)
+                rows = cursor.rowcount if statement.reads else -1
+                request = current()
+                work = None if request is None else work_of(request)
+                if work is None:
+                    statement.record(ended - started)
+                    if rows >= 0:
+                        statement.query.rows.record_repeating(rows)
+                else:
+                    if started - work.quiet_since > HELD_FROM:
+                        self._look_at_gap(work, started)
+                    work.quiet_since = ended
+                    runs = work.runs.get(statement)
+                    if runs is None:
+                        runs = work.runs_of(statement)
+                    key = None
+                    if statement.reads and not many:
+                        key = _key(parameters)
+                    else:
+                        work.writes += 1
+                    run = (key, started, ended, rows, work.writes)
+                    runs.append(run)
+                    count = len(runs)
+                    if not count & (count - 1):
+                        self._look_at(work, statement, count, context)
+                    if statement.offset is not None:
+                        self._look_at_offset(work, statement, parameters, ended - started)
+                    if ended - started > shared and key is not None:
+                        self._look_for_others(work, statement, run)
+                if ended - started > slow:
+                    self.instrument.note_slow(self, statement.query, ended - started, rows, work)
+            except Exception as error:
+                failed(error)
 
-    def succeeded(self, run: Run, rows: int, parameters: object, context: object) -> None:
-        """It has ended. ``rows`` is their number, negative where it is not known. Never raises."""
-        ended = clock()
-        try:
-            seconds = ended - run.started
-            statement = run.statement
-            query = statement.query
-            query.duration.record(seconds)
-            if rows >= 0 and query.reads:
-                query.rows.record_repeating(rows)
-            work = run.work
-            if work is not None:
-                work.seconds += seconds
-                work.pieces += 1
-                work.quiet_since = ended
-                if run.key is not None:
-                    self._count_read(work, run, run.key, seconds, context)
-                elif not query.reads:
-                    work.writes += 1
-                if statement.offset is not None:
-                    self._look_at_offset(work, statement, parameters, seconds)
-                if self._loop is not None and self._loop() is not None:
-                    work.note(Illness.BLOCKING_QUERY, None, seconds)
-            if seconds > self._slow:
-                self.instrument.note_slow(self, query, seconds, rows, work)
-        except Exception as error:
-            self.instrument.failed(error)
+        return executed
 
-    def failed(self, run: Run, error: BaseException) -> None:
-        """It has ended with an error, which is the app's to look at. Never raises."""
-        ended = clock()
+    def _failed(self, sql: str, seconds: float, error: BaseException) -> None:
+        """An operation has ended with an error, which is the app's to look at."""
         try:
-            seconds = ended - run.started
-            query = run.statement.query
+            query = (self._statements.known.get(sql) or self._statements.learn(sql)).query
             labels = (self.system, query.operation, query.collection, error_type(error))
             self.instrument.recorder.histogram(names.QUERY_DURATION, labels).record(seconds)
-            self._land(run)
-            if run.work is not None:
-                run.work.seconds += seconds
-                run.work.pieces += 1
-                run.work.quiet_since = ended
-            if seconds > self._slow:
-                self.instrument.note_slow(self, query, seconds, -1, run.work)
+            work = self._work()
+            if work is not None:
+                work.add(seconds)
+                work.quiet_since = clock()
+            if seconds > self.instrument.slow:
+                self.instrument.note_slow(self, query, seconds, -1, work)
         except Exception as failure:
             self.instrument.failed(failure)
 
-    def _count_read(self, work: Work, run: Run, key: int, seconds: float, context: object) -> None:
-        self._land(run)
-        query = run.statement.query
-        uses = work.uses.get(query) or work.uses_of(query)
-        if uses is None:
-            return
-        uses.count = count = uses.count + 1
-        uses.seconds += seconds
-        uses.add(key, run.started, work.writes)
-        uses.ended = work.quiet_since
-        if count > 1 and (count <= _FIRST_LOOKED_AT or not count & (count - 1)):
-            self._look_at(uses, run.statement, context)
-        if run.shared and seconds > self._slow * _SHARED_FROM:
-            work.sign(Illness.CONCURRENT_QUERY, query).add(seconds)
+    def _work(self) -> Work | None:
+        request = CURRENT.get()
+        return None if request is None else work_of(request)
 
-    def _look_at(self, uses: Uses, statement: Statement, context: object) -> None:
-        """Where it comes from and why: for the second to fifth time, and from then on for fewer and fewer."""
-        site = call_site()
-        uses.sites[site] = uses.sites.get(site, 0) + 1
-        loader = self._describe(context)
-        uses.loaders[loader] = uses.loaders.get(loader, 0) + 1
-        uses.pages = statement.batched or statement.offset is not None
+    def _look_at_gap(self, work: Work, until: float) -> None:
+        """The request has asked for nothing in a while: no time to lose now."""
+        if work.checkouts:
+            work.note(Illness.HELD_TRANSACTION, self.pool, until - work.quiet_since)
+        work.fold()
+
+    def _look_at(self, work: Work, statement: Statement, count: int, context: object) -> None:
+        """The first, second, fourth, eighth … time of a statement in a request: what thread it runs in, where it comes from and why."""
+        uses = work.uses_of(statement)
+        if count == 1:
+            if self._loop is not None and self._loop() is not None:
+                uses.block_at = uses.block_at or call_site()
+        else:
+            site = call_site()
+            uses.sites[site] = uses.sites.get(site, 0) + 1
+            loader = self._describe(context)
+            uses.loaders[loader] = uses.loaders.get(loader, 0) + 1
+        if count >= _MOST_RUNS:
+            work.fold()
 
     def _look_at_offset(self, work: Work, statement: Statement, parameters: object, seconds: float) -> None:
         assert statement.offset is not None
         offset = statement.offset.value(parameters)
         if offset is not None and offset >= FAR_FROM:
-            sign = work.sign(Illness.FAR_OFFSET, statement.query)
-            sign.add(seconds)
-            if offset > sign.evidence.get("offset", 0):  # type: ignore[operator]  # a number, always
-                sign.evidence.update(offset=offset, site=call_site())
+            sign = work.note(Illness.FAR_OFFSET, statement.query, seconds)
+            sign.evidence["offset"] = max(offset, sign.evidence.get("offset", 0))  # type: ignore[call-overload]  # numbers
+
+    def _look_for_others(self, work: Work, statement: Statement, run: Run) -> None:
+        """Whether another request has asked the same while this one did, of what takes long enough to matter."""
+        key, started, ended, _, _ = run
+        asked = (statement.query, key)
+        before = self._asked.get(asked)
+        if before is not None and before[0] > started and before[1] is not work:
+            work.note(Illness.CONCURRENT_QUERY, statement.query, ended - started)
+        if len(self._asked) >= _MOST_ASKED:
+            self._asked.clear()
+        self._asked[asked] = (ended, work)
 
     def note_stale(self) -> None:
         """The connection of the operation that runs had died in the pool."""
-        work = work_of(CURRENT.get())
+        work = self._work()
         if work is not None:
             work.note(Illness.STALE_CONNECTION, self.pool, 0.0)
         else:
             self.instrument.found(Illness.STALE_CONNECTION, Severity.WARNING, "", self.pool, {"site": call_site()})
 
-    def _land(self, run: Run) -> None:
-        flight = run.flight
-        if flight is not None:
-            others = self._flying.pop(flight, 1) - 1
-            if others > 0:
-                self._flying[flight] = others
+
+def _key(parameters: Any) -> int | None:
+    """The same for the same parameters of one query; None where they can not be compared."""
+    try:
+        return hash(parameters if parameters.__class__ is tuple else tuple(parameters.values()))
+    except (AttributeError, TypeError):
+        return None

@@ -53,6 +53,9 @@ def detect(instrument: Instrument, route: str, work: Work, request_id: str) -> N
 def _found(instrument: Instrument, work: Work) -> Iterator[Found]:
     critical = instrument.thresholds.request_p95.warn or float("inf")
     for query, uses in work.uses.items():
+        if uses.block_at:
+            sign = work.sign(Illness.BLOCKING_QUERY, None)
+            sign.add_all(uses.count, uses.seconds, uses.worst, uses.block_at)
         if uses.count >= REPEATED_FROM:
             yield from _repetitions(query, uses, critical)
     for (illness, subject), sign in work.signs.items():
@@ -64,7 +67,7 @@ def _repetitions(query: Query, uses: Uses, critical: float) -> Iterator[Found]:
     site, share = _most(uses.sites)
     facts = {"queries": uses.count, "seconds": round(uses.seconds, 6), "site": site, **_facts(query)}
     severe = uses.count >= _MANY or uses.seconds > critical
-    if different >= N_PLUS_ONE_FROM and share >= 0.5 and not uses.pages:
+    if different >= N_PLUS_ONE_FROM and share >= 0.5 and not uses.is_part:
         loader, _ = _most(uses.loaders)
         subject = query.fingerprint
         if isinstance(loader, Loader):

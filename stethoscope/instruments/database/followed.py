@@ -18,10 +18,11 @@ def followed(current: Current) -> dict[str, object]:
     work = (current.carried or {}).get(CARRIED)
     if not isinstance(work, Work):
         return {}
+    seconds, count = work.so_far()
     queries = sorted(_queries(work), key=_seconds, reverse=True)
     return {
-        "query_count": work.pieces,
-        "query_seconds": round(work.seconds, 6),
+        "query_count": count,
+        "query_seconds": round(seconds, 6),
         "queries": queries[:_MOST_QUERIES],
         "findings": [
             {"kind": found.illness, "severity": found.severity, "subject": found.subject, "evidence": found.evidence}
@@ -37,7 +38,7 @@ def _seconds(query: dict[str, object]) -> float:
 
 
 def _queries(work: Work) -> Iterator[dict[str, object]]:
-    """Those that read, and of the others those that were slow."""
+    """All that were answered, and those that were slow to fail."""
     slow_sites = {one.query: one.site for one in work.slow}
     for query, uses in work.uses.items():
         site = max(uses.sites, key=uses.sites.__getitem__, default="") or slow_sites.get(query, "")

@@ -148,12 +148,15 @@ class Instrument:
         work = _work(exchange)
         if work is not None:
             labels = (exchange.route or "",)
-            self.recorder.histogram(names.REQUEST_QUERIES, labels).record_repeating(work.pieces)
-            self.recorder.histogram(names.REQUEST_QUERY_TIME, labels).record(work.seconds)
+            total, queries = work.so_far()
+            self.recorder.histogram(names.REQUEST_QUERIES, labels).record_repeating(queries)
+            self.recorder.histogram(names.REQUEST_QUERY_TIME, labels).record(total)
             self._record_slow_of(work, exchange.route or "")
 
     def left(self, exchange: Current) -> None:
         work = _work(exchange)
+        if work is not None:
+            work.fold()
         if work is not None and exchange.counted:
             self._record_slow_of(work, exchange.route or "")  # those since then
             for checkout in work.checkouts:

@@ -7,7 +7,7 @@ Where it can not know whether something is a literal, it takes it for one: no li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -103,9 +103,8 @@ class Outline:
     operation: str
     collection: str
     offset: Operand | None
-    limit: Operand | None
-    batched: bool
-    """Whether it asks for many at once, by a list of values."""
+    is_part: bool
+    """Whether it asks for a part of what there is, to be asked for the next: a page, or those of a list of values."""
 
 
 class Token(NamedTuple):
@@ -118,14 +117,14 @@ def outline(sql: str, system: str) -> Outline:
     tokens = list(_tokens(sql[:MOST_CHARACTERS], system))
     text = _rendered(tokens)
     operation, start = _operation(tokens)
+    offset = _operand(tokens, "OFFSET") or _first_of_two(tokens)
     return Outline(
         fingerprint=blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest(),
         text=text[:_MOST_TEXT] + ("…" if len(text) > _MOST_TEXT else ""),
         operation=operation,
         collection=_collection(operation, tokens[start:]),
-        offset=_operand(tokens, "OFFSET") or _first_of_two(tokens),
-        limit=_operand(tokens, "LIMIT"),
-        batched=_asks_for_many(tokens),
+        offset=offset,
+        is_part=offset is not None or _asks_for_many(tokens) or _is_page(tokens),
     )
 
 
@@ -244,6 +243,12 @@ def _asks_for_many(tokens: Sequence[Token]) -> bool:
     return False
 
 
+def _is_page(tokens: Sequence[Token]) -> bool:
+    """Whether it compares with the last key of the page before, as keyset pagination does."""
+    words = [token.text.upper() for token in tokens if token.kind != "space"]
+    return "LIMIT" in words and "ORDER" in words and (">" in words or "<" in words)
+
+
 def _operand(tokens: Sequence[Token], keyword: str) -> Operand | None:
     return next(
         (_operand_at(tokens, index) for index, token in enumerate(tokens) if token.text.upper() == keyword), None
@@ -274,11 +279,3 @@ def _first_of_two(tokens: Sequence[Token]) -> Operand | None:
         if token.text.upper() == "LIMIT" and solid[index + 2].text == ",":
             return _operand(tokens, "LIMIT")
     return None
-
-
-def parameters_key(parameters: object) -> int | None:
-    """A number that is the same for the same parameters of a statement; None where they can not be compared."""
-    try:
-        return hash(tuple(parameters.values()) if isinstance(parameters, Mapping) else parameters)
-    except TypeError:
-        return None

@@ -85,7 +85,8 @@ class PoolWatch:
 
     def taken(self, asked: float, reused: bool) -> Checkout:
         """A connection was asked for at ``asked``, and is there."""
-        work = work_of(CURRENT.get())
+        request = CURRENT.get()
+        work = None if request is None else work_of(request)
         checkout = Checkout(self, work, reused)
         self.wait_time.record(max(checkout.started - asked, 0.0))
         if work is not None:
@@ -103,9 +104,11 @@ class PoolWatch:
             if lost:
                 checkout.leak()
             if work is not None and work.checkouts.pop(checkout, work) is None:
-                gap = now - max(work.quiet_since, checkout.started)
+                gap = now - work.quiet_since
                 if gap > HELD_FROM:
                     work.note(Illness.HELD_TRANSACTION, self.name, gap)
+                if not work.checkouts:
+                    work.quiet_since = float("inf")
         except Exception as error:
             self._instrument.failed(error)
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
-from stethoscope.instruments.database.outline import MOST_CHARACTERS, Operand, Outline, outline
+from stethoscope.instruments.database.outline import MOST_CHARACTERS, Outline, outline
 from stethoscope.store.series import HistogramSeries
 
 _MOST_STATEMENTS: Final = 5_000
 _MOST_REMEMBERED: Final = 4 << 20
 """Characters of all statements together."""
 
-SINGLE_ROW: Final = 1
-
 
 class Query:
     """All statements of one fingerprint, in one database."""
 
-    __slots__ = ("collection", "duration", "fingerprint", "loader", "operation", "reads", "rows", "text")
-
-    loader: object
-    """What the library that makes it knows of it, once it has been asked."""
+    __slots__ = ("collection", "duration", "fingerprint", "operation", "reads", "rows", "text")
 
     def __init__(self, seen: Outline, duration: HistogramSeries, rows: HistogramSeries) -> None:
         self.fingerprint = seen.fingerprint
@@ -31,16 +26,19 @@ class Query:
         self.reads = seen.operation == "SELECT"
         self.duration = duration
         self.rows = rows
-        self.loader = None
 
 
-class Statement(NamedTuple):
-    """One text. ``pages`` says that it asks for a part of what there is, and ``batched`` for many at once."""
+class Statement:
+    """One text. ``is_part`` says that it asks for a page of what there is, or for many at once."""
 
-    query: Query
-    offset: Operand | None
-    limit: Operand | None
-    batched: bool
+    __slots__ = ("is_part", "offset", "query", "reads", "record")
+
+    def __init__(self, query: Query, seen: Outline) -> None:
+        self.query = query
+        self.reads = query.reads
+        self.record = query.duration.record
+        self.offset = seen.offset
+        self.is_part = seen.is_part
 
 
 class Statements:
@@ -60,7 +58,7 @@ class Statements:
         statement = self.known.get(text)
         if statement is None:
             seen = outline(text, self._system)
-            statement = Statement(self._query(seen), seen.offset, seen.limit, seen.batched)
+            statement = Statement(self._query(seen), seen)
             self._remember(text, statement)
         return statement
 

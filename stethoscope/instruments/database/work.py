@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from stethoscope.current import Current, Share
 from stethoscope.instruments.database.call_site import call_site
-from stethoscope.instruments.database.query import Query
+from stethoscope.instruments.database.query import Query, Statement
 from stethoscope.names.findings import Illness
 
 if TYPE_CHECKING:
@@ -26,37 +27,64 @@ _APART: Final = 0.05
 """Seconds between two identical queries from which on they are a wait for news, and not a repetition."""
 
 
-class Uses:
-    """What a request did with one query that reads."""
+Run = tuple[int | None, float, float, int, int]
+"""An operation: the key of its parameters, when it started and ended, its rows, and what the request had written by then."""
 
-    __slots__ = ("count", "ended", "identical", "loaders", "pages", "parameters", "seconds", "sites", "writes")
+
+class Uses:
+    """What a request did with one query."""
+
+    __slots__ = (
+        "block_at",
+        "count",
+        "ended",
+        "identical",
+        "is_part",
+        "loaders",
+        "parameters",
+        "seconds",
+        "sites",
+        "worst",
+        "writes",
+    )
 
     def __init__(self) -> None:
         self.count = 0
-        self.seconds = 0.0
+        self.seconds = self.worst = 0.0
         self.parameters: dict[int, int] = {}
-        """How often with the same ones: one after the other, with nothing written in between."""
+        """By key, how often with the same ones: one after the other, with nothing written in between."""
         self.identical = 1
         """The most of them."""
         self.ended = 0.0
         self.writes = 0
-        self.pages = False
+        self.is_part = False
         self.sites: dict[str, int] = {}
         """Of those that were looked at."""
         self.loaders: dict[object, int] = {}
         """The same, of what the library says about them."""
+        self.block_at = ""
+        """A line from which it was asked on the event loop's thread, so that everything waited."""
 
-    def add(self, key: int, started: float, writes: int) -> None:
-        """One more with parameters of this key."""
-        times = self.parameters.get(key)
-        if times is None:
-            if len(self.parameters) < _MOST_PARAMETERS:
-                self.parameters[key] = 1
-        elif writes == self.writes and started - self.ended < _APART:
-            self.parameters[key] = times = times + 1
-            if times > self.identical:
-                self.identical = times
-        self.writes = writes
+    def add(self, statement: Statement, runs: Iterable[Run]) -> None:
+        """Count operations, in order, in the metrics and here."""
+        record, record_rows = statement.record, statement.query.rows.record_repeating
+        parameters = self.parameters
+        for key, started, ended, rows, writes in runs:
+            seconds = ended - started
+            record(seconds)
+            if rows >= 0:
+                record_rows(rows)
+            self.count += 1
+            self.seconds += seconds
+            self.worst = max(self.worst, seconds)
+            if key is not None:
+                if key not in parameters:
+                    if len(parameters) < _MOST_PARAMETERS:
+                        parameters[key] = 1
+                elif writes == self.writes and started - self.ended < _APART:
+                    parameters[key] += 1
+                    self.identical = max(self.identical, parameters[key])
+                self.ended, self.writes = ended, writes
 
 
 class Sign:
@@ -72,28 +100,41 @@ class Sign:
 
     def add(self, seconds: float) -> bool:
         """Whether it is the worst so far."""
-        self.times += 1
+        return self.add_all(1, seconds, seconds)
+
+    def add_all(self, times: int, seconds: float, worst: float, site: str = "") -> bool:
+        """Several, and where the worst of them was."""
+        self.times += times
         self.seconds += seconds
-        if seconds < self.worst:
+        if worst < self.worst:
             return False
-        self.worst = seconds
+        self.worst = worst
+        self.evidence["site"] = site
         return True
 
 
 class Work(Share):
-    """A request's database work. One at a time: threads that work for one request may lose a count to each other."""
+    """A request's database work, as a share of its time.
 
-    __slots__ = ("checkouts", "eager", "found", "quiet_since", "signs", "slow", "touched", "uses", "writes")
+    While the request runs, operations are only put down (``runs``), because what is done between two queries finds
+    nothing of ours in the processor's caches. They are counted together when somebody asks: at the latest when the
+    request has ended, after a pause, or after a thousand. Threads that work for one request at the same time may
+    lose a count to each other.
+    """
+
+    __slots__ = ("checkouts", "eager", "found", "quiet_since", "runs", "signs", "slow", "touched", "uses", "writes")
 
     noun = "queries"
 
     def __init__(self) -> None:
         super().__init__()
+        self.runs: dict[Statement, list[Run]] = {}
+        """Operations that are not counted yet."""
         self.uses: dict[Query, Uses] = {}
         self.writes = 0
         self.checkouts: dict[Checkout, None] = {}
         """Connections that it has taken and not given back."""
-        self.quiet_since = 0.0
+        self.quiet_since = float("inf")
         """When it last did something with one of them."""
         self.signs: dict[tuple[Illness, object], Sign] = {}
         self.eager: set[object] = set()
@@ -105,10 +146,34 @@ class Work(Share):
         self.found: list[Found] = []
         """What turned out to be ill, once the app has left the request."""
 
-    def uses_of(self, query: Query) -> Uses | None:
-        uses = self.uses.get(query)
-        if uses is None and len(self.uses) < _MOST_QUERIES:
-            uses = self.uses[query] = Uses()
+    def so_far(self) -> tuple[float, int]:
+        self.fold()
+        return super().so_far()
+
+    def fold(self) -> None:
+        """Count what was put down."""
+        for statement, runs in list(self.runs.items()):
+            # Another thread may go on with the list; what it adds from here on is for the next time.
+            mine = runs[:]
+            del runs[: len(mine)]
+            self.seconds += sum([ended - started for _, started, ended, _, _ in mine])
+            self.pieces += len(mine)
+            self.uses_of(statement).add(statement, mine)
+
+    def runs_of(self, statement: Statement) -> list[Run]:
+        """A list for a statement's operations, that nobody may have a use for if there are too many statements."""
+        if len(self.runs) >= _MOST_QUERIES:
+            self.fold()
+            self.runs.clear()
+        return self.runs.setdefault(statement, [])
+
+    def uses_of(self, statement: Statement) -> Uses:
+        uses = self.uses.get(statement.query)
+        if uses is None:
+            uses = Uses()
+            if len(self.uses) < _MOST_QUERIES:
+                self.uses[statement.query] = uses
+        uses.is_part = uses.is_part or statement.is_part
         return uses
 
     def sign(self, illness: Illness, subject: object) -> Sign:
@@ -120,32 +185,33 @@ class Work(Share):
                 self.signs[illness, subject] = sign
         return sign
 
-    def note(self, illness: Illness, subject: object, seconds: float) -> None:
+    def note(self, illness: Illness, subject: object, seconds: float) -> Sign:
         """A sign of it, at the line that runs now."""
         sign = self.sign(illness, subject)
         if sign.add(seconds):
             sign.evidence["site"] = call_site()
+        return sign
 
 
-def work_of(current: Current | None) -> Work | None:
+def work_of(request: Current) -> Work | None:
     """What a request has done, made if need be; None for all that is no request, or is over."""
-    if current is None or current.over:
+    if request.over:
         return None
-    carried = current.carried
+    carried = request.carried
     if carried is not None:
         work = carried.get(CARRIED)
         if work is not None:
             return work  # type: ignore[return-value]  # nobody else keeps something under our name
-    return _begin(current)
+    return _begin(request)
 
 
-def _begin(current: Current) -> Work | None:
-    if current.scope["type"] != "http":
+def _begin(request: Current) -> Work | None:
+    if request.scope["type"] != "http":
         return None
-    if current.carried is None:
-        current.carried = {}
-    work = current.carried.setdefault(CARRIED, Work())
-    if current.shares is None:
-        current.shares = {}
-    current.shares.setdefault(SHARE, work)  # type: ignore[arg-type]
+    if request.carried is None:
+        request.carried = {}
+    work = request.carried.setdefault(CARRIED, Work())
+    if request.shares is None:
+        request.shares = {}
+    request.shares.setdefault(SHARE, work)  # type: ignore[arg-type]
     return work  # type: ignore[return-value]

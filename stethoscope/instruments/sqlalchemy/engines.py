@@ -102,36 +102,14 @@ def _begin(engine: Engine, instrument: Instrument) -> _Watched:
 def _around_execution(dialect: Any, database: Database) -> None:
     """Put ourselves around what executes. As attributes of the one object: no other dialect notices."""
 
-    def around(execute: Callable[..., None], without: tuple[()] | None = None, *, takes_one: bool = False) -> object:
-        begin, succeeded = database.begin, database.succeeded
+    def failed(error: BaseException, cursor: Any, context: Any) -> None:
+        _look_for_stale(database, dialect, error, cursor, context)
 
-        @wraps(execute)
-        def executed(cursor: Any, statement: str, *rest: Any) -> None:
-            parameters = rest[0] if takes_one else without
-            run = begin(statement, parameters)
-            try:
-                execute(cursor, statement, *rest)
-            except BaseException as error:
-                if run is not None:
-                    database.failed(run, error)
-                    _look_for_stale(database, dialect, error, cursor, rest[-1])
-                raise
-            if run is not None:
-                succeeded(run, _rows(cursor), parameters, rest[-1])
-
-        return executed
-
-    dialect.do_execute = around(dialect.do_execute, takes_one=True)
-    dialect.do_executemany = around(dialect.do_executemany)
-    dialect.do_execute_no_params = around(dialect.do_execute_no_params, ())
-
-
-def _rows(cursor: Any) -> int:
-    try:
-        rows = cursor.rowcount
-        return rows if rows.__class__ is int else -1
-    except Exception:
-        return -1
+    execute_plain = dialect.do_execute_no_params
+    plain = database.around(lambda cursor, sql, _, context: execute_plain(cursor, sql, context), failed)
+    dialect.do_execute = database.around(dialect.do_execute, failed)
+    dialect.do_executemany = database.around(dialect.do_executemany, failed, many=True)
+    dialect.do_execute_no_params = lambda cursor, sql, context=None: plain(cursor, sql, (), context)
 
 
 def _around_connect(dialect: Any, pool: PoolWatch, instrument: Instrument) -> None:

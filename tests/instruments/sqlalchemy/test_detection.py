@@ -189,14 +189,11 @@ def test_what_was_changed_in_between_is_read_again_for_a_reason(own: Recorder, s
 
 
 def test_polling_is_no_repetition(own: Recorder, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stethoscope.instruments.database import database
+    from stethoscope.instruments.database import database, pool
 
     now = [0.0]
-
-    def clock() -> float:
-        return now[0]
-
-    monkeypatch.setattr(database, "clock", clock)
+    for module in (database, pool):
+        monkeypatch.setattr(module, "clock", lambda: now[0])
 
     def work() -> None:
         for _ in range(4):

@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 import stethoscope
 from stethoscope import names
+from stethoscope.instruments.database import query
 from stethoscope.instruments.sqlalchemy import engines
 from stethoscope.store.recorder import Recorder
 from tests.instruments.reading import numbers, sum_of
@@ -231,17 +231,16 @@ def test_engines_are_freed(own: Recorder) -> None:
     assert len(engines._watched) <= before
 
 
-@pytest.mark.parametrize("broken", ["begin", "succeeded"])
+@pytest.mark.parametrize("broken", ["known", "record"])
 def test_failure_of_ours_is_counted_and_the_app_does_not_notice(
     own: Recorder, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    from stethoscope.instruments.database import database
-
-    def fail(*_: object) -> Any:
-        raise KeyError("ours")
-
-    monkeypatch.setattr(database, "work_of" if broken == "begin" else "Run", fail)
-    engine = stethoscope.watch(sa.create_engine("sqlite://"))
+    engine = stethoscope.watch(sa.create_engine("sqlite://", poolclass=sa.StaticPool))
     with engine.connect() as connection:
+        statements = engines._watched[engine.dialect].database._statements
+        if broken == "known":
+            monkeypatch.setattr(query, "outline", None)
+        else:
+            statements.learn("SELECT 1").record = None  # type: ignore[assignment]
         assert connection.execute(sa.text("SELECT 1")).scalar() == 1
     assert numbers(own, names.INTERNAL_ERRORS.name) == {("database",): 1}
