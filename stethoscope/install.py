@@ -197,17 +197,20 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
     from stethoscope.dashboards.board import Board
     from stethoscope.dashboards.documents.window import Moment
     from stethoscope.dashboards.endpoints import Endpoints
+    from stethoscope.store.exemplars import with_exemplars
 
     def source() -> Snapshot:
         declare()  # a counter that is not used yet is scraped as zero
         return recorder.snapshot()
 
     def scraped() -> Snapshot:
+        declare()
+        snapshot = with_exemplars(recorder)
         if settings.names == (OWN_NAMES,):
-            return source()
+            return snapshot
         from stethoscope.exporters.renamed import renamed  # not for those who keep to our names
 
-        return renamed(source(), settings.names)
+        return renamed(snapshot, settings.names)
 
     return Endpoints(
         scraped,

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from stethoscope.names import Metric
+    from stethoscope.names import Metric, NoteKind
     from stethoscope.store.folder import Folder
+    from stethoscope.store.notes import Note
     from stethoscope.store.snapshot import Snapshot
 
 
@@ -40,6 +41,9 @@ class Source(Protocol):
 
     def snapshot(self) -> Snapshot:
         """A merged view of all workers. Takes milliseconds."""
+
+    def notes(self, kind: NoteKind) -> list[Note]:
+        """Notes of all workers, of each key the newest. Takes milliseconds."""
 
     def leads(self, duty: str) -> bool:
         """Whether this process is the one that does ``duty`` for the service at present: see `stethoscope.store.lease`."""

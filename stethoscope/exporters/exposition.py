@@ -11,14 +11,14 @@ lines begin with. No label can contain a NUL, because escaping replaces it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol
 
 from stethoscope.exporters.distinct import distinct
 from stethoscope.names import OVERFLOW_LABEL, Kind, Metric
-from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
+from stethoscope.store.snapshot import Distribution, Exemplar, Family, Series, Snapshot
 
 _SERIES_PER_CHUNK: Final = 32
 """About 0.2 ms of rendering and 80 kB of text for a histogram: what a caller waits for between two chunks."""
@@ -41,13 +41,14 @@ class Format:
 
     ``metadata`` gives the lines before a family's samples. ``created`` gives the line, or none, that
     says since when a series counts: from family name, braced labels and Unix time in seconds.
-    ``end`` closes the page.
+    ``end`` closes the page. ``exemplars`` says whether bucket lines can have them.
     """
 
     content_type: str
     metadata: Callable[[Metric], str]
     created: Callable[[bytes, bytes, float], bytes]
     end: bytes
+    exemplars: bool = False
 
     def render(self, snapshot: Snapshot, names: frozenset[str] | None = None, also: bytes = b"") -> Iterator[bytes]:
         return render(snapshot, self, names, also)
@@ -117,13 +118,26 @@ def _histogram_lines(metric: Metric, format: Format) -> _Lines:
         distribution = series.value
         assert isinstance(distribution, Distribution)
         cumulative, braced = distribution.cumulative, _braced(labels)
+        lines = buckets % cumulative
+        if series.exemplars and format.exemplars:
+            lines = _with_exemplars(lines, series.exemplars)
         return (
-            (buckets % cumulative).replace(b"\0", begin + labels)
+            lines.replace(b"\0", begin + labels)
             + rest % (braced, _counted(distribution.sum), braced, cumulative[-1])
             + created(name, braced, series.created)
         )
 
     return lines
+
+
+def _with_exemplars(lines: bytes, exemplars: Mapping[int, Exemplar]) -> bytes:
+    """OpenMetrics 1.0, "Exemplars"."""
+    parts = lines.splitlines()
+    for bucket, one in exemplars.items():
+        if bucket < len(parts):
+            ids = f'trace_id="{one.trace_id:032x}",span_id="{one.span_id:016x}"'
+            parts[bucket] += f" # {{{ids}}} {number(one.value)} {number(one.stamp)}".encode()
+    return b"\n".join(parts) + b"\n"
 
 
 _LINES: Final = {Kind.COUNTER: _counter_lines, Kind.GAUGE: _gauge_lines, Kind.HISTOGRAM: _histogram_lines}

@@ -24,4 +24,5 @@ OPENMETRICS: Final = Format(
     metadata=_metadata,
     created=_created,
     end=b"# EOF\n",
+    exemplars=True,
 )

@@ -7,7 +7,7 @@ what it wants.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -15,7 +15,7 @@ from stethoscope.exporters.distinct import distinct, encodable
 from stethoscope.exporters.native import ZERO_THRESHOLD, Span, native
 from stethoscope.exporters.wire import delimited, double, message, number, packed, signed
 from stethoscope.names import OVERFLOW_LABEL, Kind, Metric
-from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
+from stethoscope.store.snapshot import Distribution, Exemplar, Family, Series, Snapshot
 
 _TYPES: Final = {Kind.COUNTER: 0, Kind.GAUGE: 1, Kind.HISTOGRAM: 4}
 _SERIES_PER_TURN: Final = 16
@@ -64,24 +64,30 @@ def _labels(metric: Metric, series: Series) -> bytes:
         pairs.append((OVERFLOW_LABEL, "true"))
     if series.pid:
         pairs.append(("pid", str(series.pid)))
+    return _pairs(pairs)
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> bytes:
     return b"".join([message(1, message(1, name.encode()) + message(2, value.encode())) for name, value in pairs])
 
 
 def _value(metric: Metric, series: Series) -> bytes:
     value = series.value
     if isinstance(value, Distribution):
-        return message(7, _histogram(metric, value) + _timestamp(15, series.created))
+        return message(7, _histogram(metric, series, value) + _timestamp(15, series.created))
     if metric.kind is Kind.COUNTER:
         # Neither NaN nor negative: max() answers 0.0 for both.
         return message(3, double(1, max(0.0, value)) + _timestamp(3, series.created))
     return message(2, double(1, value))
 
 
-def _histogram(metric: Metric, distribution: Distribution) -> bytes:
+def _histogram(metric: Metric, series: Series, distribution: Distribution) -> bytes:
     sparse = native(distribution)
     explicit = [
-        message(3, number(1, count) + double(2, upper))
-        for count, upper in zip(distribution.cumulative, chain(metric.bounds, (float("inf"),)), strict=True)
+        message(3, number(1, count) + double(2, upper) + _exemplar((series.exemplars or {}).get(bucket)))
+        for bucket, (count, upper) in enumerate(
+            zip(distribution.cumulative, chain(metric.bounds, (float("inf"),)), strict=True)
+        )
     ]
     return b"".join(
         [
@@ -95,6 +101,13 @@ def _histogram(metric: Metric, distribution: Distribution) -> bytes:
             packed(13, sparse.deltas) if sparse.deltas else b"",
         ]
     )
+
+
+def _exemplar(exemplar: Exemplar | None) -> bytes:
+    if exemplar is None:
+        return b""
+    ids = (("trace_id", f"{exemplar.trace_id:032x}"), ("span_id", f"{exemplar.span_id:016x}"))
+    return message(3, _pairs(ids) + double(2, exemplar.value) + _timestamp(3, exemplar.stamp))
 
 
 def _span(span: Span) -> bytes:

@@ -270,6 +270,10 @@ class Exchange(Current):
             self.error = error
             self._layer.tell_ended(self, status, seconds, exception)
 
+    def labels(self, status: int) -> tuple[str, ...]:
+        """The label values under which a recorded request was counted; ``status`` as observers were told it."""
+        return self._inlet.labels(self.route or UNMATCHED_ROUTE, status, self.error)
+
     def _record_background(self, seconds: float, error: BaseException | None) -> None:
         route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
         exclusions = self._layer.exclusions

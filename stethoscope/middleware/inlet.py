@@ -27,10 +27,14 @@ class Inlet:
 
     def add_outcome(self, route: str, status: int, error: str) -> RequestSeries:
         """The series of what is not in ``outcomes`` yet. Status 0 stands for none sent."""
-        outcome = self._recorder.request((self._method, route, str(status or ""), self._scheme, error))
+        outcome = self._recorder.request(self.labels(route, status, error))
         if len(self.outcomes) < _MOST_REMEMBERED:  # what comes after that is in the overflow series, as a rule
             self.outcomes[route, status, error] = outcome
         return outcome
+
+    def labels(self, route: str, status: int, error: str) -> tuple[str, ...]:
+        """The label values of an outcome's series."""
+        return (self._method, route, str(status or ""), self._scheme, error)
 
     def first_byte(self, route: str) -> HistogramSeries:
         return self._recorder.histogram(names.FIRST_BYTE, (self._method, route, self._scheme))

@@ -36,6 +36,7 @@ from stethoscope.exporters.together import SERVICE_LABEL, together
 from stethoscope.settings import AccessRule
 from stethoscope.sidecar.own import Own
 from stethoscope.sidecar.watch import Watch
+from stethoscope.store.exemplars import with_exemplars
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.watched import Watched
 from stethoscope.thresholds import Thresholds
@@ -84,7 +85,7 @@ def _together(watch: Watch, own: Own) -> Snapshot:
     snapshots = []
     for service in watch.services.values():
         try:
-            snapshots.append(service.snapshot())
+            snapshots.append(with_exemplars(service))
         except Exception as error:
             # What is wrong with one service must not hide the others.
             own.failed("snapshot", error)
@@ -173,7 +174,7 @@ class _Services:
             on_error=self._own.failed,
         )
         return Endpoints(
-            service.snapshot,
+            lambda: with_exemplars(service),
             prefix="",
             token=self._token,
             access=_open_to(self._token),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
+from typing import NamedTuple
 
 from stethoscope.names import Kind, Metric
 from stethoscope.store.buckets import Buckets, Cells
@@ -73,6 +74,15 @@ def together(buckets: Buckets, distributions: Iterable[Distribution]) -> Distrib
     return Distribution(buckets, cells, total)
 
 
+class Exemplar(NamedTuple):
+    """One observation, in base units, and the trace and span that it was made in. ``stamp`` is Unix time."""
+
+    value: float
+    trace_id: int
+    span_id: int
+    stamp: float
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One label set of a metric. ``labels`` are values in the order of ``Metric.labels``.
@@ -81,7 +91,8 @@ class Series:
     Unix time in seconds at which the first worker made the series. ``overflow`` marks the one series
     that holds what the cap on series refused; its label values are all empty.
     ``pid`` tells workers apart for gauges that are not merged (`Merge.ALL`), else it is 0.
-    ``stamp`` is the Unix time at which a gauge was last set, 0.0 for all else.
+    ``stamp`` is the Unix time at which a gauge was last set, 0.0 for all else. ``exemplars`` are of a histogram, by the
+    number of the explicit bucket; only where they were asked for (`stethoscope.store.exemplars`).
     """
 
     labels: tuple[str, ...]
@@ -90,6 +101,7 @@ class Series:
     overflow: bool = False
     pid: int = 0
     stamp: float = 0.0
+    exemplars: Mapping[int, Exemplar] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -12,6 +13,7 @@ from tests.grafana.programs import Prometheus, prometheus, wait_for
 from tests.native.app import DISTRIBUTIONS, OBSERVATIONS, drawn
 from tests.servers import HOST, Server, serve
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 FEATURES = ("native-histograms", "exemplar-storage")
 
 
@@ -29,8 +31,9 @@ def scraping(server: Server, *histograms: str) -> str:
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("native")
     env = {"STETHOSCOPE_DIR": str(folder / "segments"), "STETHOSCOPE_SERVICE": "native"}
-    with serve("uvicorn", "tests.native.app:app", env=env) as server:
-        assert httpx.get(f"{server.url}/record", timeout=60).text == "recorded"
+    with serve("uvicorn", "tests.native.traced:app", env=env) as server:
+        traced = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+        assert httpx.get(f"{server.url}/record", headers=traced, timeout=60).text == "recorded"
         with prometheus(folder, scraping(server, "native", ""), FEATURES) as found:
             wait_for("both jobs", lambda: len(found.query("up == 1")) == 2 or None)
             wait_for("counts", lambda: found.query("histogram_count(drawn_seconds)") or None)
@@ -70,3 +73,17 @@ def test_counters_gauges_and_foreign_families_come_along(watched: Prometheus) ->
     assert watched.value('build_info{job="native", version="1.0 \\"beta\\""}') == 1
     assert watched.value('http_server_active_requests{job="native"}') == 0
     assert watched.query('histogram_count(http_server_request_duration_seconds{job="native", http_route="/record"})')
+
+
+@pytest.mark.parametrize("job", ["native", "plain"])
+def test_exemplars_lead_to_the_trace(watched: Prometheus, job: str) -> None:
+    bucket = "_bucket" if job == "plain" else ""
+
+    def found() -> list[dict[str, str]] | None:
+        query = f'http_server_request_duration_seconds{bucket}{{job="{job}", http_route="/record"}}'
+        series = watched.ask("query_exemplars", query=query, start=time.time() - 300, end=time.time() + 1)
+        return [exemplar["labels"] for one in series for exemplar in one["exemplars"]] or None
+
+    labels = wait_for("an exemplar", found)
+    assert {one["trace_id"] for one in labels} == {TRACE}
+    assert all(len(one["span_id"]) == 16 for one in labels)

@@ -20,6 +20,7 @@ from stethoscope.exporters.otlp.translation import translate
 from stethoscope.exporters.otlp.transport import Outcome, grpc, http
 from stethoscope.exporters.periodic import backed_off
 from stethoscope.names import EXPORTED_POINTS
+from stethoscope.store.exemplars import with_exemplars
 from stethoscope.store.snapshot import Family, Snapshot
 
 logger = logging.getLogger("stethoscope")
@@ -47,7 +48,7 @@ class Pusher:
 
     def push(self) -> float:
         """Send what is to be sent now. Returns how many seconds to wait at least before the next time."""
-        snapshot = self._source.snapshot()
+        snapshot = with_exemplars(self._source)
         wait = 0.0
         for families in _requests(snapshot):
             outcome = self._send(families, snapshot.taken_at)
@@ -61,10 +62,11 @@ class Pusher:
         return wait
 
     def _send(self, families: Sequence[Family], taken_at: float) -> Outcome:
-        metrics = [self._translated(family, taken_at) for family in families]
-        points = sum(len(metric.data.data_points) for metric in metrics)
-        if not points:
+        translated = [self._translated(family, taken_at) for family in families]
+        metrics = [metric for metric in translated if metric.data.data_points]
+        if not metrics:
             return Outcome()
+        points = sum(len(metric.data.data_points) for metric in metrics)
         scope_metrics = ScopeMetrics(self._scope, metrics, "")
         outcome = self._transport.send(MetricsData([ResourceMetrics(self._resource, [scope_metrics], "")]))
         self._count(points, outcome)

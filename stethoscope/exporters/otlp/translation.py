@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Buckets,
@@ -108,6 +109,7 @@ class _Points:
                 self._metric.bounds,
                 None,  # type: ignore[arg-type]  # optional in OTLP, and encoded as not there
                 None,  # type: ignore[arg-type]
+                _exemplars(series),
             )
 
     def exponential(self, all_series: Iterable[_Keyed]) -> Iterator[ExponentialHistogramDataPoint]:
@@ -126,6 +128,7 @@ class _Points:
                 0,
                 None,  # type: ignore[arg-type]  # as above
                 None,  # type: ignore[arg-type]
+                _exemplars(series),
             )
 
     def _distributions(self, all_series: Iterable[_Keyed]) -> Iterator[tuple[_Attributes, Series, Distribution]]:
@@ -149,6 +152,11 @@ class _Points:
         if series.pid:
             attributes.append((attribute("pid"), series.pid))
         return tuple(attributes)
+
+
+def _exemplars(series: Series) -> list[Exemplar]:
+    found = (series.exemplars or {}).values()
+    return [Exemplar({}, one.value, _nanoseconds(one.stamp), one.span_id, one.trace_id) for one in found]
 
 
 def _number(series: Series) -> float:

@@ -27,6 +27,8 @@ from stethoscope.exporters.tracing.makers import Identity, maker_for
 from stethoscope.exporters.tracing.odds import ALWAYS, LOW
 from stethoscope.exporters.tracing.parents import HEADERS_GETTER, W3C, is_w3c, w3c_parent
 from stethoscope.exporters.tracing.pending import Pending
+from stethoscope.names import REQUEST_DURATION
+from stethoscope.store.exemplars import Exemplars
 
 if TYPE_CHECKING:
     from stethoscope.middleware.exchange import Exchange
@@ -55,6 +57,7 @@ class ServerSpans:
         self._propagator = get_global_textmap()
         self._reads_w3c = is_w3c(self._propagator)
         self._var = _context_variable()
+        self._exemplars = Exemplars(layer.recorder)
         self._gives_way = has_inside(layer.app)
         self._bound_of_fresh: bytes | None = None
         """Below it, as hexadecimal digits, a trace that begins here is sampled; None where that is not all there is to know."""
@@ -98,10 +101,16 @@ class ServerSpans:
         if pending.sampled is False or not pending.is_sampled:
             if seconds > self._budget or (exchange.error and exchange.error != "client_disconnect"):
                 self._keep(pending, exchange, status, seconds, exception)
-        elif pending.joined is not None:
+            return
+        if pending.joined is not None:
             self._complete(pending.joined, exchange, status)
         else:
             self._finish(pending, exchange, status, seconds, exception)
+        if span := pending.joined or pending.span:
+            # The trace in which durations of this bucket can be looked into.
+            context = span.get_span_context()
+            labels = exchange.labels(status)
+            self._exemplars.add(REQUEST_DURATION, labels, seconds, context.trace_id, context.span_id)
 
     def left(self, exchange: Exchange) -> None:
         pending = exchange.trace
