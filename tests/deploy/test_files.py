@@ -19,11 +19,12 @@ _OF_AN_OPERATOR = ("PodMonitor",)
 """Kinds whose schemas come with an operator, not with Kubernetes."""
 
 
+@pytest.mark.parametrize("version", ["1.29", kubernetes_validate.latest_version()])
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
-def test_manifests_are_valid_by_the_schemas_of_kubernetes(path: Path) -> None:
+def test_manifests_are_valid_by_the_schemas_of_kubernetes(path: Path, version: str) -> None:
     for document in documents(path):
         if document["kind"] not in _OF_AN_OPERATOR:
-            kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+            kubernetes_validate.validate(document, version, strict=True)
 
 
 def test_the_check_of_manifests_finds_a_wrong_field() -> None:

@@ -56,15 +56,18 @@ def test_the_last_numbers_are_sent_and_the_duty_is_the_workers_again(place: Path
         assert recorder.leads(OTLP)
 
 
-def test_a_receiver_that_never_answers_and_a_client_that_never_reads_do_not_keep_it(place: Path) -> None:
+def test_a_receiver_that_never_answers_and_clients_that_stay_do_not_keep_it(place: Path) -> None:
     recorder = record(place)
     with deaf() as port:
         env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:{port}", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
         with (
             sidecar("--dir", str(place), env={**env, **NEVER}) as beside,
-            socket.create_connection((HOST, beside.port)) as client,
+            socket.create_connection((HOST, beside.port)) as asking,
+            socket.create_connection((HOST, beside.port)) as looking,
         ):
             until(lambda: "watching shop" in beside.log(), beside.log)
-            client.sendall(b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n")  # and no end of the request
+            asking.sendall(b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n")  # and no end of the request
+            looking.sendall(b"GET /api/stream HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            assert looking.recv(1 << 10).startswith(b"HTTP/1.1 200")
             assert ends_in_time(beside)
         assert recorder.leads(OTLP)
