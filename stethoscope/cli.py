@@ -16,7 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Final, NamedTuple, NoReturn, cast
 
 from stethoscope.command import Command, CommandError
@@ -48,6 +48,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: it is slow, and not there in a checkout that was not installed."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata
+
+        print(f"stethoscope {metadata.version('stethoscope')}")
+        parser.exit()
 
 
 def main(argv: Sequence[str] | None = None, commands: Mapping[str, Entry] = COMMANDS) -> int:
@@ -83,7 +93,7 @@ def _front(commands: Mapping[str, Entry]) -> argparse.ArgumentParser:
         + "\n\nEach has its own --help.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"stethoscope {metadata.version('stethoscope')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is, and end")
     parser.add_argument("command", choices=list(commands), help=argparse.SUPPRESS)
     return parser
 
