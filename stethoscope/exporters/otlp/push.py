@@ -7,7 +7,7 @@ could not be sent is part of what is sent next, so that a receiver may be away f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from opentelemetry.sdk.metrics.export import Metric, MetricsData, ResourceMetrics, ScopeMetrics
@@ -15,13 +15,14 @@ from opentelemetry.sdk.metrics.export import Metric, MetricsData, ResourceMetric
 from stethoscope.exporters.exporter import Source
 from stethoscope.exporters.otlp.arrived import Arrived
 from stethoscope.exporters.otlp.configuration import GRPC, Configuration
+from stethoscope.exporters.otlp.others import sent_by_others
 from stethoscope.exporters.otlp.resource import resource_of, scope
 from stethoscope.exporters.otlp.translation import translate
 from stethoscope.exporters.otlp.transport import Outcome, grpc, http
 from stethoscope.exporters.periodic import backed_off
 from stethoscope.names import EXPORTED_POINTS
 from stethoscope.store.exemplars import with_exemplars
-from stethoscope.store.snapshot import Family, Snapshot
+from stethoscope.store.snapshot import Family
 
 logger = logging.getLogger("stethoscope")
 
@@ -50,7 +51,9 @@ class Pusher:
         """Send what is to be sent now. Returns how many seconds to wait at least before the next time."""
         snapshot = with_exemplars(self._source)
         wait = 0.0
-        for families in _requests(snapshot):
+        others = sent_by_others()
+        ours = [family for family in snapshot.families.values() if family.metric.otel not in others]
+        for families in _requests(ours):
             outcome = self._send(families, snapshot.taken_at)
             if outcome.error:
                 wait = max(outcome.retry_after, backed_off(self._configuration.interval, self._failures))
@@ -106,11 +109,11 @@ class Pusher:
             logger.warning("the receiver of OTLP metrics refused %d points: %s", outcome.rejected, outcome.reason)
 
 
-def _requests(snapshot: Snapshot) -> Iterator[list[Family]]:
+def _requests(families: Iterable[Family]) -> Iterator[list[Family]]:
     """Families together as long as they stay small. None is divided."""
     together: list[Family] = []
     points = 0
-    for family in snapshot.families.values():
+    for family in families:
         if together and points + len(family.series) > _POINTS_PER_REQUEST:
             yield together
             together, points = [], 0

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
@@ -60,7 +61,7 @@ class _Official:
     def send(self, data: MetricsData) -> Outcome:
         heard = self._heard
         heard.outcome = Outcome(error="unknown")
-        with _kept_from_the_log(self._loggers, heard):
+        with _kept_from_the_log(self._loggers, heard), _not_instrumented():
             try:
                 accepted = self._exporter.export(data) is MetricExportResult.SUCCESS
             except Exception as error:  # of a request that can not even be made
@@ -89,6 +90,16 @@ class _Heard:
             self.outcome = Outcome(reason=f"an answer that is no ExportMetricsServiceResponse: {error}")
         else:
             self.outcome = Outcome(rejected=partial.rejected_data_points, reason=partial.error_message)
+
+
+@contextmanager
+def _not_instrumented() -> Iterator[None]:
+    """Have instrumentations of HTTP and gRPC clients make no spans and metrics of our own requests."""
+    token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 _MOST_KEPT: Final = 10
