@@ -7,13 +7,19 @@ from urllib.parse import quote
 
 from stethoscope.signals.alert import Alert, Condition
 from stethoscope.signals.config import Config
+from stethoscope.signals.database_alerts import DATABASE_ALERTS
 from stethoscope.signals.http_alerts import HTTP_ALERTS
 from stethoscope.signals.own_alerts import OWN_ALERTS
 from stethoscope.signals.panels import HOST, identity
+from stethoscope.signals.runtime_alerts import RUNTIME_ALERTS
 
-ALERTS: Final = (*HTTP_ALERTS, *OWN_ALERTS)
+ALERTS: Final = (*HTTP_ALERTS, *DATABASE_ALERTS, *RUNTIME_ALERTS, *OWN_ALERTS)
 
-LINKED: Final = {"http_route": "route", "http_request_method": "method"}
+LINKED: Final = {
+    "http_route": "route",
+    "http_request_method": "method",
+    "db_client_connection_pool_name": "pool",
+}
 """Labels of alerts that dashboards have as variables of another name."""
 
 

@@ -39,11 +39,12 @@ class Case:
 
 def values(*pieces: tuple[int, float], step: int = 1, start: float = 0) -> str:
     """A counter in promtool's notation: pieces of minutes at a rate per second."""
-    text, value = [f"{start:.10g}"], start
+    text, value = [f"{start!r}"], start
     for minutes, rate in pieces:
-        growth, count = rate * 60 * step, minutes // step
+        # A sum that is rounded down would be a counter that was reset.
+        growth, count = round(rate * 60 * step * 2**20) / 2**20, minutes // step
         if count:
-            text.append(f"{value + growth:.10g}+{growth:.10g}x{count - 1}")
+            text.append(f"{value + growth!r}+{growth!r}x{count - 1}")
         value += growth * count
     return " ".join(text)
 
