@@ -68,8 +68,8 @@ docs: $(VENV)/ready-test ## write the reference anew and run the code blocks of 
 
 grafana: $(VENV)/ready ## write dashboards, rules and runbook under grafana/ anew
 	@$(run) pip install -qq --disable-pip-version-check --editable .
-	@rm -rf grafana/dashboards grafana/rules grafana/alertmanager
-	@for command in dashboards rules alertmanager runbook; do $(run) stethoscope $$command --out grafana || exit 1; done
+	@rm -rf grafana/dashboards grafana/rules grafana/alertmanager grafana/provisioning grafana/prometheus grafana/compose grafana/kubernetes
+	@for command in dashboards rules alertmanager runbook stack; do $(run) stethoscope $$command --out grafana || exit 1; done
 
 mutate-alerts: $(VENV)/ready-test ## change every alert in every small way and see whether its tests notice (ALERTS="ASGIAbsent")
 	@$(run) tests.grafana.mutate $(ALERTS)

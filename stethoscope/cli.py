@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
         "stethoscope.signals.commands.alertmanager", "write who is told of which alert, and in what words"
     ),
     "runbook": Entry("stethoscope.signals.commands.runbook", "write what to do when an alert fires"),
+    "stack": Entry("stethoscope.signals.commands.stack", "write what runs them: provisioning, compose, Kubernetes"),
 }
 """All commands by name, in the order of ``--help``. A module is imported when its command is chosen, and not before."""
 

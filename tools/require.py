@@ -31,6 +31,7 @@ NEEDS = (
     Need("promtool", "prometheus", unit="prometheus.service"),
     Need("amtool", "prometheus-alertmanager", unit="prometheus-alertmanager.service"),
     Need("victoria-metrics", "victoria-metrics", unit="victoria-metrics.service"),
+    Need("docker-compose", "docker-compose"),
     Need("systemd-analyze", "systemd"),
     Need("wrk", "wrk"),
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from stethoscope.signals import alerts, runbook
+from stethoscope.signals import stack as made
 from stethoscope.signals.alertmanager import DEFAULT_RECEIVERS, TEMPLATES, Receivers, configuration, templates
 from stethoscope.signals.board import for_import, render
 from stethoscope.signals.boards import BOARDS
@@ -48,13 +49,13 @@ def rules(config: Config) -> Files:
     return {"rules/recording.yaml": dump(recording_rules(config)), "rules/alerts.yaml": dump(alerting_rules(config))}
 
 
-def recording_rules(config: Config) -> dict[str, object]:
+def recording_rules(config: Config) -> dict[str, list[Any]]:
     return {
         "groups": [{"name": name, "rules": [one.rule() for one in found]} for name, found in recordings(config).items()]
     }
 
 
-def alerting_rules(config: Config) -> dict[str, object]:
+def alerting_rules(config: Config) -> dict[str, list[Any]]:
     return {"groups": [{"name": "stethoscope-alerts", "rules": alerts.rules(config)}]}
 
 
@@ -69,6 +70,22 @@ def alertmanager(config: Config, receivers: Receivers = DEFAULT_RECEIVERS) -> Fi
     }
 
 
+def stack(config: Config) -> Files:
+    groups = [*recording_rules(config)["groups"], *alerting_rules(config)["groups"]]
+    maps = (made.config_map(name, json.dumps(board, ensure_ascii=False)) for name, board in boards(config).items())
+    return {
+        "provisioning/datasources/stethoscope.yaml": dump(made.datasources(config)),
+        "provisioning/dashboards/stethoscope.yaml": dump(made.provider()),
+        "prometheus/prometheus.yaml": dump(made.prometheus(config)),
+        "compose/compose.yaml": dump(made.compose(config)),
+        "kubernetes/service-monitor.yaml": "---\n".join(
+            (dump(made.metrics_service(config)), dump(made.service_monitor(config)))
+        ),
+        "kubernetes/rules.yaml": dump(made.prometheus_rule(groups)),
+        "kubernetes/dashboards.yaml": "---\n".join(map(dump, maps)),
+    }
+
+
 def _json(board: JSON) -> str:
     return json.dumps(board, indent=2, ensure_ascii=False) + "\n"
 
@@ -78,6 +95,7 @@ KINDS: Final[Mapping[str, Callable[[Config], Files]]] = {
     "rules": rules,
     "alertmanager": alertmanager,
     "runbook": runbooks,
+    "stack": stack,
 }
 """What each command writes."""
 
