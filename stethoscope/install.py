@@ -158,7 +158,7 @@ def name_of(app: Any) -> str:
 def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
     """Who else is told of each request, outermost first."""
     if settings.tracing is not False:
-        yield Later(layer, lambda: server_spans(layer, settings))
+        yield Later(layer, lambda: server_spans(layer, settings, name_route))
     from stethoscope.instruments.vitals import watch_worker  # asyncio with it, which only those who serve need
 
     worker = watch_worker(layer.recorder, settings.instruments)

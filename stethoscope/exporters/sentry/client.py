@@ -14,7 +14,7 @@ from stethoscope.exporters.sentry.scrubbing import Event, scrub
 from stethoscope.names import UNMATCHED_ROUTE
 
 if TYPE_CHECKING:
-    from stethoscope.exporters.sentry.switch import NameRoute
+    from stethoscope.asgi import NameRoute
     from stethoscope.sentry_options import SentryOptions
     from stethoscope.settings import Settings
     from stethoscope.store.recorder import Recorder

@@ -8,14 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stethoscope.asgi import Scope
+    from stethoscope.asgi import NameRoute
     from stethoscope.exporters.sentry.requests import SentryRequests
     from stethoscope.middleware.layer import Layer
     from stethoscope.sentry_options import SentryOptions
     from stethoscope.settings import Settings
-
-NameRoute = Callable[["Scope"], str | None]
-"""The route template of a request that is being served, from its scope."""
 
 
 def begin_sentry(

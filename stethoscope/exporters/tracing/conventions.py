@@ -69,12 +69,14 @@ class Conventions:
             told["url.query"] = redacted(query)
         return told
 
-    def at_end(self, exchange: Exchange, status: int) -> Attributes:
-        told: Attributes = {"http.response.body.size": exchange.sent}
+    def of_route(self, route: str | None) -> Attributes:
+        return {"http.route": route} if route and route != UNMATCHED_ROUTE else {}
+
+    def at_end(self, exchange: Exchange, route: str | None, status: int) -> Attributes:
+        told = self.of_route(route)
+        told["http.response.body.size"] = exchange.sent
         if exchange.received:
             told["http.request.body.size"] = exchange.received
-        if exchange.route and exchange.route != UNMATCHED_ROUTE:
-            told["http.route"] = exchange.route
         if status:
             told["http.response.status_code"] = status
         if exchange.error:

@@ -31,6 +31,7 @@ from stethoscope.names import REQUEST_DURATION
 from stethoscope.store.exemplars import Exemplars
 
 if TYPE_CHECKING:
+    from stethoscope.asgi import NameRoute
     from stethoscope.middleware.exchange import Exchange
     from stethoscope.middleware.layer import Layer
     from stethoscope.settings import Settings
@@ -48,8 +49,9 @@ _LEFT: Final = ("client_disconnect", "cancelled")
 class ServerSpans:
     """For all requests of one layer. Any thread and event loop; nothing is waited for."""
 
-    def __init__(self, layer: Layer, settings: Settings, tracer: Tracer) -> None:
+    def __init__(self, layer: Layer, settings: Settings, tracer: Tracer, name_route: NameRoute) -> None:
         self._layer = layer
+        self._name_route = name_route
         self._conventions = Conventions(query_strings=settings.query_strings)
         budget = settings.thresholds.request_p95
         self._budget = budget.warn or budget.critical or math.inf
@@ -64,7 +66,8 @@ class ServerSpans:
         bound = self._maker.odds.root
         if bound is not None and self._reads_w3c and self._maker.takes_ids and not self._gives_way:
             self._bound_of_fresh = b"%016x" % bound if bound < ALWAYS else b"g"
-        if "traceresponse" in settings.headers:
+        self._tells_trace = "traceresponse" in settings.headers
+        if self._tells_trace:
             layer.more_headers = self.response_headers
 
     # What an observer is told. Of most requests nothing else is called: what is done here is measured.
@@ -103,7 +106,7 @@ class ServerSpans:
                 self._keep(pending, exchange, status, seconds, exception)
             return
         if pending.joined is not None:
-            self._complete(pending.joined, exchange, status)
+            self._complete(pending.joined, exchange, exchange.route, status)
         else:
             self._finish(pending, exchange, status, seconds, exception)
         if span := pending.joined or pending.span:
@@ -131,9 +134,13 @@ class ServerSpans:
     # What the layer and `Pending` ask for
 
     def response_headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
-        """``traceresponse`` (W3C Trace Context, level 2 draft, section 4)."""
+        """``traceresponse`` (W3C Trace Context, level 2 draft, section 4), if it is asked for."""
         pending = exchange.trace
         if type(pending) is not Pending:
+            return []
+        if pending.joined is not None:
+            self._complete(pending.joined, exchange, exchange.route or self._name_route(exchange.scope))
+        if not self._tells_trace:
             return []
         context = pending.span_context()
         value = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
@@ -185,6 +192,8 @@ class ServerSpans:
         recording = around.is_recording()
         if recording and getattr(around, "kind", SpanKind.SERVER) is not SpanKind.SERVER:
             return self._pending(exchange, None)
+        # It may end with the last message, before we are told: so it is told of the route when the response starts.
+        self._layer.more_headers = self.response_headers
         return self._pending(exchange, recording, joined=around)
 
     def _pending(
@@ -202,7 +211,7 @@ class ServerSpans:
         self, pending: Pending, exchange: Exchange, status: int, seconds: float, exception: BaseException | None
     ) -> None:
         name = self._conventions.name(exchange.scope, exchange.route)
-        told = self._conventions.at_end(exchange, status)
+        told = self._conventions.at_end(exchange, exchange.route, status)
         if pending.span is None:
             pending.fill(name, self._conventions.at_start(pending.scope, pending.request_id) | told)
         else:
@@ -211,15 +220,15 @@ class ServerSpans:
         if pending.span is not None:
             _end(pending.span, exchange, status, seconds, exception)
 
-    def _complete(self, joined: Span, exchange: Exchange, status: int) -> None:
+    def _complete(self, joined: Span, exchange: Exchange, route: str | None, status: int = 0) -> None:
         """Tell another layer's span what it does not say yet. Where it has ended by now, nothing can be done."""
         if not joined.is_recording():
             return
         present = getattr(joined, "attributes", None) or {}
-        told = self._conventions.at_end(exchange, status) | {REQUEST_ID: exchange.request_id}
-        told = missing(told, present)
+        told = self._conventions.at_end(exchange, route, status) if status else self._conventions.of_route(route)
+        told = missing(told | {REQUEST_ID: exchange.request_id}, present)
         if "http.route" in told:
-            joined.update_name(self._conventions.name(exchange.scope, exchange.route))
+            joined.update_name(self._conventions.name(exchange.scope, route))
         joined.set_attributes(told)
 
     def _keep(
@@ -227,7 +236,7 @@ class ServerSpans:
     ) -> None:
         """A span that takes the place of the one that nobody records, under its IDs."""
         told = self._conventions.at_start(pending.scope, pending.request_id) | self._conventions.at_end(
-            exchange, status
+            exchange, exchange.route, status
         )
         told[KEPT] = "error" if exchange.error else "slow"
         name, parent = self._conventions.name(exchange.scope, exchange.route), self.parent_of(pending)

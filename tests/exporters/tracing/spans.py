@@ -16,6 +16,7 @@ from stethoscope.asgi import ASGIApp, Message, Scope
 from stethoscope.exporters.tracing.joining import watch
 from stethoscope.exporters.tracing.server_spans import ServerSpans
 from stethoscope.middleware.layer import Layer
+from stethoscope.middleware.routes import name_route
 from stethoscope.settings import Settings
 from tests.middleware.scripted import Client, Records, http_scope, run
 
@@ -36,7 +37,7 @@ class Traced:
     def around(self, records: Records, app: ASGIApp, settings: Settings | None = None) -> Layer:
         settings = settings or Settings()
         layer = Layer(app, records.recorder, settings)
-        layer.observers = (ServerSpans(layer, settings, self.provider.get_tracer("stethoscope")),)
+        layer.observers = (ServerSpans(layer, settings, self.provider.get_tracer("stethoscope"), name_route),)
         return layer
 
     def call(
