@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Event = dict[str, Any]
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Answer = Callable[[BaseHTTPRequestHandler], bool]
+"""What the server does with an envelope that has been read; returns whether it has accepted it."""
 
 
 class Received:
@@ -64,11 +65,24 @@ def items_of(envelope: bytes) -> Iterator[tuple[str, Event]]:
         yield header["type"], json.loads(payload)
 
 
-def accept(handler: BaseHTTPRequestHandler) -> None:
+def accept(handler: BaseHTTPRequestHandler) -> bool:
     handler.send_response(200)
     handler.send_header("content-length", "2")
     handler.end_headers()
     handler.wfile.write(b"{}")
+    return True
+
+
+def refuse(status: int, **headers: str) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> bool:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+        return False
+
+    return answer
 
 
 @contextmanager
@@ -83,10 +97,9 @@ def sentry(answer: Answer = accept) -> Iterator[Received]:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
-            if self.path == "/api/1/envelope/" and answer is accept:
-                received.add(body)
             received.attempted()
-            answer(self)
+            if answer(self) and self.path == "/api/1/envelope/":
+                received.add(body)
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Not into the tests' output."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 from typing import Any
@@ -26,10 +27,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 class Received:
     """What has arrived so far, and a way to wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "") -> None:
         self._changed = threading.Condition()
         self._requests: list[ExportTraceServiceRequest] = []
-        self.address = ""
+        self.address = address
         self.attempts = 0
 
     def add(self, request: ExportTraceServiceRequest) -> None:
@@ -77,26 +78,28 @@ def _value(value: AnyValue) -> object:
     return getattr(value, value.WhichOneof("value") or "string_value")
 
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
-"""What a receiver does with a request whose body has been read."""
+Answer = Callable[[BaseHTTPRequestHandler], bool]
+"""What a receiver does with a request whose body has been read; returns whether it has accepted it."""
 
 
-def accept(handler: BaseHTTPRequestHandler) -> None:
+def accept(handler: BaseHTTPRequestHandler) -> bool:
     body = ExportTraceServiceResponse().SerializeToString()
     handler.send_response(200)
     handler.send_header("content-type", "application/x-protobuf")
     handler.send_header("content-length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body)
+    return True
 
 
 def refuse(status: int, **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> bool:
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.send_header("content-length", "0")
         handler.end_headers()
+        return False
 
     return answer
 
@@ -105,16 +108,20 @@ def refuse(status: int, **headers: str) -> Answer:
 def http_receiver(answer: Answer = accept, port: int = 0) -> Iterator[Received]:
     """``received.address`` is what ``OTEL_EXPORTER_OTLP_ENDPOINT`` has to be. Only what is accepted has arrived."""
     received = Received()
+    connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            super().setup()
+            connections.append(self.connection)
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            if self.path == "/v1/traces" and answer is accept:
-                received.add(ExportTraceServiceRequest.FromString(body))
             received.attempted()
-            answer(self)
+            if answer(self) and self.path == "/v1/traces":
+                received.add(ExportTraceServiceRequest.FromString(body))
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Not into the tests' output."""
@@ -131,6 +138,9 @@ def http_receiver(answer: Answer = accept, port: int = 0) -> Iterator[Received]:
         server.shutdown()
         thread.join()
         server.server_close()
+        for connection in connections:  # kept alive, they would go on receiving
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
