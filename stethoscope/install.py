@@ -167,7 +167,7 @@ def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
     if "queue" in settings.instruments:
         yield QueueObserver(layer.recorder)
     if settings.sentry is not None:
-        yield Later(layer, begin_sentry(layer, settings, settings.sentry, name_route))
+        yield Later(layer, begin_sentry(layer, settings, settings.sentry, name_route, _database_details))
     if "requests" in settings.instruments or settings.request_log:
         yield follower_for(layer.recorder, settings.request_log, [_database_details])
 

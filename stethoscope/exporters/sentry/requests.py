@@ -21,6 +21,7 @@ from stethoscope.exporters.sentry.client import CARRIED, Client, is_reported
 
 if TYPE_CHECKING:
     from stethoscope.current import Current
+    from stethoscope.exporters.sentry.switch import Details
     from stethoscope.middleware.exchange import Exchange
     from stethoscope.middleware.layer import Layer
     from stethoscope.settings import Settings
@@ -35,11 +36,12 @@ _DEEPEST: Final = 32
 class SentryRequests:
     """For all requests of one layer. Any thread and event loop; what is sent is sent by the SDK's own thread."""
 
-    def __init__(self, layer: Layer, settings: Settings, client: Client) -> None:
+    def __init__(self, layer: Layer, settings: Settings, client: Client, details: Details) -> None:
         budget = settings.thresholds.request_p95
         self._budget = budget.warn or budget.critical or 0.0
         self._is_served = _is_served_by_integration(layer.app)
         self._client = client
+        self._details = details
         client.describe = self._describe
         client.watch()
 
@@ -100,7 +102,7 @@ class SentryRequests:
         }
         for name, share in (current.shares or {}).items():
             told[f"{name}_seconds"], told[f"{name}_times"] = round(share.seconds, 6), share.pieces
-        return told
+        return {**told, **self._details(current)}
 
 
 def _headers(scope: Scope) -> dict[str, str]:

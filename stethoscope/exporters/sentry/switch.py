@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stethoscope.asgi import NameRoute
+    from stethoscope.current import Current
     from stethoscope.exporters.sentry.requests import SentryRequests
     from stethoscope.middleware.layer import Layer
     from stethoscope.sentry_options import SentryOptions
     from stethoscope.settings import Settings
 
+Details = Callable[["Current"], Mapping[str, object]]
+"""What else is known of a request by now, such as its database work."""
+
 
 def begin_sentry(
-    layer: Layer, settings: Settings, options: SentryOptions, name_route: NameRoute
+    layer: Layer, settings: Settings, options: SentryOptions, name_route: NameRoute, details: Details
 ) -> Callable[[], SentryRequests | None]:
     """Initialise the SDK if SENTRY_DSN is set and nobody has. Returns what makes the observer.
+
+    ``details`` go into the context of events, as they are.
 
     At once, because the SDK's integrations change how frameworks build their apps. SENTRY_DSN without
     sentry-sdk makes one warning.
@@ -46,6 +52,6 @@ def begin_sentry(
             return None
         from stethoscope.exporters.sentry.requests import SentryRequests
 
-        return SentryRequests(layer, settings, Client(layer.recorder, settings, options, name_route))
+        return SentryRequests(layer, settings, Client(layer.recorder, settings, options, name_route), details)
 
     return make

@@ -37,7 +37,7 @@ class Traced:
     def around(self, records: Records, app: ASGIApp, settings: Settings | None = None) -> Layer:
         settings = settings or Settings()
         layer = Layer(app, records.recorder, settings)
-        layer.observers = (ServerSpans(layer, settings, self.provider.get_tracer("stethoscope"), name_route),)
+        layer.appoint([ServerSpans(layer, settings, self.provider.get_tracer("stethoscope"), name_route)])
         return layer
 
     def call(

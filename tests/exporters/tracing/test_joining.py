@@ -119,8 +119,8 @@ def calls(make: Make, traced: Traced, *numbers: int, settings: Settings | None =
             return [(await client.get(f"{prefix}/items/{number}")).headers["x-request-id"] for number in numbers]
 
     # The layer of these tests has a provider of its own instead of the one global one.
-    layer.observers = (
-        Later(layer, lambda: ServerSpans(layer, settings, traced.provider.get_tracer("stethoscope"), name_route)),
+    layer.appoint(
+        [Later(layer, lambda: ServerSpans(layer, settings, traced.provider.get_tracer("stethoscope"), name_route))]
     )
     return asyncio.run(call())
 
