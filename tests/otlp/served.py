@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
@@ -18,7 +19,7 @@ REQUESTS = "http.server.request.duration"
 
 @contextlib.contextmanager
 def pushing(
-    place: Path, collector: Collector, kind: Kind = "uvicorn", workers: int = 1, **environment: str
+    place: Path, collector: Collector, kind: Kind = "uvicorn", workers: int = 1, **environment: Any
 ) -> Iterator[Server]:
     env = {"STETHOSCOPE_DIR": str(place), "STETHOSCOPE_SERVICE": "shop", **collector.environment, **environment}
     with serve(kind, "tests.process.app:app", workers=workers, env=env) as server:

@@ -109,3 +109,22 @@ def test_a_process_that_forks_after_the_start_pushes_once(place: Path) -> None:
 
 def told_in(received: Received) -> list[float]:
     return [point.as_double for point in received.metrics["told"].sum.data_points]
+
+
+@PROTOCOLS
+def test_headers_compression_and_resource_are_as_the_variables_say(protocol: Protocol, place: Path) -> None:
+    variables = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "x-api-key=a%20secret",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,service.instance.id=seven",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "base2_exponential_bucket_histogram",
+    }
+    with receiver(protocol) as collector, pushing(place, collector, "uvicorn", 1, **variables) as server:
+        ask(server)
+        received = collector.until(lambda received: requests_in(received) == 1)
+        assert received.headers["x-api-key"] == "a secret"
+        if protocol == "http/protobuf":  # gRPC does not show it to a server
+            assert received.headers["content-encoding"] == "gzip"
+        told = {"deployment.environment.name": "test", "service.instance.id": "seven", "service.name": "shop"}
+        assert told.items() <= received.resource.items()
+        assert received.metrics[REQUESTS].exponential_histogram.data_points[0].scale == 6
