@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import accuracy, imports, inprocess, memory, scrape, throughput, tracing
+from benchmarks import accuracy, exports, imports, inprocess, memory, scrape, throughput, tracing
 from benchmarks.apps import APPS, make_app
 from benchmarks.contenders import CONTENDERS, wrap
 from benchmarks.machine import machine_facts
@@ -49,6 +49,11 @@ MEASURES: Final = {
         "what OpenTelemetry's traces add to a request in the process",
         {"rounds": 50, "processes": 5},
         lambda options: tracing.run(options.rounds, options.processes),
+    ),
+    "exports": Measure(
+        "requests per second while metrics are pushed to receivers that are well, ill, or away",
+        {"rounds": 8, "seconds": 2},
+        lambda options: exports.run(options.rounds, options.seconds),
     ),
     "scrape": Measure(
         "one scrape of eight workers, and the memory it reads",

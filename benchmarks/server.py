@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from benchmarks.requests import HEADERS
 from benchmarks.resident import peak_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 SERVER_CPU: Final = 0
@@ -32,20 +34,21 @@ class Server:
     made before the server is up waits in the backlog instead of being refused.
     """
 
-    def __init__(self, contender: str, app: str) -> None:
+    def __init__(self, contender: str, app: str, environment: Mapping[str, str] | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
             descriptor = listener.fileno()
             self._process = subprocess.Popen(
-                [*_pinned(SERVER_CPU), sys.executable, "-m", "benchmarks.serve", contender, app, str(descriptor)],
+                [*pinned(SERVER_CPU), sys.executable, "-m", "benchmarks.serve", contender, app, str(descriptor)],
                 pass_fds=[descriptor],
+                env={**os.environ, **(environment or {})},
             )
 
     def load(self, seconds: int) -> float:
         """Requests per second that wrk had answered; raises ServerFailed when not all were."""
         headers = [part for name, value in HEADERS if name not in _WRK_SETS for part in ("-H", f"{name}: {value}")]
         output = subprocess.run(
-            [*_pinned(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, self._url()],
+            [*pinned(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, self._url()],
             capture_output=True,
             text=True,
             check=True,
@@ -83,5 +86,5 @@ class Server:
 _WRK_SETS: Final = {"Host", "Connection"}
 
 
-def _pinned(cpu: int) -> list[str]:
+def pinned(cpu: int) -> list[str]:
     return ["taskset", "--cpu-list", str(cpu)]

@@ -47,13 +47,13 @@ def measure(app: str, contenders: Sequence[str], rounds: int, seconds: int) -> d
         for _ in range(rounds):
             shuffled.shuffle(order)
             for name in order:
-                _load(servers[name], seconds, readings[name])
+                load(servers[name], seconds, readings[name])
         for name, server in servers.items():
             readings[name].peak_bytes.append(server.peak_bytes())
     return readings
 
 
-def _load(server: Server, seconds: int, readings: Readings) -> None:
+def load(server: Server, seconds: int, readings: Readings) -> None:
     before = server.cpu_seconds()
     rate = server.load(seconds)
     readings.rates.append(rate)
