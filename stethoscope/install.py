@@ -50,6 +50,7 @@ class Stethoscope(Layer):
         group: str | int | None = None,
         prefix: str | None = None,
         token: str | None = None,
+        auth: AccessRule | None = None,
         metrics_path: str | None = None,
         metrics_access: AccessRule | None = None,
         headers: Sequence[str] | None = None,
@@ -69,6 +70,7 @@ class Stethoscope(Layer):
             group=group,
             prefix=prefix,
             token=token,
+            auth=auth,
             metrics_path=metrics_path,
             metrics_access=metrics_access,
             headers=headers,
@@ -103,6 +105,7 @@ def install(
     group: str | int | None = None,
     prefix: str | None = None,
     token: str | None = None,
+    auth: AccessRule | None = None,
     metrics_path: str | None = None,
     metrics_access: AccessRule | None = None,
     headers: Sequence[str] | None = None,
@@ -130,6 +133,7 @@ def install(
             group=group,
             prefix=prefix,
             token=token,
+            auth=auth,
             metrics_path=metrics_path,
             metrics_access=metrics_access,
             headers=headers,
@@ -190,8 +194,8 @@ def _close(sending: Sending | None, observers: Iterable[Observer]) -> None:
 
 
 def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
-    """What we serve inside the app: nothing, unless there is a token or a path for the exposition."""
-    if settings.token is None and settings.metrics_path is None:
+    """What we serve inside the app: nothing, unless somebody may have it."""
+    if settings.token is None and settings.auth is None and settings.metrics_path is None:
         return None
     # Not for those who serve nothing.
     from stethoscope.dashboards.board import Board
@@ -216,12 +220,14 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         scraped,
         prefix=settings.prefix,
         token=settings.token,
+        access=settings.auth,
         metrics_path=settings.metrics_path,
         metrics_access=settings.metrics_access,
         foreign=foreign,
         board=Board(
             lambda: Moment(source(), recorder.history(), recorder.notes),
             token=settings.token,
+            access=settings.auth,
             thresholds=settings.thresholds,
             on_error=recorder.failed,
         ),

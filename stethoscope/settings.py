@@ -48,7 +48,7 @@ class Settings(NamedTuple):
     where segments live, None for a private folder in shared memory; ``group`` is the number of the group that
     may read them, None for nobody else. ``prefix`` is the path of our own
     endpoints, served only with a ``token``. ``metrics_path`` serves the exposition at a further path, to
-    whom ``metrics_access`` lets in. ``headers`` are the response headers added, ``exclude`` route
+    whom ``metrics_access`` lets in; ``auth`` lets in to all under ``prefix``, without or beside the token. ``headers`` are the response headers added, ``exclude`` route
     templates and path prefixes that are not measured. ``thresholds`` say from what value on a number is trouble.
     ``tracing`` makes server spans: None where OpenTelemetry is set up or its variables are set. ``query_strings``
     lets them, and what goes to Sentry, hold those of requests. ``sentry`` is None where nothing is to be told to it.
@@ -62,6 +62,7 @@ class Settings(NamedTuple):
     group: int | None = None
     prefix: str = "/_stethoscope"
     token: str | None = None
+    auth: AccessRule | None = None
     metrics_path: str | None = None
     metrics_access: AccessRule | None = None
     headers: tuple[str, ...] = ALL_HEADERS
@@ -88,6 +89,7 @@ class Settings(NamedTuple):
         group: str | int | None = None,
         prefix: str | None = None,
         token: str | None = None,
+        auth: AccessRule | None = None,
         metrics_path: str | None = None,
         metrics_access: AccessRule | None = None,
         headers: Sequence[str] | None = None,
@@ -109,6 +111,7 @@ class Settings(NamedTuple):
             group=read.group("group", "STETHOSCOPE_GROUP", group),
             prefix=(read.path("prefix", "STETHOSCOPE_PREFIX", prefix) or "/_stethoscope").rstrip("/"),
             token=read.token("token", "STETHOSCOPE_TOKEN", token),
+            auth=read.function("auth", auth),
             metrics_path=read.path("metrics_path", "STETHOSCOPE_METRICS_PATH", metrics_path),
             metrics_access=read.function("metrics_access", metrics_access),
             headers=read.headers("headers", "STETHOSCOPE_HEADERS", headers),

@@ -120,6 +120,7 @@ def test_header_named_twice_is_added_once() -> None:
 
 def test_access_rule_is_a_function() -> None:
     assert resolve(metrics_access=access).metrics_access is access
+    assert resolve(auth=access).auth is access
 
 
 def test_environment_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +255,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         dir="",
         prefix="x",
         token="short",
+        auth="me",
         metrics_path="y",
         metrics_access=5,
         headers=["z"],
@@ -264,6 +266,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         "dir",
         "prefix",
         "token",
+        "auth",
         "metrics_path",
         "metrics_access",
         "headers",

@@ -86,12 +86,18 @@ class Stream:
     """All viewers of one service. Works on asyncio and trio, in several event loops."""
 
     def __init__(
-        self, moments: Flight[Moment], thresholds: Thresholds, on_error: OnError, tick_seconds: float = TICK
+        self,
+        moments: Flight[Moment],
+        thresholds: Thresholds,
+        on_error: OnError,
+        tick_seconds: float = TICK,
+        patience_seconds: float = PATIENCE,
     ) -> None:
         self._moments = moments
         self._thresholds = thresholds
         self._on_error = on_error
         self._tick_seconds = tick_seconds
+        self._patience_seconds = patience_seconds
         self._encoding = threading.Lock()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,7 +123,7 @@ class Stream:
             if frame is None:  # nobody looked at this view when the tick was made
                 frame = await to_thread.run_sync(self._frame, tick, view, limiter=threads())
             body = opening + (frame.deflated if compressed else frame.plain)
-            with anyio.move_on_after(PATIENCE) as patience:
+            with anyio.move_on_after(self._patience_seconds) as patience:
                 await send({"type": "http.response.body", "body": body, "more_body": True})
             if patience.cancelled_caught:
                 return

@@ -43,6 +43,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "prefix": "Path below which our own endpoints are, such as `/_stethoscope/metrics`.",
     "token": "Bearer token for our endpoints. Without one nothing is served below the prefix.",
     "metrics_path": "Further path for the metrics, such as `/metrics`.",
+    "auth": "Lets in to everything under the prefix, without a token or beside one: a function of your own, which may be `async`. [Securing it](../how-to/securing.md#a-check-of-your-own).",
     "metrics_access": "Who may read `metrics_path` without the token. By default requests of this machine: "
     "[Securing it](../how-to/securing.md#a-path-without-a-token).",
     "headers": "Response headers that are added. An empty sequence, or an empty variable, adds none.",

@@ -1,0 +1,224 @@
+"""Server-sent events: one merge for all, nothing for nobody, and no server kept from ending."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from stethoscope.asgi import Message
+from stethoscope.dashboards.documents.window import Moment
+from stethoscope.dashboards.flight import Flight
+from stethoscope.dashboards.stream import Stream
+from stethoscope.store.snapshot import Snapshot
+from stethoscope.thresholds import Thresholds
+from tests.dashboards.boards import busy
+from tests.dashboards.calling import http_scope
+from tests.servers import Kind, serve
+
+BACKENDS = ["asyncio", "trio"]
+TOKEN = "a-token-for-streams"
+
+
+class Counted:
+    """A source that counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> Moment:
+        self.times += 1
+        return Moment(busy())
+
+
+class Viewer:
+    """Looks until it has seen so many events; or hangs, and takes none."""
+
+    def __init__(self, events: int, *, hangs: bool = False) -> None:
+        self._events = events
+        self._hangs = hangs
+        self._gone = anyio.Event()
+        self.began = anyio.Event()
+        self.bodies: list[bytes] = []
+        self.headers: dict[bytes, bytes] = {}
+        self.ended = False
+
+    async def receive(self) -> Message:
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.headers = dict(message["headers"])
+            return
+        if self._hangs:
+            await anyio.sleep_forever()
+        self.ended = not message.get("more_body", False)
+        self.bodies.append(message["body"])
+        self.began.set()
+        if len(self.bodies) >= self._events:
+            self._gone.set()
+
+    async def look(self, stream: Stream, query: str = "", *headers: tuple[str, str]) -> None:
+        await stream.serve(http_scope("/api/stream", query=query, headers=headers), self.receive, self.send)
+
+
+def stream_of(source: Callable[[], Moment], **options: Any) -> Stream:
+    def on_error(where: str, error: Exception) -> None:
+        raise AssertionError(where) from error
+
+    return Stream(Flight(source), Thresholds(), on_error, tick_seconds=0.02, **options)
+
+
+def events(bodies: list[bytes]) -> list[dict[str, Any]]:
+    found = []
+    for body in bodies:
+        kind, number, data, *_ = body.decode().split("\n")
+        assert (kind, number.partition(": ")[0]) == ("event: tick", "id")
+        found.append(json.loads(data.removeprefix("data: ")))
+    return found
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_viewer_gets_a_document_at_each_tick_and_what_happened_since_the_one_before(backend: str) -> None:
+    viewer = Viewer(3)
+    anyio.run(viewer.look, stream_of(Counted()), "view=endpoints&window=1m", backend=backend)
+    first, second, _third = events(viewer.bodies)
+    assert viewer.headers[b"content-type"] == b"text/event-stream; charset=utf-8"
+    assert (first["view"], first["document"]["total"], first["point"]) == ("endpoints", 3, None)
+    assert second["point"]["requests_per_second"] == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_hundred_viewers_cost_one_merge_a_tick_and_each_sees_its_view(backend: str) -> None:
+    source, views = Counted(), ["overview", "endpoints", "system"]
+    viewers = [Viewer(5) for _ in range(99)]
+
+    async def main() -> None:
+        stream = stream_of(source)
+        async with anyio.create_task_group() as tasks:
+            for viewer, view in zip(viewers, views * 33, strict=True):
+                tasks.start_soon(viewer.look, stream, f"view={view}")
+
+    anyio.run(main, backend=backend)
+    # Whoever came while a tick was made waits for it; nobody makes one of his own.
+    assert source.times <= 7
+    for viewer, view in zip(viewers, views * 33, strict=True):
+        assert {event["view"] for event in events(viewer.bodies)} == {view}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_when_the_leader_goes_the_others_go_on(backend: str) -> None:
+    early, late = Viewer(1), Viewer(6)
+
+    async def main() -> None:
+        stream = stream_of(Counted())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(early.look, stream)
+            tasks.start_soon(late.look, stream)
+
+    anyio.run(main, backend=backend)
+    assert (len(early.bodies), len(late.bodies)) == (1, 6)
+
+
+def test_nobody_looking_costs_nothing() -> None:
+    """No task is left, and no snapshot is held."""
+
+    async def main() -> None:
+        source = Counted()
+        stream = stream_of(source)
+        await Viewer(3).look(stream)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        held = source.times
+        await Viewer(1).look(stream)
+        assert source.times == held + 1  # made anew, not kept
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_viewer_that_hangs_is_dropped_and_holds_up_nobody(backend: str) -> None:
+    hanging, other = Viewer(1, hangs=True), Viewer(8)
+
+    async def main() -> None:
+        stream = stream_of(Counted(), patience_seconds=0.1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hanging.look, stream)
+            tasks.start_soon(other.look, stream)
+
+    anyio.run(main, backend=backend)
+    assert (hanging.bodies, len(other.bodies)) == ([], 8)
+
+
+def test_events_are_compressed_once_so_that_each_viewer_can_read_on_from_any() -> None:
+    early, late = Viewer(4), Viewer(2)
+
+    async def main() -> None:
+        stream = stream_of(Counted())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(early.look(stream, "", ("accept-encoding", "gzip")))
+            await early.began.wait()
+            tasks.create_task(late.look(stream, "", ("accept-encoding", "gzip")))
+
+    asyncio.run(main())
+    for viewer, seen in ((early, 4), (late, 2)):
+        assert viewer.headers[b"content-encoding"] == b"gzip"
+        unpack = zlib.decompressobj(31)
+        # Each event can be read as soon as it has come.
+        assert len(events([unpack.decompress(body) for body in viewer.bodies])) == seen
+
+
+def test_a_view_that_fails_is_told_and_the_others_go_on() -> None:
+    numbers = count()
+
+    def source() -> Moment:
+        moment = Moment(busy())
+        if next(numbers) == 1:
+            moment.notes = lambda kind: 1 / 0  # type: ignore[assignment, return-value]
+        return moment
+
+    told: list[str] = []
+    viewer = Viewer(3)
+    stream = Stream(Flight(source), Thresholds(), lambda where, error: told.append(where), tick_seconds=0.02)
+    asyncio.run(viewer.look(stream))
+    kinds = [body.partition(b"\n")[0] for body in viewer.bodies]
+    assert kinds == [b"event: tick", b"event: failed", b"event: tick"]
+    assert told == ["stream"]
+
+
+def test_a_source_that_fails_for_a_while_is_asked_again() -> None:
+    numbers = count()
+
+    def source() -> Moment:
+        if next(numbers) in (0, 2):
+            raise OSError("no folder")
+        return Moment(Snapshot("shop", 1.0, {}))
+
+    told: list[str] = []
+    viewer = Viewer(2)
+    asyncio.run(viewer.look(Stream(Flight(source), Thresholds(), lambda where, error: told.append(where), 0.02)))
+    assert (len(events(viewer.bodies)), told) == (2, ["stream", "stream"])
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "uvicorn-h11-asyncio", "gunicorn", "hypercorn", "hypercorn-trio"])
+def test_a_server_that_is_told_to_end_is_not_held_up_by_a_stream(kind: Kind, tmp_path: Path) -> None:
+    """The stream comes to its end, where it would otherwise be cut off when the server's patience is over."""
+    tmp_path.chmod(0o700)
+    env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(tmp_path)}
+    headers = {"authorization": f"Bearer {TOKEN}", "accept-encoding": "identity"}
+    with serve(kind, "tests.dashboards.streaming_app:app", env=env) as server:
+        with httpx.stream("GET", f"{server.url}/_stethoscope/api/stream", headers=headers, timeout=20) as response:
+            lines = response.iter_lines()
+            assert next(lines) == "event: tick"
+            server.process.terminate()
+            rest = list(lines)  # raises where the stream is cut off
+        assert rest
+        assert server.process.wait(15) in (0, -15)
