@@ -1,0 +1,90 @@
+"""The overview in a terminal: from a folder, from an address, and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stethoscope.cli import main
+from stethoscope.dashboards.documents.overview import Overview, overview
+from stethoscope.dashboards.documents.window import Moment
+from stethoscope.dashboards.terminal import lines, seconds, shown
+from stethoscope.thresholds import Thresholds
+from tests.dashboards.boards import busy
+from tests.servers import free_port, serve
+
+TOKEN = "a-token-for-top"
+
+
+def document() -> Overview:
+    return overview("all", Moment(busy()).window("all"), Thresholds(), [], {})
+
+
+def test_lines_say_what_the_service_does() -> None:
+    text = "\n".join(lines(document(), 120, 40, colour=False))
+    assert text.startswith("shop: all well\n")
+    for said in ("1.73 requests/s", "0.96 % errors", "2 workers", "GET     /slow", "33.3 %", "last 1 min"):
+        assert said in text, said
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 5), (200, 60)])
+def test_lines_fit_the_terminal(width: int, height: int) -> None:
+    text = lines(document(), width, height, colour=False)
+    assert len(text) <= height
+    assert all(len(line) <= width for line in text)
+
+
+def test_what_comes_from_outside_can_not_steer_the_terminal() -> None:
+    assert shown("a\x1b[2Jb\x07\n\u202ec") == "a�[2Jb���c"
+    hostile = document()
+    hostile["service"] = "\x1b]0;owned\x07"
+    assert "\x1b" not in "".join(lines(hostile, 100, 40, colour=False))
+
+
+def test_durations_take_the_largest_unit_that_fits() -> None:
+    assert [seconds(value) for value in (None, 0.0, 2e-6, 0.0123, 1.5, 90.0)] == [
+        "–", "0 µs", "2.00 µs", "12.3 ms", "1.50 s", "1.50 min",
+    ]  # fmt: skip
+
+
+def test_a_served_app_is_seen_from_its_folder_and_from_its_address(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.delenv("STETHOSCOPE_TOKEN", raising=False)
+    env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(tmp_path)}
+    with serve("uvicorn", "tests.dashboards.streaming_app:app", env=env) as server:
+        httpx.get(server.url)
+        assert main(["top", "--once", "--dir", str(tmp_path)]) == 0
+        from_folder = capsys.readouterr().out
+        assert main(["top", server.url, "--once", "--token", TOKEN]) == 0
+        from_address = capsys.readouterr().out
+        assert main(["top", server.url, "--once", "--token", "wrong"]) == 2
+    assert "give the token by --token or STETHOSCOPE_TOKEN" in capsys.readouterr().err
+    for text in (from_folder, from_address):
+        assert text.startswith("nothing: ")
+        assert "GET     __unmatched__" in text
+
+
+Arguments = Callable[[Path], list[str]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (lambda folder: ["--dir", str(folder)], "there is none"),
+        (lambda folder: ["ftp://host"], "expected one such as http://127.0.0.1:8000"),
+        (lambda folder: [f"127.0.0.1:{free_port()}"], "can not be reached"),
+        (lambda folder: ["--interval", "0"], "expected seconds above 0"),
+    ],
+)
+def test_what_stands_in_the_way_is_said_in_one_line(
+    arguments: Arguments, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["top", "--once", *arguments(tmp_path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert told in line
