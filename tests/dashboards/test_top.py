@@ -47,7 +47,7 @@ def test_what_comes_from_outside_can_not_steer_the_terminal() -> None:
 
 def test_durations_take_the_largest_unit_that_fits() -> None:
     assert [seconds(value) for value in (None, 0.0, 2e-6, 0.0123, 1.5, 90.0)] == [
-        "–", "0 µs", "2.00 µs", "12.3 ms", "1.50 s", "1.50 min",
+        "–", "0 µs", "2 µs", "12.3 ms", "1.50 s", "1.50 min",
     ]  # fmt: skip
 
 
