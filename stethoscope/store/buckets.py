@@ -16,10 +16,10 @@ octaves that its values fall in.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
 from stethoscope.names import Metric
@@ -37,6 +37,9 @@ _ANY_RANGE: Final = (-30, 40)
 
 Cells = Mapping[int, int]
 """Counts by cell number; cells that are not there are zero."""
+
+Blocks = Mapping[int, Sequence[int]]
+"""The 64 counts of each block, by its number, ascending; blocks that are not there are zero."""
 
 
 @lru_cache(maxsize=8)
@@ -87,41 +90,28 @@ class Buckets:
             counts[self.bucket_of[cell]] += count
         return tuple(accumulate(counts))
 
-    def quantile(self, q: float, cells: Cells) -> float:
-        """The value at quantile ``q`` (0–1), interpolated between neighbours in rank as NumPy's default does.
+    def quantiles(self, qs: Sequence[float], blocks: Blocks) -> list[float]:
+        """The values at quantiles ``qs`` (0–1), interpolated between neighbours in rank as NumPy's default does.
 
         NaN when nothing was recorded. Values above the range are answered as the range's end.
         """
-        return self.quantiles((q,), cells)[0]
-
-    def quantiles(self, qs: Sequence[float], cells: Cells) -> list[float]:
-        """The values at several quantiles, which ascend; each as `quantile` has it."""
-        total = sum(cells.values())
+        # How many there are up to each cell: places of ranks are found in it by halving.
+        running = list(accumulate(chain.from_iterable(blocks.values())))
+        total = running[-1] if running else 0
         if not total:
             return [float("nan")] * len(qs)
-        ranks = [q * (total - 1) for q in qs]
-        neighbours = [min(int(rank) + step, total - 1) for rank in ranks for step in (0, 1)]
-        # Of quantiles that are close the neighbours cross; each rank is looked for once, in order.
-        wanted = sorted(set(neighbours))
-        at = dict(zip(wanted, self._at_ranks(cells, wanted), strict=True))
-        values = [at[rank] for rank in neighbours]
-        return [
-            low + (high - low) * (rank - int(rank))
-            for rank, low, high in zip(ranks, values[::2], values[1::2], strict=True)
-        ]
+        firsts = [block * CELLS_PER_BLOCK for block in blocks]
 
-    def _at_ranks(self, cells: Cells, ranks: Sequence[int]) -> list[float]:
-        wanted = iter(ranks)
-        rank, found, seen = next(wanted), [], 0
-        for cell in sorted(cells):
-            seen += cells[cell]
-            while seen > rank:
-                found.append(self.midpoint(cell))
-                following = next(wanted, None)
-                if following is None:
-                    return found
-                rank = following
-        raise AssertionError("a rank lies beyond the total")
+        def at(rank: int) -> float:
+            block, place = divmod(bisect_right(running, rank), CELLS_PER_BLOCK)
+            return self.midpoint(firsts[block] + place)
+
+        values = []
+        for q in qs:
+            rank = q * (total - 1)
+            low, high = at(int(rank)), at(min(int(rank) + 1, total - 1))
+            values.append(low + (high - low) * (rank - int(rank)))
+        return values
 
     def midpoint(self, cell: int) -> float:
         """The value of a cell that has the least largest relative error: 2·l·u / (l + u) (DDSketch, section 2.1)."""

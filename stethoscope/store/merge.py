@@ -7,7 +7,7 @@ numbers of a segment change but its records do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -45,19 +45,13 @@ class BlockDistribution(Distribution):
         self._counts = counts
         self._blocks = blocks
 
-    @property
-    def blocks(self) -> Iterable[int]:
-        """Numbers of the blocks that have counts, ascending."""
-        return self._blocks
-
-    def counts(self, block: int) -> list[int]:
-        """The 64 counts of one block."""
-        first = self._blocks[block]
-        return self._counts.get()[first : first + CELLS_PER_BLOCK]
+    def blocks(self) -> dict[int, list[int]]:
+        counts = self._counts.get()
+        return {block: counts[first : first + CELLS_PER_BLOCK] for block, first in self._blocks.items()}
 
     @cached_property
     def cells(self) -> dict[int, int]:  # type: ignore[override]
-        return {cell: count for block in self._blocks for cell, count in cells_in_block(block, self.counts(block))}
+        return {cell: count for block, counts in self.blocks().items() for cell, count in cells_in_block(block, counts)}
 
 
 @dataclass(slots=True)

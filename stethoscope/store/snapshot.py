@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
+from itertools import accumulate
+from operator import add, sub
 from typing import NamedTuple
 
 from stethoscope.names import Kind, Metric
-from stethoscope.store.buckets import Buckets, Cells
+from stethoscope.store.buckets import CELLS_PER_BLOCK, Blocks, Buckets, Cells
 
 
 class Distribution:
@@ -45,17 +47,28 @@ class Distribution:
         """
         if not 0 <= q <= 1:
             raise ValueError(f"quantile() takes a number from 0 to 1, got {q!r}; for the 95th percentile pass 0.95")
-        return self.buckets.quantile(q, self.cells)
+        return self.quantiles(q)[0]
 
     def quantiles(self, *qs: float) -> list[float]:
-        """The values at several quantiles (0–1), ascending, for the price of one; each as `quantile` has it."""
-        return self.buckets.quantiles(qs, self.cells)
+        """The values at several quantiles (0–1) for the price of one; each as `quantile` has it."""
+        return self.buckets.quantiles(qs, self.blocks())
+
+    def blocks(self) -> Blocks:
+        """The counts of the cells by block, ascending; blocks without any may be left out."""
+        found: dict[int, list[int]] = {}
+        for cell, count in self.cells.items():
+            block, place = divmod(cell, CELLS_PER_BLOCK)
+            found.setdefault(block, [0] * CELLS_PER_BLOCK)[place] = count
+        return dict(sorted(found.items()))
 
     def minus(self, earlier: Distribution) -> Distribution:
         """What was recorded since ``earlier``, an older state of the same series."""
-        cells = {cell: count - earlier.cells.get(cell, 0) for cell, count in self.cells.items()}
-        return Distribution(
-            self.buckets, {cell: count for cell, count in cells.items() if count > 0}, max(0.0, self.sum - earlier.sum)
+        cumulative = [max(0, now - then) for now, then in zip(self.cumulative, earlier.cumulative, strict=True)]
+        return BlockCounts(
+            self.buckets,
+            tuple(accumulate(cumulative, max)),
+            lambda: _less(self.blocks(), earlier.blocks()),
+            max(0.0, self.sum - earlier.sum),
         )
 
     def plus(self, other: Distribution) -> Distribution:
@@ -63,15 +76,61 @@ class Distribution:
         return together(self.buckets, (self, other))
 
 
+class BlockCounts(Distribution):
+    """A distribution whose cells are reckoned when somebody asks for them."""
+
+    def __init__(self, buckets: Buckets, cumulative: tuple[int, ...], reckon: Callable[[], Blocks], sum: float) -> None:
+        self.buckets = buckets
+        self.cumulative = cumulative
+        self.sum = sum
+        self._reckon = reckon
+
+    @cached_property
+    def _blocks(self) -> Blocks:
+        return self._reckon()
+
+    def blocks(self) -> Blocks:
+        return self._blocks
+
+    @cached_property
+    def cells(self) -> dict[int, int]:  # type: ignore[override]
+        return {
+            block * CELLS_PER_BLOCK + place: count
+            for block, counts in self.blocks().items()
+            for place, count in enumerate(counts)
+            if count
+        }
+
+
+def _less(blocks: Blocks, earlier: Blocks) -> Blocks:
+    found: dict[int, Sequence[int]] = {}
+    for block, counts in blocks.items():
+        before = earlier.get(block)
+        if before is None:
+            found[block] = counts
+        elif counts != before:
+            less = list(map(sub, counts, before))
+            found[block] = less if min(less) >= 0 else [max(0, count) for count in less]
+    return found
+
+
 def together(buckets: Buckets, distributions: Iterable[Distribution]) -> Distribution:
     """The sum of any number of series of one metric, whose scheme is ``buckets``."""
-    cells: dict[int, int] = {}
-    total = 0.0
-    for one in distributions:
-        total += one.sum
-        for cell, count in one.cells.items():
-            cells[cell] = cells.get(cell, 0) + count
-    return Distribution(buckets, cells, total)
+    parts = list(distributions)
+    if len(parts) == 1:
+        return parts[0]
+    nothing = (0,) * (len(buckets.explicit) + 1)
+    cumulative = tuple(map(sum, zip(nothing, *(part.cumulative for part in parts), strict=True)))
+    return BlockCounts(buckets, cumulative, lambda: _all(part.blocks() for part in parts), sum(p.sum for p in parts))
+
+
+def _all(parts: Iterable[Blocks]) -> Blocks:
+    found: dict[int, Sequence[int]] = {}
+    for blocks in parts:
+        for block, counts in blocks.items():
+            known = found.get(block)
+            found[block] = counts if known is None else list(map(add, known, counts))
+    return dict(sorted(found.items()))
 
 
 class Exemplar(NamedTuple):

@@ -163,7 +163,7 @@ def _append_series(segment: Segment, metric: int, ordinal: int, series: Series) 
         below = 0
         for bucket, count in enumerate(value.cumulative, word + layout.SCALAR_WORDS):
             segment.longs[bucket], below = count - below, count
-        for block in value.blocks:
-            segment.append_counts(ordinal, block, value.counts(block))
+        for block, counts in value.blocks().items():
+            segment.append_counts(ordinal, block, counts)
     elif isinstance(value, float):
         segment.words[word], segment.words[word + 1] = value, series.stamp

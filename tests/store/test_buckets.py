@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from stethoscope.names import DURATION_BOUNDS, SIZE_BOUNDS
 from stethoscope.store.buckets import SCALE, Buckets, buckets_of
+from stethoscope.store.snapshot import Distribution
 
 PROMISED = 0.01
 OBSERVATIONS = 20_000
@@ -60,7 +61,9 @@ def test_any_quantile_of_durations_is_at_most_one_percent_off(name: str) -> None
     buckets = buckets_of(DURATION_BOUNDS, "seconds")
     cells = cells_of(buckets, values)
     for q, exact in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True):
-        assert buckets.quantile(q, cells) == pytest.approx(exact, rel=PROMISED, abs=0), f"p{q * 100:g}"
+        assert Distribution(buckets, cells, 0.0).quantile(q) == pytest.approx(exact, rel=PROMISED, abs=0), (
+            f"p{q * 100:g}"
+        )
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 1e3), (100, 1e7), (1, 1e12)])
@@ -69,7 +72,7 @@ def test_any_quantile_of_sizes_is_at_most_one_percent_off(low: float, high: floa
     values = np.floor(np.exp(rng.uniform(np.log(low), np.log(high), OBSERVATIONS)))
     buckets = buckets_of(SIZE_BOUNDS, "bytes")
     for q, exact in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True):
-        assert buckets.quantile(q, cells_of(buckets, values)) == pytest.approx(exact, rel=PROMISED)
+        assert Distribution(buckets, cells_of(buckets, values), 0.0).quantile(q) == pytest.approx(exact, rel=PROMISED)
 
 
 in_range = st.floats(2.0**-20, 2.0**12)
@@ -133,7 +136,7 @@ def test_powers_of_two_are_the_upper_ends_of_their_buckets() -> None:
 
 
 def test_the_quantile_of_nothing_is_not_a_number() -> None:
-    assert math.isnan(buckets_of(DURATION_BOUNDS, "seconds").quantile(0.5, {}))
+    assert math.isnan(Distribution(buckets_of(DURATION_BOUNDS, "seconds"), {}, 0.0).quantile(0.5))
 
 
 @given(values=st.lists(any_value, min_size=1, max_size=30), quantiles=st.lists(st.floats(0, 1), min_size=2, max_size=5))
@@ -142,6 +145,6 @@ def test_quantiles_do_not_decrease_and_stay_within_what_was_recorded(
 ) -> None:
     buckets = buckets_of(DURATION_BOUNDS, "seconds")
     cells = Counter(map(buckets.cell, values))
-    answers = [buckets.quantile(q, cells) for q in sorted(quantiles)]
+    answers = [Distribution(buckets, cells, 0.0).quantile(q) for q in sorted(quantiles)]
     assert all(a <= b * (1 + 1e-12) for a, b in zip(answers, accumulate(answers, max), strict=True))
     assert all(answer <= max(values) * 1.01 or answer <= 2.0**-20 for answer in answers)
