@@ -58,7 +58,9 @@ def test_a_served_app_is_seen_from_its_folder_and_from_its_address(
     monkeypatch.delenv("STETHOSCOPE_TOKEN", raising=False)
     env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(tmp_path)}
     with serve("uvicorn", "tests.dashboards.streaming_app:app", env=env) as server:
-        httpx.get(server.url)
+        with httpx.Client(base_url=server.url) as client:
+            for _ in range(3):  # when one is answered, the one before it is recorded
+                client.get("/")
         assert main(["top", "--once", "--dir", str(tmp_path)]) == 0
         from_folder = capsys.readouterr().out
         assert main(["top", server.url, "--once", "--token", TOKEN]) == 0

@@ -15,6 +15,7 @@ from stethoscope.dashboards.api import openapi
 from stethoscope.dashboards.api.answers import answer, to_json
 from stethoscope.dashboards.api.operations import OPERATIONS, Operation, Question
 from stethoscope.dashboards.api.parameters import BadQuery, Value, read_query
+from stethoscope.dashboards.api.recent import Recent
 from stethoscope.dashboards.documents.window import Moment
 from stethoscope.dashboards.flight import Ask, Flight
 from stethoscope.dashboards.gate import CHALLENGE, Gate
@@ -26,17 +27,22 @@ from stethoscope.thresholds import Thresholds
 _JSON: Final = openapi.JSON.encode()
 _MOST_BODY: Final = 4096
 _DONE: Final = ((b"cache-control", b"no-store"),)
+Links = tuple[tuple[bytes, bytes], ...]
 Action = Callable[[Scope, Receive], Awaitable[Response]]
 
 
 class Api:
-    """Answers what is below its prefix. Any number of requests at once, on any event loop."""
+    """Answers what is below its prefix. Any number of requests at once, on any event loop.
+
+    An answer is up to a second old (`stethoscope.dashboards.api.recent`).
+    """
 
     def __init__(self, moments: Flight[Moment], gate: Gate, thresholds: Thresholds, on_error: OnError) -> None:
         self._moments = moments
         self._gate = gate
         self._thresholds = thresholds
         self._on_error = on_error
+        self._recent: Recent[tuple[bytes, Links]] = Recent()
         self._actions: Mapping[str, Mapping[str, Action]] = {
             "reset": {"POST": self._reset},
             "session": {"POST": self._sign_in, "DELETE": self._sign_out},
@@ -78,10 +84,16 @@ class Api:
             ask.leave()
 
     def _document(self, ask: Ask[Moment], operation: Operation, values: Mapping[str, Value], scope: Scope) -> Response:
-        document = operation.answer(Question(ask.result(), values, self._thresholds))
-        if document is None:
-            return problem(404, "Nothing is known of it, or no longer.")
-        return answer(to_json(document), _JSON, scope, *_links(operation, values, document))
+        asked = (operation.path, *values.items())
+        made = self._recent.get(asked)
+        if made is None:
+            document = operation.answer(Question(ask.result(), values, self._thresholds))
+            if document is None:
+                return problem(404, "Nothing is known of it, or no longer.")
+            made = to_json(document), _links(values, document)
+            self._recent.put(asked, made)
+        body, links = made
+        return answer(body, _JSON, scope, *links)
 
     def _description(self, scope: Scope) -> Response:
         try:
@@ -95,6 +107,7 @@ class Api:
         try:
             read_query(scope.get("query_string", b""), ())
             await to_thread.run_sync(lambda: self._start_over(ask.result()), limiter=threads())
+            self._recent.clear()
         except BadQuery as mistake:
             return problem(400, str(mistake))
         except OSError as error:
@@ -152,9 +165,7 @@ def _not_by(method: str, *allowed: str) -> Response:
     return problem(405, f"Not by {method[:20]}.", (b"allow", ", ".join(allowed).encode()))
 
 
-def _links(
-    operation: Operation, values: Mapping[str, Value], document: Mapping[str, Any]
-) -> tuple[tuple[bytes, bytes], ...]:
+def _links(values: Mapping[str, Value], document: Mapping[str, Any]) -> Links:
     """Where the next and the previous page are (RFC 8288), relative to this one."""
     offset, limit, total = values.get("offset"), values.get("limit"), document.get("total")
     if not (isinstance(offset, int) and isinstance(limit, int) and isinstance(total, int)):
