@@ -135,7 +135,7 @@ class Api:
         try:
             body = await _body(receive)
         except ValueError:
-            return problem(413, f"The body has at most {_MOST_BODY} bytes.")
+            return problem(400, f"The body has at most {_MOST_BODY} bytes.")
         token = _token_in(body)
         if token is None:
             return problem(400, """The body is to be {"token": "…"}.""")

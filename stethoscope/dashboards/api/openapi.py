@@ -44,7 +44,7 @@ _OWN_HEADER: Final = {
     "in": "header",
     "required": False,
     "description": "Any value. Needed where the token is not in the request: other sites can not make a browser send it.",
-    "schema": {"type": "string", "pattern": "^[!-~]+$"},
+    "schema": {"type": "string"},
 }
 
 
@@ -161,7 +161,7 @@ def _sign_in() -> dict[str, Any]:
         "requestBody": {"required": True, "content": {JSON: {"schema": _SESSION_BODY}}},
         "responses": {
             "204": {"description": "Signed in for 12 hours."},
-            **_problems("400", "401", "405", "413", "415"),
+            **_problems("400", "401", "405", "415"),
         },
     }
 
@@ -182,7 +182,6 @@ _PROBLEM_NAMES: Final = {
     "403": "Not allowed.",
     "404": "There is no such thing, or no longer.",
     "405": "Not by this method; Allow says by which.",
-    "413": "The body is too long.",
     "415": "The body is no JSON.",
     "500": "A failure of Stethoscope's; the log says more.",
     "503": "Nothing can be written now.",
