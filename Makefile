@@ -64,6 +64,7 @@ golden: $(VENV)/ready-test ## rewrite the expected bytes of the expositions, to 
 
 docs: $(VENV)/ready-test ## write the reference anew and run the code blocks of the docs
 	@$(run) tests.docs.reference
+	@$(VENV)/bin/python tools/page_types.py
 	@$(run) pytest tests/docs
 
 grafana: $(VENV)/ready ## write dashboards, rules and runbook under grafana/ anew

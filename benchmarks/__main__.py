@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import accuracy, exports, imports, inprocess, memory, scrape, throughput, tracing
+from benchmarks import accuracy, exports, imports, inprocess, memory, scrape, throughput, tracing, viewers
 from benchmarks.apps import APPS, make_app
 from benchmarks.contenders import CONTENDERS, wrap
 from benchmarks.machine import machine_facts
@@ -69,6 +69,11 @@ MEASURES: Final = {
         "growth of resident memory",
         {"requests": 1_000_000},
         lambda options: memory.run(options.requests),
+    ),
+    "viewers": Measure(
+        "the app's p99 while many look at its live page",
+        {"viewers": 1000, "rounds": 3, "seconds": 10},
+        lambda options: viewers.run(options.viewers, options.rounds, options.seconds),
     ),
     "imports": Measure(
         "time and weight of `import stethoscope`",

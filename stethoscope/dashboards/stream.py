@@ -46,6 +46,12 @@ _LOOK: Final = 0.2
 _SMOOTHED: Final = 5
 """Ticks that a live point covers: a quantile of two seconds would jump about."""
 
+_FEW: Final = 20
+"""Viewers of one event loop that may get their events at once; more take turns."""
+_TURNS: Final = 60
+_TAKING_TURNS: Final = 0.3
+"""Share of the time between two ticks in which they do."""
+
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _RAW: Final = -15
 _LEVEL: Final = 6
@@ -58,7 +64,8 @@ _OPERATION: Final = {
     "system": "system",
 }
 """Which operation's document a view is."""
-_MOST: Final[Mapping[str, Value]] = {"limit": 1000}
+_ALL: Final[Mapping[str, Mapping[str, Value]]] = {"endpoints": {"limit": 1000}}
+"""Values in which a view asks for more than the operation gives by itself."""
 
 View = tuple[str, str]
 """A view and a window."""
@@ -111,14 +118,16 @@ class Stream:
             return
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_leave_with_client, receive, tasks.cancel_scope)
-            with _Viewing(self._loop(scope), view) as loop:
-                await self._feed(loop, view, compressed, send)
+            with _Viewing(self._loop(scope), view) as viewing:
+                await self._feed(viewing, compressed, send)
             tasks.cancel_scope.cancel()
 
-    async def _feed(self, loop: _Loop, view: View, compressed: bool, send: Send) -> None:
-        opening = _GZIP_HEADER if compressed else b""
+    async def _feed(self, viewing: _Viewing, compressed: bool, send: Send) -> None:
+        opening, view = _GZIP_HEADER if compressed else b"", viewing.view
         seen = 0
-        while (tick := await loop.after(seen)) is not None:
+        while (tick := await viewing.loop.after(seen)) is not None:
+            if turn := viewing.turn_seconds:
+                await anyio.sleep(turn)
             frame = tick.frames.get(view)
             if frame is None:  # nobody looked at this view when the tick was made
                 frame = await to_thread.run_sync(self._frame, tick, view, limiter=threads())
@@ -172,7 +181,9 @@ class Stream:
     def _document(self, tick: Tick, view: View) -> Mapping[str, Any]:
         operation = next(one for one in OPERATIONS if one.path == _OPERATION[view[0]])
         values = {parameter.name: parameter.default for parameter in operation.parameters}
-        values |= {name: value for name, value in {**_MOST, "window": view[1]}.items() if name in values}
+        values |= _ALL.get(view[0], {})
+        if "window" in values:
+            values["window"] = view[1]
         document = operation.answer(Question(tick.moment, values, self._thresholds))
         return {"view": view[0], "point": tick.point, "document": document}
 
@@ -182,8 +193,9 @@ class _Loop:
 
     def __init__(self, make: Callable[[int, deque[Snapshot], list[View]], Tick | None], tick_seconds: float) -> None:
         self._make = make
-        self._tick_seconds = tick_seconds
+        self.tick_seconds = tick_seconds
         self.viewers: dict[View, int] = {}
+        self.came = 0
         self._latest: Tick | None = None
         self._earlier: deque[Snapshot] = deque(maxlen=_SMOOTHED)
         self._made = anyio.Event()
@@ -225,7 +237,7 @@ class _Loop:
             self._wake()
 
     async def _advance(self) -> None:
-        self._due = time.monotonic() + self._tick_seconds
+        self._due = time.monotonic() + self.tick_seconds
         number = self._latest.number + 1 if self._latest else 1
         tick = await to_thread.run_sync(self._make, number, self._earlier, list(self.viewers), limiter=threads())
         if tick is not None:
@@ -240,21 +252,28 @@ class _Viewing:
     """One viewer, from its first event to its last."""
 
     def __init__(self, loop: _Loop, view: View) -> None:
-        self._loop = loop
-        self._view = view
+        self.loop = loop
+        self.view = view
+        loop.came += 1
+        self._turn = loop.came % _TURNS / _TURNS * _TAKING_TURNS * loop.tick_seconds
 
-    def __enter__(self) -> _Loop:
-        viewers = self._loop.viewers
-        viewers[self._view] = viewers.get(self._view, 0) + 1
-        return self._loop
+    @property
+    def turn_seconds(self) -> float:
+        """How long after a tick this viewer gets its event: many at once would hold up the app's requests."""
+        return self._turn if sum(self.loop.viewers.values()) > _FEW else 0.0
+
+    def __enter__(self) -> _Viewing:
+        viewers = self.loop.viewers
+        viewers[self.view] = viewers.get(self.view, 0) + 1
+        return self
 
     def __exit__(self, *_: object) -> None:
-        viewers = self._loop.viewers
-        viewers[self._view] -= 1
-        if not viewers[self._view]:
-            del viewers[self._view]
+        viewers = self.loop.viewers
+        viewers[self.view] -= 1
+        if not viewers[self.view]:
+            del viewers[self.view]
         if not viewers:
-            self._loop.rest()
+            self.loop.rest()
 
 
 _loops: RunVar[WeakKeyDictionary[Stream, _Loop]] = RunVar("stethoscope_stream_loops")

@@ -37,7 +37,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
             "--generation-database",
             ":memory:",
         ]
-        command = [Path(sys.executable).with_name("schemathesis"), "run", f"{api}/openapi.json", *options]
+        command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{api}/openapi.json", *options]
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
 

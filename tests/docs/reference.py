@@ -27,10 +27,12 @@ from stethoscope.names import (
 from stethoscope.sentry_options import SentryOptions
 from stethoscope.settings import Settings, SettingsError
 from stethoscope.thresholds import Thresholds
+from tests.docs.api_reference import api_page
 from tests.docs.pages import ROOT
 
 SETTINGS_PAGE: Final = ROOT / "docs" / "reference" / "settings.md"
 METRICS_PAGE: Final = ROOT / "docs" / "reference" / "metrics.md"
+API_PAGE: Final = ROOT / "docs" / "reference" / "api.md"
 
 MEANINGS: Final[Mapping[str, str]] = {
     "service": "Name of the service. All processes of this user on this host that have the same one share their "
@@ -42,8 +44,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "has to be a member. By default nobody else may.",
     "prefix": "Path below which our own endpoints are, such as `/_stethoscope/metrics`.",
     "token": "Bearer token for our endpoints. Without one nothing is served below the prefix.",
-    "metrics_path": "Further path for the metrics, such as `/metrics`.",
     "auth": "Lets in to everything under the prefix, without a token or beside one: a function of your own, which may be `async`. [Securing it](../how-to/securing.md#a-check-of-your-own).",
+    "metrics_path": "Further path for the metrics, such as `/metrics`.",
     "metrics_access": "Who may read `metrics_path` without the token. By default requests of this machine: "
     "[Securing it](../how-to/securing.md#a-path-without-a-token).",
     "headers": "Response headers that are added. An empty sequence, or an empty variable, adds none.",
@@ -337,7 +339,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
         yield f"| {' | '.join(row)} |"
 
 
-PAGES: Final = {SETTINGS_PAGE: settings_page, METRICS_PAGE: metrics_page}
+PAGES: Final = {SETTINGS_PAGE: settings_page, METRICS_PAGE: metrics_page, API_PAGE: api_page}
 
 
 def write() -> None:

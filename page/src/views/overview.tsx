@@ -123,7 +123,9 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
   return (
     <Card title="Diagnosis" hint={HINTS.Overview.findings}>
       {findings.length === 0 && (
-        <p class="empty good">No illness found so far. Database work is looked at once <code>stethoscope.watch(engine)</code> is called.</p>
+        <p class="empty good">
+          No illness found so far. Looked for are repeated, blocking and duplicate queries, far offsets, held and leaked connections, and pools that run out.
+        </p>
       )}
       <ul class="list">
         {findings.slice(0, 6).map((finding) => (
