@@ -10,6 +10,7 @@ import anyio
 
 from stethoscope import names
 from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
+from stethoscope.middleware.exchange import Exchange
 from stethoscope.middleware.layer import Layer
 from stethoscope.names import Metric
 from stethoscope.settings import Settings
@@ -167,3 +168,12 @@ def answering(*messages: Message) -> ASGIApp:
             await send(message)
 
     return app
+
+
+async def _nothing(*_: object) -> Message:
+    return {}
+
+
+def exchange_of(records: Records, scope: Scope | None = None) -> Exchange:
+    """A request that has arrived."""
+    return Exchange(records.around(plain), scope or http_scope(), _nothing, _nothing)

@@ -124,6 +124,8 @@ class AsyncioWatch(Watch):
     def stands(self) -> bool:
         loop = self.loop()
         self.ended = self.ended or loop is None or loop.is_closed()
+        if self.ended:
+            self._timer = self.limiter = None  # they hold the loop
         return loop is None or not loop.is_running()
 
     def _again(self) -> None:

@@ -132,6 +132,11 @@ class Watchdog:
         with self._lock:
             return list(self._watches)
 
+    @property
+    def is_there(self) -> bool:
+        with self._lock:
+            return self._thread is not None
+
     def guard(self, watch: Watch) -> None:
         with self._lock:
             self._watches.append(watch)

@@ -51,6 +51,11 @@ class Worker(Told):
         """Whether this process has been asked anything, and not only the one that it was forked from."""
         return self._process == os.getpid()
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether there is a thread that looks after event loops."""
+        return self._watchdog.is_there
+
     def arrived(self, request: Current) -> None:
         """A request has arrived on the running loop, in the task that runs."""
         loop = _running_loop()
