@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import accuracy, exports, imports, inprocess, memory, scrape, throughput, tracing, viewers
+from benchmarks import accuracy, exports, imports, inprocess, memory, scrape, throughput, tracing, viewers, vitals
 from benchmarks.apps import APPS, make_app
 from benchmarks.contenders import CONTENDERS, wrap
 from benchmarks.machine import machine_facts
@@ -54,6 +54,11 @@ MEASURES: Final = {
         "requests per second while metrics are pushed to receivers that are well, ill, or away",
         {"rounds": 8, "seconds": 2},
         lambda options: exports.run(options.rounds, options.seconds),
+    ),
+    "vitals": Measure(
+        "what sampling takes of a core, and what instruments add to a request",
+        {"rounds": 50, "processes": 5, "seconds": 20, "periods": 3},
+        lambda options: vitals.run(options.rounds, options.processes, options.seconds, options.periods),
     ),
     "scrape": Measure(
         "one scrape of eight workers, and the memory it reads",

@@ -13,7 +13,8 @@ from stethoscope.instruments.sampling import Sample, Sampler
 from stethoscope.store.recorder import Recorder
 
 _OFTEN: Final = 1.0
-_NOW_AND_THEN: Final = 5.0
+_PROCESS: Final = 5.0
+_MACHINE: Final = 10.0
 _SELDOM: Final = 60.0
 """Seconds between two samples."""
 
@@ -50,7 +51,7 @@ def _samples_by_psutil(recorder: Recorder, instruments: Collection[str]) -> list
 
 def _process_samples(recorder: Recorder) -> Iterator[Sample]:
     process = ProcessVitals(recorder)
-    yield Sample(_NOW_AND_THEN, process.sample)
+    yield Sample(_PROCESS, process.sample)
     yield Sample(_SELDOM, process.sample_seldom)
 
 
@@ -59,6 +60,6 @@ def _machine_samples(recorder: Recorder) -> Iterator[Sample]:
         return recorder.leads(MACHINE)
 
     machine, confines = MachineVitals(recorder, leads), ConfinesVitals(recorder, leads)
-    yield Sample(_NOW_AND_THEN, machine.sample)
+    yield Sample(_MACHINE, machine.sample)
     yield Sample(_SELDOM, machine.sample_seldom)
-    yield Sample(_NOW_AND_THEN, confines.sample)
+    yield Sample(_MACHINE, confines.sample)

@@ -1,7 +1,7 @@
 """How late an event loop is: a timer on the loop itself, on asyncio, uvloop and trio.
 
-The timer is due every 100 ms while requests come, and ever less often, down to twice a second, while none do: an idle
-loop is hardly ever woken. A timer that runs late tells how long all that was ready had to wait. When
+The timer is due every 200 ms while requests come, and ever less often, down to once a second, while none do: an idle
+loop is hardly ever woken, which is what costs most. A timer that runs late tells how long all that was ready had to wait. When
 it is overdue, the watchdog (`stethoscope.instruments.runtime.stalls`) looks what holds the loop up.
 
 On asyncio and uvloop it is a bare timer handle: no task that could be cancelled, awaited or found pending at the
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from stethoscope.instruments.runtime.threads import Limiter
 
-PERIOD: Final = 0.1
+PERIOD: Final = 0.2
 """Seconds between two runs of the timer while requests come."""
-LONGEST: Final = 0.5
+QUIET: Final = 0.4
+"""Seconds between two runs from which on the timer is set anew when a request comes."""
+LONGEST: Final = 1.0
 """Seconds between two runs of the timer at most."""
 _COUNT_EVERY: Final = 2.0
 _COUNT_SHARE: Final = 0.0002

@@ -4,8 +4,8 @@ The watchdog sleeps until a loop's timer is overdue by 50 ms, which is never whi
 the stack of the loop's thread (``sys._current_frames``), again and again until the timer has run. The line of the
 app's own code that was seen most often is what blocked.
 
-While requests come, a block of 150 ms or longer is always seen, one of 50 to 150 ms where the timer was due early in
-it, a shorter one never. How long it was is known to within the timer's period.
+While requests come, a block of 250 ms or longer (450 ms where they are few) is always seen, one of 50 to 250 ms where the timer was due early in
+it (half of those of 150 ms), a shorter one never. How long it was is known to within the timer's period.
 """
 
 from __future__ import annotations

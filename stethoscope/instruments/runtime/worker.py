@@ -12,13 +12,13 @@ from weakref import ref
 from stethoscope import names
 from stethoscope.current import Current
 from stethoscope.instruments.runtime.collector import Collector
-from stethoscope.instruments.runtime.loops import PERIOD, AsyncioWatch, Told, Watch, current_loop, watch_current
+from stethoscope.instruments.runtime.loops import PERIOD, QUIET, AsyncioWatch, Told, Watch, current_loop, watch_current
 from stethoscope.instruments.runtime.stall_notes import StallNotes
 from stethoscope.instruments.runtime.stalls import Watchdog
 from stethoscope.instruments.runtime.threads import Executor, Limiter, anyio_limiter, default_executor, limiter_state
 from stethoscope.store.recorder import Recorder
 
-_MOST_LATE: Final = 600
+_MOST_LATE: Final = 300
 """Timers that one that is late stands for, at most: a minute of them."""
 
 
@@ -64,7 +64,7 @@ class Worker(Told):
         watch = self._watch
         if watch is not None:
             watch.busy = True
-            if watch.period > PERIOD:
+            if watch.period > QUIET:
                 watch.hurry()
                 self._watchdog.look_sooner()
 
