@@ -79,8 +79,8 @@ def customers(url: str) -> Iterator[None]:
         thread.join()
 
 
-def scraping(target: str, rules: str = "", alertmanager: str = "") -> str:
-    """A configuration of Prometheus that scrapes and evaluates every second."""
+def scraping(target: str, rules: str = "", alertmanager: str = "", native: bool = False) -> str:
+    """A configuration of Prometheus that scrapes and evaluates every second; ``native`` asks for native histograms."""
     alerting = (
         f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}" if alertmanager else ""
     )
@@ -91,6 +91,7 @@ rule_files: [{rules}]
 scrape_configs:
   - job_name: shop
     metrics_path: /_stethoscope/metrics
+    params: {{histograms: [{"native" if native else "classic"}]}}
     authorization: {{credentials: {TOKEN}}}
     static_configs: [{{targets: ['{target}']}}]
 """

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from stethoscope.names import METRICS
+from stethoscope.names import METRICS, REQUEST_DURATION
 from stethoscope.signals import alerts
 from stethoscope.signals.alertmanager import Receivers, configuration
 from stethoscope.signals.config import Config
@@ -42,6 +42,7 @@ TOLD = ("ASGIHighLatency", "ASGIHighErrorRate", "ASGITargetDown")
 class Watch(NamedTuple):
     shop: Shop
     prometheus: Prometheus
+    native: Prometheus
     alertmanager: str
     receiver: Receiver
 
@@ -61,10 +62,16 @@ def watch(postgresql: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         with alertmanager(folder, config) as manager:
             opened.break_down(share=USUAL_FAILURES)
             target, managed = (url.removeprefix("http://") for url in (opened.server.url, manager))
-            with prometheus(folder, scraping(target, "rules/*.yaml", managed)) as server:
+            other, given = tmp_path_factory.mktemp("native"), f"{folder}/rules/*.yaml"
+            features = ("exemplar-storage", "native-histograms")
+            with (
+                prometheus(folder, scraping(target, given, managed)) as server,
+                prometheus(other, scraping(target, given, native=True), features) as native,
+            ):
                 seen = f"count_over_time(up[1h]) >= {WARM_UP_SECONDS}"
-                wait_for("some scrapes", lambda: server.query(seen) or None)
-                yield Watch(opened, server, manager, told)
+                for one in (server, native):
+                    wait_for("some scrapes", lambda one=one: one.query(seen) or None)  # type: ignore[misc]
+                yield Watch(opened, server, native, manager, told)
 
 
 def _hurried(rule: dict[str, Any]) -> dict[str, Any]:
@@ -74,9 +81,18 @@ def _hurried(rule: dict[str, Any]) -> dict[str, Any]:
     return {**rule, **times, "expr": re.sub(r"\[\d+m\]", "[10s]", rule["expr"])}
 
 
-def test_every_panel_of_every_dashboard_has_finite_data(watch: Watch) -> None:
-    wrong = [f"{query}: {what}" for query in queries() if (what := _missing(watch.prometheus, query))]
+@pytest.mark.parametrize("histograms", ["prometheus", "native"])
+def test_every_panel_of_every_dashboard_has_finite_data(histograms: str, watch: Watch) -> None:
+    server: Prometheus = getattr(watch, histograms)
+    wrong = [f"{query}: {what}" for query in queries() if (what := _missing(server, query))]
     assert not wrong, "\n".join(wrong)
+
+
+def test_native_histograms_are_stored_in_place_of_classic_ones(watch: Watch) -> None:
+    """What the panels answer from there is no classic series."""
+    names = watch.native.get("label/__name__/values")
+    assert REQUEST_DURATION.name in names
+    assert [name for name in names if name.startswith(f"{REQUEST_DURATION.name}_")] == []
 
 
 def _missing(server: Prometheus, query: Query) -> str | None:
@@ -89,8 +105,10 @@ def _missing(server: Prometheus, query: Query) -> str | None:
     return None if all(map(math.isfinite, values)) else "not finite"
 
 
-def test_every_rule_evaluates(watch: Watch) -> None:
-    found = [rule for group in watch.prometheus.get("rules")["groups"] for rule in group["rules"]]
+@pytest.mark.parametrize("histograms", ["prometheus", "native"])
+def test_every_rule_evaluates(histograms: str, watch: Watch) -> None:
+    server: Prometheus = getattr(watch, histograms)
+    found = [rule for group in server.get("rules")["groups"] for rule in group["rules"]]
     assert len(found) > 50
     assert [(rule["name"], rule["health"], rule.get("lastError")) for rule in found if rule["health"] != "ok"] == []
 
