@@ -44,6 +44,9 @@ class Trace(Protocol):
     def is_sampled(self) -> bool:
         """Whether the trace's spans are exported."""
 
+    def add_query(self, system: str, operation: str, collection: str, text: str, seconds: float, error: str) -> None:
+        """A database operation has just ended in the calling thread. ``text`` is without literals, ``error`` empty if there was none."""
+
 
 class Current:
     """What the running code works for: an HTTP request or a WebSocket connection, each of which is a subclass."""

@@ -5,6 +5,7 @@ provider      the tracer provider: the user's, or one made from the standard var
 batches       what our own provider sends with: bounded, counted, quick to end
 server_spans  the observer that makes the spans
 pending       the context that the app runs in; its span is made when somebody wants it
+query_spans   spans of database operations
 odds          what a sampler will say, found without asking it
 parents       what a request's headers say of its parent
 conventions   attributes

@@ -108,6 +108,11 @@ class Pending(Context):
             self.fill()
         return bool(self.sampled)
 
+    def add_query(self, system: str, operation: str, collection: str, text: str, seconds: float, error: str) -> None:
+        """See `stethoscope.current.Trace`."""
+        if self.is_sampled:
+            self.spans.queries.add(system, operation, collection, text, seconds, error)
+
     # What a mapping is looked into by: filled first.
 
     def _full(self) -> dict[str, object]:

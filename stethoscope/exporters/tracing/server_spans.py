@@ -27,6 +27,7 @@ from stethoscope.exporters.tracing.makers import Identity, maker_for
 from stethoscope.exporters.tracing.odds import ALWAYS, LOW
 from stethoscope.exporters.tracing.parents import HEADERS_GETTER, W3C, is_w3c, w3c_parent
 from stethoscope.exporters.tracing.pending import Pending
+from stethoscope.exporters.tracing.query_spans import QuerySpans
 from stethoscope.names import REQUEST_DURATION
 from stethoscope.store.exemplars import Exemplars
 
@@ -56,6 +57,7 @@ class ServerSpans:
         budget = settings.thresholds.request_p95
         self._budget = budget.warn or budget.critical or math.inf
         self._maker = maker_for(tracer)
+        self.queries = QuerySpans(tracer)
         self._propagator = get_global_textmap()
         self._reads_w3c = is_w3c(self._propagator)
         self._var = _context_variable()

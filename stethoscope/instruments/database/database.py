@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from stethoscope import names
-from stethoscope.current import CURRENT
+from stethoscope.current import CURRENT, Trace
 from stethoscope.error_type import error_type
 from stethoscope.instruments.database.call_site import call_site
 from stethoscope.instruments.database.outline import Outline
@@ -126,6 +126,8 @@ class Database:
                         self._look_at_offset(work, statement, parameters, ended - started)
                     if ended - started > shared and key is not None:
                         self._look_for_others(work, statement, run)
+                if request is not None and request.trace is not None:
+                    self._trace(request.trace, statement.query, ended - started, "")
                 if ended - started > slow:
                     self.instrument.note_slow(self, statement.query, ended - started, rows, work)
             except Exception as error:
@@ -139,7 +141,10 @@ class Database:
             query = (self._statements.known.get(sql) or self._statements.learn(sql)).query
             labels = (self.system, query.operation, query.collection, error_type(error))
             self.instrument.recorder.histogram(names.QUERY_DURATION, labels).record(seconds)
-            work = self._work()
+            request = CURRENT.get()
+            if request is not None and request.trace is not None:
+                self._trace(request.trace, query, seconds, labels[3])
+            work = None if request is None else work_of(request)
             if work is not None:
                 work.add(seconds)
                 work.quiet_since = clock()
@@ -147,6 +152,9 @@ class Database:
                 self.instrument.note_slow(self, query, seconds, -1, work)
         except Exception as failure:
             self.instrument.failed(failure)
+
+    def _trace(self, trace: Trace, query: Query, seconds: float, error: str) -> None:
+        trace.add_query(self.system, query.operation, query.collection, query.text, seconds, error)
 
     def _work(self) -> Work | None:
         request = CURRENT.get()

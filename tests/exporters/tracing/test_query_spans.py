@@ -1,0 +1,65 @@
+"""Database operations of a request are children of its span, without literals."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import SpanKind, StatusCode
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+import stethoscope
+from stethoscope.exporters.tracing.server_spans import ServerSpans
+from stethoscope.middleware.routes import name_route
+from stethoscope.settings import Settings
+from tests.exporters.tracing.spans import Traced, told
+
+
+def call(traced: Traced, directory: Path) -> None:
+    engine = create_engine("sqlite://")
+    app = FastAPI(telemetry={"tracing": False})
+
+    @app.get("/")
+    def query() -> int:
+        with engine.connect() as connection:
+            connection.execute(text("select 1 where 'Ada' = :name"), {"name": "Ada"})
+            with pytest.raises(OperationalError):
+                connection.execute(text("select secret from nowhere"))
+        return 1
+
+    layer = stethoscope.Stethoscope(app, tracing=False, dir=directory)
+    stethoscope.watch(engine)
+    layer.observe(ServerSpans(layer, Settings(), traced.provider.get_tracer("stethoscope"), name_route))
+
+    async def get() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(layer), base_url="http://shop") as client:
+            assert (await client.get("/")).status_code == 200
+
+    asyncio.run(get())
+    engine.dispose()
+
+
+def test_queries_are_children_of_the_request_and_have_no_literals(tmp_path: Path) -> None:
+    traced = Traced()
+    call(traced, tmp_path / "segments")
+    first, failed, server = traced.spans()
+    assert [span.kind for span in (first, failed, server)] == [SpanKind.CLIENT, SpanKind.CLIENT, SpanKind.SERVER]
+    assert first.parent == failed.parent == server.context
+    assert (told(first)["db.system.name"], told(first)["db.operation.name"]) == ("sqlite", "SELECT")
+    assert "Ada" not in str(told(first)["db.query.text"])
+    assert first.end_time is not None
+    assert first.start_time is not None
+    assert 0 < first.end_time - first.start_time < 10**10
+    assert (failed.name, failed.status.status_code) == ("SELECT nowhere", StatusCode.ERROR)
+    assert str(told(failed)["error.type"]).endswith("OperationalError")
+
+
+def test_queries_of_an_unsampled_request_make_no_spans(tmp_path: Path) -> None:
+    traced = Traced(ALWAYS_OFF)
+    call(traced, tmp_path / "segments")
+    assert [span for span in traced.spans() if span.kind is SpanKind.CLIENT] == []
