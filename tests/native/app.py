@@ -40,4 +40,8 @@ def record(request: Request) -> Response:
     return PlainTextResponse("recorded")
 
 
-app = stethoscope.install(Starlette(routes=[Route("/record", record)]), metrics_path="/metrics")
+def quick(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+app = stethoscope.install(Starlette(routes=[Route("/record", record), Route("/quick", quick)]), metrics_path="/metrics")
