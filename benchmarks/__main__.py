@@ -8,7 +8,19 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import accuracy, exports, imports, inprocess, memory, scrape, throughput, tracing, viewers, vitals
+from benchmarks import (
+    accuracy,
+    database,
+    exports,
+    imports,
+    inprocess,
+    memory,
+    scrape,
+    throughput,
+    tracing,
+    viewers,
+    vitals,
+)
 from benchmarks.apps import APPS, make_app
 from benchmarks.contenders import CONTENDERS, wrap
 from benchmarks.machine import machine_facts
@@ -79,6 +91,11 @@ MEASURES: Final = {
         "the app's p99 while many look at its live page",
         {"viewers": 1000, "rounds": 3, "seconds": 10},
         lambda options: viewers.run(options.viewers, options.rounds, options.seconds),
+    ),
+    "database": Measure(
+        "cost of a query, and of looking for what is ill",
+        {"rounds": 40},
+        lambda options: database.run(options.rounds),
     ),
     "imports": Measure(
         "time and weight of `import stethoscope`",

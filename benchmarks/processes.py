@@ -22,12 +22,14 @@ class WorkerFailedError(RuntimeError):
 
 
 class Worker:
-    """A fresh interpreter that runs `module`, alive until the block ends; not thread-safe."""
+    """A fresh interpreter, this one's or another, that runs `module`, alive until the block ends; not thread-safe."""
 
-    def __init__(self, module: str, arguments: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, module: str, arguments: Sequence[str], env: Mapping[str, str], python: str = sys.executable
+    ) -> None:
         self.name = f"{module} {' '.join(arguments)}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [python, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=dict(env),

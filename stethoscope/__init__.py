@@ -3,6 +3,7 @@
 from stethoscope.current import request_id
 from stethoscope.install import Stethoscope, install
 from stethoscope.instruments.metrics import Counter, Gauge, Histogram
+from stethoscope.instruments.monitor import monitor_query
 from stethoscope.instruments.timer import timer
 from stethoscope.instruments.watch import watch
 from stethoscope.middleware.forwarding import forward_request_id
@@ -21,6 +22,7 @@ __all__ = [
     "add_request_id",
     "forward_request_id",
     "install",
+    "monitor_query",
     "request_id",
     "snapshot",
     "timer",

@@ -50,6 +50,12 @@ SLOW_QUERY_DURATION = _seconds(
     ("db_system_name", "db_query_fingerprint", "http_route"),
     "stethoscope.db.slow_query.duration",
 )
+NAMED_QUERY_DURATION = _seconds(
+    "stethoscope_db_named_query_duration_seconds",
+    "Duration of database work that is timed by name with stethoscope.monitor_query().",
+    ("name", "error_type"),
+    "stethoscope.db.named_query.duration",
+)
 
 POOL_CONNECTIONS = Metric(
     "db_client_connection_count",

@@ -113,7 +113,7 @@ LABELS: Final[Mapping[str, str]] = {
     "subject": "what it was found at, such as a relationship, a fingerprint or a pool",
     "otel_component_type": "what sends, such as `otlp_http_metric_exporter`",
     "direction": "`receive` or `send`, as the app sees it",
-    "name": "what was given to `stethoscope.timer`",
+    "name": "what was given to `stethoscope.timer` or `stethoscope.monitor_query`",
     "where": "part of Stethoscope that failed",
     "metric": "name of the metric that it happened to",
     "cpu_mode": "`user`, `system`; of the machine also `nice`, `idle`, `iowait`, `interrupt`, `steal`",

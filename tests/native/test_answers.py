@@ -55,32 +55,25 @@ def victoria_metrics(folder: Path, config: str) -> Iterator[Prometheus]:
         yield Prometheus(f"http://{HOST}:{port}", pid)
 
 
-@pytest.fixture(scope="module")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Prometheus]]:
+@pytest.fixture(scope="module", params=["prometheus", "victoria-metrics"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("answers")
     env = {
         "STETHOSCOPE_DIR": str(folder / "segments"),
         "STETHOSCOPE_SERVICE": "answers",
         "STETHOSCOPE_NAMES": "stethoscope, instrumentator, starlette_exporter",
     }
+    start = prometheus if request.param == "prometheus" else victoria_metrics
     with serve("uvicorn", "tests.native.app:app", env=env) as server:
         httpx.get(f"{server.url}/record", timeout=60)
-        config = scraping(server, "native")
-        with prometheus(folder, config) as one, victoria_metrics(folder, config) as other:
-            found = {"prometheus": one, "victoria-metrics": other}
+        with start(folder, scraping(server, "native")) as found:
 
             def counted_up() -> object:
-                httpx.get(f"{server.url}/quick")
-                query = 'rate(http_server_request_duration_seconds_count{http_route="/quick"}[10s]) > 0'
-                return all(database.query(query) for database in found.values()) or None
+                httpx.get(f"{server.url}/record", timeout=60)
+                return found.query("rate(http_server_request_duration_seconds_count[10s]) > 0") or None
 
             wait_for("requests to count", counted_up)
             yield found
-
-
-@pytest.fixture(params=["prometheus", "victoria-metrics"])
-def database(request: pytest.FixtureRequest, databases: dict[str, Prometheus]) -> Prometheus:
-    return databases[request.param]
 
 
 @pytest.mark.parametrize("expression", [*OURS, *INSTRUMENTATOR, *STARLETTE_EXPORTER])
@@ -94,6 +87,7 @@ def test_what_is_known_of_the_numbers_is_answered(database: Prometheus) -> None:
     requests = database.value('http_server_request_duration_seconds_count{http_route="/record"}')
     assert requests == database.value('starlette_requests_total{path="/record"}')
     drawn = database.value('drawn_seconds_count{distribution="lognormal"}')
-    assert drawn == OBSERVATIONS
+    assert drawn is not None
+    assert drawn % OBSERVATIONS == 0
     median = database.value('histogram_quantile(0.5, drawn_seconds_bucket{distribution="exponential"})')
     assert median == pytest.approx(0.0564, rel=0.02)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
@@ -38,8 +38,18 @@ class Outcome:
     reason: str = ""
 
 
-class Transport:
-    """An official exporter, and what was heard of the present request. For one thread at a time, but for `close`."""
+class Transport(Protocol):
+    """Sends to one receiver. For one thread at a time, but for `close`."""
+
+    def send(self, data: MetricsData) -> Outcome:
+        """Send, and wait for the answer. Raises nothing for what a receiver does."""
+
+    def close(self) -> None:
+        """Give up what is under way, as far as that can be. Any thread."""
+
+
+class _Official:
+    """What both transports have in common: an official exporter, and what was heard of the present request."""
 
     def __init__(self, exporter: MetricExporter, component: str, loggers: tuple[str, ...], heard: _Heard) -> None:
         self._exporter = exporter
@@ -49,7 +59,6 @@ class Transport:
         """`otel.component.type` of the semantic conventions."""
 
     def send(self, data: MetricsData) -> Outcome:
-        """Send, and wait for the answer. Raises nothing."""
         heard = self._heard
         heard.outcome = Outcome(error="unknown")
         with _kept_from_the_log(self._loggers, heard), _not_instrumented():
@@ -63,7 +72,6 @@ class Transport:
         return Outcome(outcome.error, 0, outcome.retry_after, outcome.reason or "; ".join(heard.logged[-1:]))
 
     def close(self) -> None:
-        """Give up what is under way, as far as that can be. Any thread."""
         self._exporter.shutdown()
 
 
@@ -120,7 +128,7 @@ def _kept_from_the_log(names: tuple[str, ...], heard: _Heard) -> Iterator[None]:
             logger.removeFilter(keep)
 
 
-def http() -> Transport:
+def http() -> _Official:
     """OTLP over HTTP with protobuf. Raises ImportError where ``stethoscope[otlp]`` is not installed."""
     import requests
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -137,7 +145,7 @@ def http() -> Transport:
             _hear_response(heard, response)
             return response
 
-    return Transport(
+    return _Official(
         OTLPMetricExporter(session=Listening()),
         "otlp_http_metric_exporter",
         ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "urllib3.connectionpool"),
@@ -161,7 +169,7 @@ def _seconds(text: str) -> float:
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
 
 
-def grpc() -> Transport:
+def grpc() -> _Official:
     """OTLP over gRPC. Raises ImportError where ``stethoscope[otlp]`` is not installed."""
     from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
@@ -174,7 +182,7 @@ def grpc() -> Transport:
             super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
             self._client: Any = _Ear(self._client, heard)
 
-    return Transport(
+    return _Official(
         Listening(), "otlp_grpc_metric_exporter", ("opentelemetry.exporter.otlp.proto.grpc.exporter",), heard
     )
 

@@ -1,7 +1,7 @@
 """Where in the user's code something comes from.
 
 A walk over the stack takes a microsecond or two, so it is for what has turned out to be of interest, never for
-every query. What is known of a code object is remembered, because the same ones come again and again.
+every query. What is known of a file is remembered, because the same ones come again and again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Final
 
 _MOST_FRAMES: Final = 150
@@ -24,8 +24,9 @@ _INNER: Final = tuple(
 """Libraries that a query passes through whoever asks it."""
 
 _USERS, _LIBRARY, _PASSED, _BORDER = range(4)
-_remembered: Final[dict[CodeType, int]] = {}
-_texts: Final[dict[tuple[CodeType, int], str]] = {}
+# By names and not by code objects, which take a microsecond to hash.
+_remembered: Final[dict[str, int]] = {}
+_texts: Final[dict[tuple[str, str, int], str]] = {}
 
 
 def call_site() -> str:
@@ -51,7 +52,7 @@ def _find() -> str:
             frame = getattr(parent, "gr_frame", None)
             if frame is None:
                 break
-        kind = _kind(frame.f_code)
+        kind = _kind(frame.f_code.co_filename)
         if kind == _USERS:
             return _shown(frame)
         if kind == _BORDER:
@@ -67,12 +68,12 @@ def _greenlet() -> object:
     return module.getcurrent() if module else None
 
 
-def _kind(code: CodeType) -> int:
-    kind = _remembered.get(code)
+def _kind(name: str) -> int:
+    kind = _remembered.get(name)
     if kind is None:
-        kind = _kind_of_file(code.co_filename)
+        kind = _kind_of_file(name)
         if len(_remembered) < _MOST_REMEMBERED:
-            _remembered[code] = kind
+            _remembered[name] = kind
     return kind
 
 
@@ -88,10 +89,10 @@ def _kind_of_file(name: str) -> int:
 
 
 def _shown(frame: FrameType) -> str:
-    line = (frame.f_code, frame.f_lineno)
+    line = (frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lineno)
     text = _texts.get(line)
     if text is None:
-        text = f"{_short(line[0].co_filename)}:{line[1]} in {line[0].co_qualname}"[:256]
+        text = f"{_short(line[0])}:{line[2]} in {line[1]}"[:256]
         if len(_texts) < _MOST_REMEMBERED:
             _texts[line] = text
     return text

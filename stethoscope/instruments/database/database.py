@@ -8,7 +8,6 @@ interest. Measure before changing it: ``python -m benchmarks database``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,11 +34,14 @@ _SHARED_FROM: Final = 0.1
 """Part of what is slow for one query, from which on it is a sign when several ask the same at once."""
 
 _MOST_ASKED: Final = 1_000
+_MOST_QUESTIONS: Final = 16
 _MOST_RUNS: Final = 1_024
 """Of one statement that a request keeps before they are counted: a power of two."""
 
 Execute = Callable[..., None]
 """``execute(cursor, statement, parameters, context)``: has a cursor of the DB-API (PEP 249) execute a statement."""
+Explain = Callable[[Query, str, Any, str, str], None]
+"""``explain(query, sql, parameters, route, site)``: has the plan looked at, at another time and place."""
 OnError = Callable[[BaseException, Any, Any], None]
 """Told of an error, the cursor and the context."""
 
@@ -65,6 +67,8 @@ class Database:
         self._describe = describe
         self._loop = loop
         self._statements = Statements(system, self._make_query)
+        self.explain: Explain | None = None
+        """Asks for the plan of a query, where that is switched on."""
         self._asked: dict[tuple[Query, int | None], tuple[float, Work]] = {}
         """By query and parameters, when the latest one that took long had ended, and whose it was."""
 
@@ -86,7 +90,6 @@ class Database:
         current, failed = CURRENT.get, self.instrument.failed
         slow, shared = self.instrument.slow, self.instrument.slow * _SHARED_FROM
 
-        @wraps(execute)
         def executed(cursor: Any, sql: str, parameters: Any, context: Any = None) -> None:
             started = clock()
             try:
@@ -128,6 +131,8 @@ class Database:
                         self._look_for_others(work, statement, run)
                 if request is not None and request.trace is not None:
                     self._trace(request.trace, statement.query, ended - started, "")
+                if ended - started > shared and self.explain is not None:
+                    self._have_explained(self.explain, statement.query, sql, parameters, work)
                 if ended - started > slow:
                     self.instrument.note_slow(self, statement.query, ended - started, rows, work)
             except Exception as error:
@@ -167,7 +172,9 @@ class Database:
         work.fold()
 
     def _look_at(self, work: Work, statement: Statement, count: int, context: object) -> None:
-        """The first, second, fourth, eighth … time of a statement in a request: what thread it runs in, where it comes from and why."""
+        """A statement for the first time in a request: in what thread. For the second, fourth, 16th, 64th …: from where, and why."""
+        if count > 4 and not count.bit_length() & 1:
+            return
         uses = work.uses_of(statement)
         if count == 1:
             if self._loop is not None and self._loop() is not None:
@@ -186,6 +193,13 @@ class Database:
         if offset is not None and offset >= FAR_FROM:
             sign = work.note(Illness.FAR_OFFSET, statement.query, seconds)
             sign.evidence["offset"] = max(offset, sign.evidence.get("offset", 0))  # type: ignore[call-overload]  # numbers
+
+    def _have_explained(self, explain: Explain, query: Query, sql: str, parameters: Any, work: Work | None) -> None:
+        site = call_site()
+        if work is None:
+            explain(query, sql, parameters, "", site)
+        elif len(work.questions) < _MOST_QUESTIONS:
+            work.questions.append(lambda route: explain(query, sql, parameters, route, site))
 
     def _look_for_others(self, work: Work, statement: Statement, run: Run) -> None:
         """Whether another request has asked the same while this one did, of what takes long enough to matter."""

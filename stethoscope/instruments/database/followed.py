@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from stethoscope.current import Current
+from stethoscope.instruments.database.instrument import Named
 from stethoscope.instruments.database.query import Query
 from stethoscope.instruments.database.work import CARRIED, Work
 
@@ -48,7 +49,7 @@ def _queries(work: Work) -> Iterator[dict[str, object]]:
             yield _query(one.query, 1, one.seconds, one.site)
 
 
-def _query(query: Query, times: int, seconds: float, site: str) -> dict[str, object]:
+def _query(query: Query | Named, times: int, seconds: float, site: str) -> dict[str, object]:
     return {
         "fingerprint": query.fingerprint,
         "text": query.text[:_MOST_TEXT],

@@ -33,10 +33,17 @@ _MOST_SLOW: Final = 1_000
 _WHERE: Final = "database"
 
 
+class Named(NamedTuple):
+    """What stands for a query that only has a name."""
+
+    fingerprint: str
+    text: str
+
+
 class SlowQuery(NamedTuple):
     system: str
     pool: str
-    query: Query
+    query: Query | Named
     seconds: float
     rows: int | None
     site: str
@@ -94,6 +101,13 @@ class Instrument:
         elif len(work.slow) < _MOST_SLOW:
             work.slow.append(slow)
 
+    def note_slow_block(self, name: str, seconds: float, current: Current | None) -> None:
+        """Work that the app has named has ended: a slow query of this name, if it was one."""
+        if seconds > self.slow:
+            request_id = None if current is None else current.request_id
+            route = "" if current is None else current.route or ""
+            self._record_slow(SlowQuery("", "", Named(name, name), seconds, None, call_site(), request_id), route)
+
     def _record_slow(self, slow: SlowQuery, route: str) -> None:
         query = slow.query
         self.recorder.histogram(names.SLOW_QUERY_DURATION, (slow.system, query.fingerprint, route)).record(slow.seconds)
@@ -116,6 +130,9 @@ class Instrument:
         slow, work.slow = work.slow, []
         for one in slow:
             self._record_slow(one, route)
+        questions, work.questions = work.questions, []
+        for ask in questions:
+            ask(route)
 
     def _may_note(self, key: str) -> bool:
         """Whether a note of this key is due: a storm of slow queries must not become a storm of writes."""

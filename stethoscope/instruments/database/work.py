@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from stethoscope.current import Current, Share
@@ -65,26 +65,32 @@ class Uses:
         self.block_at = ""
         """A line from which it was asked on the event loop's thread, so that everything waited."""
 
-    def add(self, statement: Statement, runs: Iterable[Run]) -> None:
-        """Count operations, in order, in the metrics and here."""
+    def add(self, statement: Statement, runs: Sequence[Run]) -> float:
+        """Count operations, in order, in the metrics and here. Returns the seconds of all."""
         record, record_rows = statement.record, statement.query.rows.record_repeating
-        parameters = self.parameters
+        parameters, room = self.parameters, _MOST_PARAMETERS - len(self.parameters)
+        total, worst = 0.0, self.worst
         for key, started, ended, rows, writes in runs:
             seconds = ended - started
             record(seconds)
+            total += seconds
+            if seconds > worst:
+                worst = seconds
             if rows >= 0:
                 record_rows(rows)
-            self.count += 1
-            self.seconds += seconds
-            self.worst = max(self.worst, seconds)
             if key is not None:
                 if key not in parameters:
-                    if len(parameters) < _MOST_PARAMETERS:
+                    if room > 0:
                         parameters[key] = 1
+                        room -= 1
                 elif writes == self.writes and started - self.ended < _APART:
                     parameters[key] += 1
                     self.identical = max(self.identical, parameters[key])
                 self.ended, self.writes = ended, writes
+        self.worst = worst
+        self.seconds += total
+        self.count += len(runs)
+        return total
 
 
 class Sign:
@@ -122,7 +128,19 @@ class Work(Share):
     lose a count to each other.
     """
 
-    __slots__ = ("checkouts", "eager", "found", "quiet_since", "runs", "signs", "slow", "touched", "uses", "writes")
+    __slots__ = (
+        "checkouts",
+        "eager",
+        "found",
+        "questions",
+        "quiet_since",
+        "runs",
+        "signs",
+        "slow",
+        "touched",
+        "uses",
+        "writes",
+    )
 
     noun = "queries"
 
@@ -143,6 +161,8 @@ class Work(Share):
         """Relationships that were looked at."""
         self.slow: list[SlowQuery] = []
         """Queries that were slow, until they are recorded with the request."""
+        self.questions: list[Callable[[str], None]] = []
+        """To be asked once the route is known: plans of queries that took long."""
         self.found: list[Found] = []
         """What turned out to be ill, once the app has left the request."""
 
@@ -156,9 +176,9 @@ class Work(Share):
             # Another thread may go on with the list; what it adds from here on is for the next time.
             mine = runs[:]
             del runs[: len(mine)]
-            self.seconds += sum([ended - started for _, started, ended, _, _ in mine])
-            self.pieces += len(mine)
-            self.uses_of(statement).add(statement, mine)
+            if mine:
+                self.pieces += len(mine)
+                self.seconds += self.uses_of(statement).add(statement, mine)
 
     def runs_of(self, statement: Statement) -> list[Run]:
         """A list for a statement's operations, that nobody may have a use for if there are too many statements."""

@@ -23,9 +23,12 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
+from stethoscope.instruments.database.comments import commenting
 from stethoscope.instruments.database.database import Database
 from stethoscope.instruments.database.pool import Checkout, PoolWatch
+from stethoscope.instruments.sqlalchemy.explain import Explainer
 from stethoscope.instruments.sqlalchemy.loaders import describe
+from stethoscope.instruments.sqlalchemy.own import OURS, own_dialects
 from stethoscope.instruments.sqlalchemy.pools import pool_name, read_pool
 
 if TYPE_CHECKING:
@@ -94,6 +97,8 @@ def _begin(engine: Engine, instrument: Instrument) -> _Watched:
         None if dialect.is_async else asyncio._get_running_loop,
     )
     watched = _watched[dialect] = _Watched(instrument, database)
+    if "explain" in instrument.chosen:
+        database.explain = Explainer(instrument, engine).ask
     watched.watch_of(engine.pool)
     _around_connect(dialect, instrument.pool(database.pool, read_pool), instrument)
     return watched
@@ -106,9 +111,19 @@ def _around_execution(dialect: Any, database: Database) -> None:
         _look_for_stale(database, dialect, error, cursor, context)
 
     execute_plain = dialect.do_execute_no_params
-    plain = database.around(lambda cursor, sql, _, context: execute_plain(cursor, sql, context), failed)
-    dialect.do_execute = database.around(dialect.do_execute, failed)
-    dialect.do_executemany = database.around(dialect.do_executemany, failed, many=True)
+    execute, execute_many = dialect.do_execute, dialect.do_executemany
+
+    def without_parameters(cursor: Any, sql: str, _: Any, context: Any) -> None:
+        execute_plain(cursor, sql, context)
+
+    if "sql-comments" in database.instrument.chosen:
+        # pg8000 leaves comments alone.
+        escaped = dialect.paramstyle in ("format", "pyformat") and dialect.driver != "pg8000"
+        execute, execute_many = (commenting(one, escaped=escaped) for one in (execute, execute_many))
+        without_parameters = commenting(without_parameters, escaped=False)
+    plain = database.around(without_parameters, failed)
+    dialect.do_execute = database.around(execute, failed)
+    dialect.do_executemany = database.around(execute_many, failed, many=True)
     dialect.do_execute_no_params = lambda cursor, sql, context=None: plain(cursor, sql, (), context)
 
 
@@ -120,7 +135,8 @@ def _around_connect(dialect: Any, pool: PoolWatch, instrument: Instrument) -> No
         started = perf_counter()
         connection = connect(*arguments, **options)
         try:
-            pool.create_time.record(perf_counter() - started)
+            if not OURS.get():
+                pool.create_time.record(perf_counter() - started)
         except Exception as error:
             instrument.failed(error)
         return connection
@@ -161,7 +177,7 @@ def _listen() -> None:
     def raw_connection(engine: Engine) -> Any:
         watched = _watched.get(engine.dialect)
         if watched is None:
-            if _everything is None:
+            if _everything is None or engine.dialect in own_dialects:
                 return plain(engine)
             try:
                 watched = _begin(engine, _everything)

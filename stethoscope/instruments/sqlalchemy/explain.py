@@ -1,0 +1,126 @@
+"""Plans of queries that took long: asked for by a thread of our own, on a connection of our own, once for each query.
+
+Only SELECT is explained, and EXPLAIN does not run it. Parameters are kept in memory until then, a few at a time,
+and are stored nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from stethoscope.instruments.database.plans import Scan, postgresql_scans, sqlite_scans, tables_of
+from stethoscope.instruments.sqlalchemy.own import own_engine, visit
+from stethoscope.names.findings import Illness, Severity
+
+if TYPE_CHECKING:
+    from stethoscope.instruments.database.instrument import Instrument
+    from stethoscope.instruments.database.query import Query
+
+_AGAIN_AFTER: Final = 3600.0
+"""Seconds until a query is explained anew."""
+_MOST_WAITING: Final = 16
+_MOST_KNOWN: Final = 2_000
+_MOST_CHARACTERS: Final = 16_384
+
+
+class _Question(NamedTuple):
+    query: Query
+    sql: str
+    parameters: Any
+    route: str
+    site: str
+
+
+class Explainer:
+    """Of one database. Any thread may ask; the thread that answers is started by the first question, and anew after a fork."""
+
+    def __init__(self, instrument: Instrument, engine: sa.Engine) -> None:
+        self._instrument = instrument
+        self._own = own_engine(engine)
+        self._system = engine.dialect.name
+        self._asked: dict[str, float] = {}
+        self._questions: queue.Queue[_Question] = queue.Queue(_MOST_WAITING)
+        self._thread: threading.Thread | None = None
+
+    def ask(self, query: Query, sql: str, parameters: Any, route: str, site: str) -> None:
+        """Have a query explained, unless it was lately. Never waits: what finds no room is asked another time."""
+        now = monotonic()
+        if not query.reads or len(sql) > _MOST_CHARACTERS or now < self._asked.get(query.fingerprint, now):
+            return
+        try:
+            self._questions.put_nowait(_Question(query, sql, parameters, route, site))
+        except queue.Full:
+            return
+        if len(self._asked) >= _MOST_KNOWN:
+            self._asked.clear()
+        self._asked[query.fingerprint] = now + _AGAIN_AFTER
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._answer, name="stethoscope explain", daemon=True)
+            self._thread.start()
+
+    def _answer(self) -> None:
+        while True:
+            question = self._questions.get()
+            try:
+                self._explain(question)
+            except Exception as error:
+                self._instrument.recorder.failed("explain", error)
+            finally:
+                self._questions.task_done()
+
+    def wait(self) -> None:
+        """Until all that was asked is answered."""
+        self._questions.join()
+
+    def _explain(self, question: _Question) -> None:
+        for scan in visit(self._own, lambda connection: list(self._scans(connection, question))):
+            index = f"CREATE INDEX ON {scan.table} ({', '.join(scan.columns)})"
+            if self._system == "sqlite":
+                index = (
+                    f"CREATE INDEX {scan.table}_{'_'.join(scan.columns)} ON {scan.table} ({', '.join(scan.columns)})"
+                )
+            evidence = {
+                "table": scan.table,
+                "rows": scan.rows,
+                "expected_rows": scan.found,
+                "columns": ", ".join(scan.columns),
+                "statement": index,
+                "text": question.query.text[:600],
+                "site": question.site,
+            }
+            self._instrument.found(
+                Illness.SEQUENTIAL_SCAN, Severity.WARNING, question.route, question.query.fingerprint, evidence
+            )
+
+    def _scans(self, connection: sa.Connection, question: _Question) -> Iterator[Scan]:
+        if self._system == "postgresql":
+            answer: Any = _driver(connection, f"EXPLAIN (FORMAT JSON) {question.sql}", question.parameters).scalar()
+            plan = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
+            names = sorted(set(tables_of(plan)))
+            rows = connection.execute(
+                sa.text("SELECT relname, sum(reltuples) FROM pg_class WHERE relname = ANY(:names) GROUP BY 1"),
+                {"names": names},
+            )
+            yield from postgresql_scans(plan, {row[0]: row[1] for row in rows})
+        elif self._system == "sqlite":
+            lines = [row[-1] for row in _driver(connection, f"EXPLAIN QUERY PLAN {question.sql}", question.parameters)]
+            scanned = [line.split()[1 + line.startswith("SCAN TABLE")] for line in lines if line.startswith("SCAN ")]
+            known = set(sa.inspect(connection).get_table_names())
+            quote = connection.dialect.identifier_preparer.quote_identifier
+            counts = {
+                name: connection.exec_driver_sql(f"SELECT max(rowid) FROM {quote(name)}").scalar() or 0
+                for name in scanned
+                if name in known
+            }
+            yield from sqlite_scans(lines, question.query.text, counts)
+
+
+def _driver(connection: sa.Connection, sql: str, parameters: Any) -> sa.CursorResult[Any]:
+    return connection.exec_driver_sql(sql, parameters or None)
