@@ -55,10 +55,7 @@ class Stall(NamedTuple):
     seen_at: float
     ongoing: bool
     told_before: bool
-
-    @property
-    def at_most(self) -> float:
-        return self.late + PERIOD
+    at_most: float
 
     @property
     def where(self) -> Place | None:
@@ -77,6 +74,7 @@ class _Case:
 
     def __init__(self, watch: Watch) -> None:
         self.due = watch.due
+        self.period = watch.period
         self.request: Current | None = None
         self.stacks: Counter[tuple[Place, ...]] = Counter()
         self.looks = 0
@@ -98,7 +96,17 @@ class _Case:
         here, looks_here = self._most_seen()
         thread = next((one.name for one in threading.enumerate() if one.ident == watch.thread), "")
         return Stall(
-            watch.kind, late, here, self.looks, looks_here, self.request, thread, time.time(), ongoing, before > 0
+            watch.kind,
+            late,
+            here,
+            self.looks,
+            looks_here,
+            self.request,
+            thread,
+            time.time(),
+            ongoing,
+            before > 0,
+            late + self.period,
         )
 
     def _most_seen(self) -> tuple[tuple[Place, ...], int]:

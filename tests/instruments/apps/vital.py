@@ -14,7 +14,7 @@ from stethoscope.install import Stethoscope
 
 TOKEN: Final = "for-tests-only"
 SERVICE: Final = "vital"
-BLOCKED_SECONDS: Final = 0.4
+BLOCKED_SECONDS: Final = 0.8
 
 
 def block() -> None:
