@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -34,13 +35,31 @@ class CanNotBuild(Exception):
 
 
 def build() -> bool:
-    """Returns whether there was anything to do. Raises `CanNotBuild`."""
-    if not SOURCES.is_dir() or (_STAMP.is_file() and _STAMP.read_text() == _digest()):
+    """Returns whether there was anything to do. One process at a time: others wait for it. Raises `CanNotBuild`."""
+    if not SOURCES.is_dir():
         return False
-    install()
-    run("build.js")
-    _STAMP.write_text(_digest())
+    with _alone():
+        if _STAMP.is_file() and _STAMP.read_text() == _digest():
+            return False
+        install()
+        run("build.js")
+        _STAMP.write_text(_digest())
     return True
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder = os.open(SOURCES, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def install() -> None:

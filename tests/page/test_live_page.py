@@ -23,6 +23,26 @@ ROUTE = "routes/GET/%2Ffast"
 FAULT_SECONDS = 3.0
 AXE = "axe.run().then(found => found.violations.map(one => `${one.id}: ${one.nodes[0].html}`))"
 
+HEAP = """
+async hours => {
+  const shown = await (await fetch('api/overview')).json();
+  let time = window.simulated ?? Date.now() / 1000;
+  for (let tick = 1; tick <= hours * 1800; tick++) {
+    time += 2;
+    const share = Math.abs(Math.sin(tick / 300));
+    const routes = Object.fromEntries(Array.from({length: 50}, (_, number) =>
+      [`GET /route/${number}`, {requests_per_second: share, error_ratio: 0, p95_seconds: share / 10}]));
+    const point = {at_unix_seconds: time, seconds: 2, requests_per_second: 50 * share, errors_per_second: 0, error_ratio: 0,
+      p50_seconds: share / 50, p95_seconds: share / 10, p99_seconds: share / 5, active_requests: 1, workers: 2,
+      queries_per_second: 0, query_p95_seconds: null, routes};
+    window.stream.dispatchEvent(new MessageEvent('tick', {data: JSON.stringify({view: 'overview', point, document: shown})}));
+    if (tick % 30 === 0) await new Promise(requestAnimationFrame);
+  }
+  window.simulated = time;
+}
+"""
+"""Ticks as the stream sends them, of so many hours."""
+
 
 def figure(page: Page, label: str) -> str:
     """The large number under a label."""
@@ -141,3 +161,26 @@ def test_the_page_weighs_no_more_than_120_kilobytes(open_page: OpenPage) -> None
     )
     assert 10_000 < weighed <= 120_000
     assert {path.name for path in BUILT.iterdir()} >= {"index.html", "app.js", "style.css", "icon.svg"}
+
+
+def heap_bytes(page: Page) -> int:
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    return int(session.send("Runtime.getHeapUsage")["usedSize"])
+
+
+def test_eight_hours_of_ticks_do_not_make_the_tab_grow(open_page: OpenPage, watched: Watched) -> None:
+    watched.visit("/fast", 5)
+    page = open_page(signed_in=False)
+    page.add_init_script(
+        "window.EventSource = class extends EventTarget { constructor() { super(); window.stream = this } close() {} }"
+    )
+    page.reload()
+    page.get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_function("window.stream !== undefined")
+    page.evaluate(HEAP, 1.2)  # an hour's points, and whatever is made once
+    expect(page.locator(".state")).to_have_text("Live")
+    after_one = heap_bytes(page)
+    page.evaluate(HEAP, 6.8)
+    assert heap_bytes(page) < after_one * 1.2
