@@ -38,7 +38,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(folder)}
     with serve("uvicorn", "tests.page.app:app", workers=2, env=env) as server:
         with httpx.Client(base_url=server.url, timeout=10) as client:
-            yield Watched(client, f"{server.url}/_stethoscope/")
+            watched = Watched(client, f"{server.url}/_stethoscope/")
+            watched.wake(workers=2)
+            yield watched
 
 
 @pytest.fixture

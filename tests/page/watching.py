@@ -22,3 +22,14 @@ class Watched:
         for _ in range(times):
             with suppress(httpx.HTTPError):
                 self.client.get(path, **options)  # type: ignore[arg-type]
+
+    def wake(self, workers: int) -> None:
+        """Make requests until so many workers have answered one: before that a worker has nothing to show."""
+        seen: set[int] = set()
+        for _ in range(500):
+            httpx.get(self.client.base_url.join("/fast"), timeout=10)  # on a connection of its own
+            answer = self.client.get(f"{self.page}api/system", headers={"authorization": f"Bearer {TOKEN}"})
+            seen.update(answer.json()["window"]["workers"])
+            if len(seen) >= workers:
+                return
+        raise AssertionError(f"only {len(seen)} workers answer")

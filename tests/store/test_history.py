@@ -194,3 +194,47 @@ def test_what_is_kept_serves_every_window_that_all_would_serve(steps: list[float
 
 def test_the_clock_goes_on() -> None:
     assert 0 < since_boot() <= since_boot()
+
+
+def test_a_reset_is_where_windows_and_points_begin_for_everybody(folder: Folder) -> None:
+    """Counters go on: only what is shown begins anew."""
+    clock = Clock(1000.0)
+    history = History(folder, clock)
+    count = run(history, clock, 200)
+    history.reset(snapshot(count))
+    clock.now += 20
+    elsewhere = History(Folder(folder.path), clock)
+    for seconds in (60, 900, None):
+        window = elsewhere.window(snapshot(count + 7), seconds)
+        assert (window.seconds, counted(window)[0]) == (20.0, 7.0)
+    assert elsewhere.points() == []
+    later = run(elsewhere, clock, 400)
+    assert counted(elsewhere.window(snapshot(later), None))[0] == later - count
+    assert elsewhere.window(snapshot(later), 60).seconds == 64
+    elsewhere.reset(snapshot(later))
+    assert sum(name.endswith(".reset") for name in folder.names()) == 1
+
+
+def test_without_a_reset_all_counts_from_the_beginning(folder: Folder) -> None:
+    clock = Clock(1000.0)
+    history = History(folder, clock)
+    count = run(history, clock, 200)
+    window = history.window(snapshot(count), None)
+    assert (window.seconds, counted(window)[0]) == (None, float(count))
+
+
+def test_points_say_what_happened_in_each_step_and_outlive_the_process(folder: Folder) -> None:
+    clock = Clock(1000.0)
+    run(History(folder, clock), clock, 300)
+    points = History(Folder(folder.path), clock).points(150)
+    assert [point["seconds"] for point in points] == [14.0] * 11  # each is put aside as soon as it is due
+    assert History(folder, clock).points(10_000)[0]["requests_per_second"] == 0.0
+
+
+def test_a_damaged_point_is_left_out(folder: Folder) -> None:
+    clock = Clock(1000.0)
+    history = History(folder, clock)
+    run(history, clock, 100)
+    whole = len(history.points())
+    next(Path(folder.path).glob("*.point")).write_bytes(b"\0")
+    assert len(history.points()) == whole - 1
