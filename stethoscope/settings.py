@@ -14,7 +14,7 @@ from stethoscope.thresholds import Change, ThresholdError, Thresholds, parse
 
 INSTRUMENTS: Final = ("runtime", "process", "machine", "queue", "requests", "sqlalchemy")
 """Those that are on unless others are chosen."""
-OPTIONAL_INSTRUMENTS: Final = ("sql-comments", "explain")
+OPTIONAL_INSTRUMENTS: Final = ("sql-comments", "database-vitals", "explain")
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
 _POSSIBLE_HEADERS: Final = (*ALL_HEADERS, "traceresponse")
 _SWITCH: Final = {

@@ -7,6 +7,7 @@ translation; what the conventions have no name for is ``stethoscope_…``.
 from __future__ import annotations
 
 from stethoscope.names.database import *
+from stethoscope.names.database_server import *
 from stethoscope.names.exports import *
 from stethoscope.names.http import *
 from stethoscope.names.machine import *

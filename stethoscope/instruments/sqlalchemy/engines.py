@@ -30,6 +30,7 @@ from stethoscope.instruments.sqlalchemy.explain import Explainer
 from stethoscope.instruments.sqlalchemy.loaders import describe
 from stethoscope.instruments.sqlalchemy.own import OURS, own_dialects
 from stethoscope.instruments.sqlalchemy.pools import pool_name, read_pool
+from stethoscope.instruments.sqlalchemy.vitals import Vitals
 
 if TYPE_CHECKING:
     from stethoscope.instruments.database.instrument import Instrument
@@ -97,6 +98,8 @@ def _begin(engine: Engine, instrument: Instrument) -> _Watched:
         None if dialect.is_async else asyncio._get_running_loop,
     )
     watched = _watched[dialect] = _Watched(instrument, database)
+    if "database-vitals" in instrument.chosen:
+        Vitals(instrument, engine, database.pool)
     if "explain" in instrument.chosen:
         database.explain = Explainer(instrument, engine).ask
     watched.watch_of(engine.pool)
