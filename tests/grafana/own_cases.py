@@ -37,6 +37,8 @@ def _down() -> Iterator[Case]:
         step=5,
     )
     yield Case(name, "a target that is none of ours", gauge("up", (60, 0)), {30: NONE, 50: NONE})
+    foreign = {**gauge("stethoscope_workers", (60, 2)), 'up{job="other", instance="z"}': levels((60, 0))}
+    yield Case(name, "a target of a service that is none of ours", foreign, {30: NONE, 50: NONE})
     yield Case(
         name, "all answer", {**gauge("up", (60, 1)), **gauge("stethoscope_workers", (60, 2))}, {30: NONE, 50: NONE}
     )
@@ -59,6 +61,13 @@ def _absent() -> Iterator[Case]:
         {**gauge("up", (30, 1)), **gauge("stethoscope_workers", (30, 2))},
         # A series that ends is looked back at for five minutes.
         {34: NONE, 37: NONE, 38: NONE, 40: CRITICAL, 45: CRITICAL},
+    )
+    back = "1+0x29 _x30 1+0x59"
+    yield Case(
+        name,
+        "it comes back",
+        {'up{job="shop", instance="a"}': back, 'stethoscope_workers{job="shop", instance="a"}': back},
+        {58: CRITICAL, 60: CRITICAL, 63: CRITICAL, 66: NONE},
     )
     yield Case(
         name,
@@ -121,6 +130,12 @@ def _burn_windows(
     yield case(
         "too few to be more than bad luck", burning(9 * factor, 9 * factor, 0.9 * enough), {begin + 2 * hold: NONE}
     )
+    elsewhere = {
+        'slo:bad:rate5m{job="shop", slo="latency"}': levels((over, 2 * enough), step=step),
+        'slo:bad:rate5m{job="other", slo="availability"}': levels((over, 2 * enough), step=step),
+    }
+    few = {**burning(9 * factor, 9 * factor, 0.9 * enough), **elsewhere}
+    yield case("others have enough, and this one too few", few, {begin + 2 * hold: NONE})
     yield case("just enough", burning(9 * factor, 9 * factor, 1.1 * enough), {begin + 2 * hold: severities})
     missing = {key: text for key, text in burning(9 * factor, 9 * factor).items() if "burn_rate:" + short not in key}
     yield case("nothing is known of the short window", missing, {begin + 2 * hold: NONE})
@@ -178,7 +193,7 @@ def _impaired() -> Iterator[Case]:
         "files cannot be read",
         gauge("stethoscope_skipped_segments", (30, 0), (30, 1), (30, 0), labels=', reason="damaged"'),
         {29: NONE, 44: NONE, 45: INFO, 59: INFO, 60: NONE},
-        labels={"reason": "damaged"},
+        labels={"reason": "damaged", "job": "shop"},
     )
 
 
@@ -199,6 +214,11 @@ def _cardinality() -> Iterator[Case]:
         {**gauge(scraped, (90, 19000)), **gauge(scraped, (90, 19000), host="b"), **workers},
         {60: NONE},
     )
+    foreign = {
+        f'{scraped}{{job="other", instance="a"}}': levels((90, 90000)),
+        f'{scraped}{{job="shop", instance="c"}}': levels((90, 90000)),
+    }
+    yield Case(name, "targets that are none of ours", {**foreign, **workers}, {60: NONE})
     yield Case(name, "a target that is none of ours", gauge(scraped, (90, 90000)), {60: NONE})
 
 
@@ -235,6 +255,7 @@ def _meta() -> Iterator[Case]:
         {hint: levels((60, 1)), (firing % "warning").replace("shop", "other"): levels((60, 1))},
         {30: always},
     )
+    yield Case("InfoInhibitor", "what is always there", {firing % "none": levels((60, 1))}, {30: NONE})
     yield Case("InfoInhibitor", "no hint", {firing % "warning": levels((60, 1))}, {30: NONE})
 
 
