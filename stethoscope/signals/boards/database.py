@@ -50,11 +50,11 @@ DATABASE: Final = Board(
                 stat(QUERIES, nothing="no queries"),
                 stat(QUERY_P95, "Query p95", nothing="no queries"),
                 stat(SLOW_SHARE, decimals=2, nothing="no queries"),
-                stat(DATABASE_SHARE, "Share of requests", decimals=1),
+                stat(DATABASE_SHARE, "In requests", decimals=1),
                 stat(POOL_USE),
                 stat(WAITING, "Waiting"),
                 stat(TIMEOUTS, window="$__range"),
-                stat(CREATE_P95, "Connecting p95"),
+                stat(CREATE_P95, "Connect p95"),
             ),
         ),
         Row(

@@ -28,8 +28,8 @@ OBJECTIVES: Final = Board(
         Row(
             "At a glance",
             (
-                stat(GOOD, "Worst objective", decimals=3),
-                stat(BUDGET_LEFT, "Smallest budget left", decimals=1),
+                stat(GOOD, "Objective met", decimals=3),
+                stat(BUDGET_LEFT, "Budget left", decimals=1),
                 stat(BURN_RATES[2], "Burn rate, 1 h", decimals=1),
                 stat(BURN_RATES[5], "Burn rate, 1 d", decimals=1),
                 stat(FIRING),

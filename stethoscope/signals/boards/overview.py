@@ -43,8 +43,8 @@ OVERVIEW: Final = Board(
         Row(
             "At a glance",
             (
-                stat(GOOD, "Worst objective", decimals=2, link=lambda config: link_to("slo", config)),
-                stat(BUDGET_LEFT, decimals=1, link=lambda config: link_to("slo", config)),
+                stat(GOOD, "Objective met", decimals=2, link=lambda config: link_to("slo", config)),
+                stat(BUDGET_LEFT, "Budget left", decimals=1, link=lambda config: link_to("slo", config)),
                 stat(REQUESTS, nothing="no traffic"),
                 stat(ERRORS, decimals=2, nothing="no traffic"),
                 stat(P95, "Duration p95", nothing="no traffic"),
