@@ -16,7 +16,8 @@ class Periodic:
     """Calls ``work`` every ``interval`` seconds in a daemon thread of its own, never twice at once, until it is closed.
 
     ``work`` returns how many seconds the next call must wait at least; 0.0 is no wish. It is called a last time
-    when it is closed. ``prepare`` is called once before. Neither may raise. A forked child has no such thread, and its `close` does nothing.
+    when it is closed. ``prepare`` is called once before. Neither may raise. A forked child has no such thread, and
+    its `close` does nothing.
     """
 
     def __init__(self, name: str, interval: float, work: Callable[[], float], prepare: Callable[[], None]) -> None:
@@ -48,8 +49,10 @@ class Periodic:
         self._prepare()
         while not closing.wait(max(0.0, due - time.monotonic())):
             wait = self._work()
-            # On the beat of the interval, so that points are evenly spaced; a beat that was missed is left out.
-            due = max(due + self._interval, time.monotonic() + wait)
+            now = time.monotonic()
+            # On the beat of the interval, so that points are evenly spaced; beats that were missed are left out.
+            due = due + self._interval if due + self._interval > now else now + self._interval
+            due = max(due, now + wait)
         self._work()
 
 
