@@ -17,7 +17,7 @@ run := $(VENV)/bin/python -m
 code := stethoscope tests examples benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench page golden docs grafana mutate-alerts
+.PHONY: help demo test test-plain test-all compile check bench page golden docs grafana mutate-alerts
 # Make would count the stamps as intermediate files and delete them.
 .PRECIOUS: $(VENV)/ready $(VENV)/ready-%
 
@@ -40,7 +40,14 @@ demo: $(VENV)/ready-demo ## run a small shop with traffic against it and watch i
 
 test: $(VENV)/ready-test ## run all tests (TEST_ARGS="tests/store -k merge")
 	@$(VENV)/bin/python tools/require.py
-	@$(run) pytest -n 2 --dist loadgroup $(TEST_ARGS)
+	@$(VENV)/bin/python tools/compile_hot_path.py
+	@$(run) pytest -n 2 --dist loadgroup --hot-path compiled $(TEST_ARGS)
+
+test-plain: $(VENV)/ready-test ## run the tests of the hot path with it as plain Python, as without a C compiler
+	@STETHOSCOPE_PURE=1 $(run) pytest -n 2 --hot-path plain tests/store tests/middleware tests/transparency/test_oracle.py
+
+compile: $(VENV)/ready-compile ## compile the hot path in place; after a change it is plain Python until you do it again
+	@$(VENV)/bin/python tools/compile_hot_path.py
 
 test-all: ## run all tests on every supported Python found
 	@pythons=$$(tools/find-python --all); test -n "$$pythons" || exec tools/find-python; \
@@ -54,6 +61,7 @@ check: $(VENV)/ready-check ## format, lint, types, import direction, licences
 	@$(VENV)/bin/python tools/licences.py
 
 bench: $(VENV)/ready-bench ## measure us beside each peer, in one run (BENCH_ARGS=…)
+	@$(VENV)/bin/python tools/compile_hot_path.py
 	@$(run) benchmarks $(BENCH_ARGS)
 
 page: $(VENV)/ready ## build the live page with Node.js, from the PATH or from PyPI

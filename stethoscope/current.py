@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import ClassVar, Final, Protocol
 
+from stethoscope import hot
 from stethoscope.asgi import Scope
 
 MOST_SHARES: Final = 15
@@ -48,10 +49,10 @@ class Trace(Protocol):
         """A database operation has just ended in the calling thread. ``text`` is without literals, ``error`` empty if there was none."""
 
 
-class Current:
+class Current(hot.Current):
     """What the running code works for: an HTTP request or a WebSocket connection, each of which is a subclass."""
 
-    __slots__ = ("carried", "counted", "id", "over", "route", "scope", "shares", "started", "trace")
+    __slots__ = ()
 
     scope: Scope
     """As the server made it."""

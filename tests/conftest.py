@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 from collections.abc import Iterator
 
 import pytest
 
+from stethoscope import hot
+from stethoscope.instruments.runtime.collector import Collector
+from stethoscope.store.recorder import _recorders as living_recorders
 from tests.postgresql import Cluster, cluster
 
-for name in [key for key in os.environ if key.startswith(("STETHOSCOPE_", "OTEL_"))]:
+for name in [key for key in os.environ if key.startswith(("STETHOSCOPE_", "OTEL_")) and key != "STETHOSCOPE_PURE"]:
     del os.environ[name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hot-path", choices=["compiled", "plain"], help="fail unless this one is what the tests run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    wanted, found = config.getoption("--hot-path"), "compiled" if hot.COMPILED else "plain"
+    if wanted not in (None, found):
+        raise pytest.UsageError(f"the hot path must be {wanted} and is {found}: `make compile`, or STETHOSCOPE_PURE=1")
+
+
+def pytest_runtest_teardown() -> None:
+    """The recorders of a test outlive it: a thousand of them that each watch this process would be all it does."""
+    for recorder in list(living_recorders):
+        recorder.chores.clear()
+    gc.callbacks[:] = [one for one in gc.callbacks if not isinstance(getattr(one, "__self__", None), Collector)]
+
 
 # Apps and recorders of all tests of a process stay open until its end.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -25,6 +25,7 @@ class Need:
 
 
 NEEDS = (
+    Need("cc", "build-essential"),
     Need("chromium", "chromium"),
     Need("nginx", "nginx-light", unit="nginx.service"),
     Need("pg_ctlcluster", "postgresql", unit="postgresql.service"),

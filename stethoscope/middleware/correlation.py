@@ -16,7 +16,8 @@ _TRACEPARENT: Final = re.compile(
 
 _BATCH: Final = 256
 
-_fresh: list[bytes] = []
+fresh_ids: Final[list[bytes]] = []
+"""Made and not yet used."""
 
 
 def new_id() -> bytes:
@@ -25,17 +26,17 @@ def new_id() -> bytes:
     They are made 256 at a time, so that most requests only take one from a list.
     """
     try:
-        return _fresh.pop()
+        return fresh_ids.pop()
     except IndexError:
         digits = os.urandom(16 * _BATCH).hex().encode()
         made = [digits[start : start + 32] for start in range(0, len(digits), 32)]
         one = made.pop()
-        _fresh.extend(made)
+        fresh_ids.extend(made)
         return one
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_fresh.clear)
+    os.register_at_fork(after_in_child=fresh_ids.clear)
 
 
 def correlation_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -50,7 +51,7 @@ def correlation_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
             if name in _CARRIERS:
                 return _accepted(headers) or new_id()
     try:
-        return _fresh.pop()
+        return fresh_ids.pop()
     except IndexError:
         return new_id()
 

@@ -16,10 +16,11 @@ Every message goes on at once, the same object except for the first start. No ta
 messages of our own, nothing of asyncio: it works on any event loop. Whatever fails in here is caught
 at the border to the app's own messages, counted and logged once.
 
-The way of a plain request through here is the hottest code of the package. So
-`send` is no coroutine of its own where it has nothing to do after the message, gauges are counted in
-place, and steps that run once for each request are not functions of their own. Measure before
-changing it: ``python -m benchmarks inprocess``.
+The way of a plain request through here is the hottest code of the package. Where the package was built with
+a compiler, ``_hot.c`` has `__init__`, `send`, `close` and what they call once more, for the plain case: what is
+changed here is changed there (`stethoscope.hot`). Where not, `send` is no coroutine of its own where it has nothing to
+do after the message, gauges are counted in place, and steps that run once for each request are not functions of their
+own. Measure before changing it: ``python -m benchmarks inprocess``.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from stethoscope import hot
 from stethoscope.asgi import Message, Receive, Scope, Send, own_path
 from stethoscope.current import Current
 from stethoscope.error_type import error_type
-from stethoscope.middleware.correlation import correlation_id
+from stethoscope.middleware.correlation import correlation_id, fresh_ids
 from stethoscope.middleware.routes import name_route
 from stethoscope.middleware.timing import REMEMBERED, Header
 from stethoscope.names import UNMATCHED_ROUTE
@@ -49,28 +51,11 @@ _others: Final[set[bytes]] = set()
 """Names of response headers that were looked at and are none of ours. Apps send the same ones again and again."""
 
 
-class Exchange(Current):
+@hot.quicken
+class Exchange(hot.Exchange, Current):
     """State of one request. In the context variable until the app returns."""
 
-    __slots__ = (
-        "_headers",
-        "_inlet",
-        "_last",
-        "_layer",
-        "_parts",
-        "_receive",
-        "_recorded",
-        "_send",
-        "_trailers",
-        "disconnected",
-        "ended",
-        "error",
-        "excluded",
-        "first_byte",
-        "received",
-        "sent",
-        "status",
-    )
+    __slots__ = ()
 
     status: int
     """What was sent, 0 before."""
@@ -266,7 +251,7 @@ class Exchange(Current):
         if self._parts:
             inlet.first_byte(route).record(self.first_byte - self.started)
         self.counted = True
-        if self._layer.observers:
+        if self._layer.tell_of_record:
             self.error = error
             self._layer.tell_ended(self, status, seconds, exception)
 
@@ -312,3 +297,6 @@ def content_length(headers: object) -> int:
             if name.lower() == b"content-length" and value.isdigit():
                 return int(value)
     return 0
+
+
+hot.observe(globals(), fresh_ids)

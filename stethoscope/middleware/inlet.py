@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stethoscope import names
+from stethoscope import hot, names
 from stethoscope.asgi import known_methods
 from stethoscope.names import OTHER_METHOD
 from stethoscope.store.recorder import Recorder
@@ -14,7 +14,7 @@ _SCHEMES: Final = frozenset(("http", "https", "ws", "wss"))
 _MOST_REMEMBERED: Final = 10_000
 
 
-class Inlet:
+class Inlet(hot.Inlet):
     """For one method and scheme. Any thread."""
 
     def __init__(self, recorder: Recorder, method: str, scheme: str) -> None:

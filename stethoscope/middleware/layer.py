@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any, Final, Protocol
 
+from stethoscope import hot
 from stethoscope.asgi import ASGIApp, Receive, Scope, Send, own_path
 from stethoscope.current import CURRENT, Current
 from stethoscope.middleware.exchange import Exchange
@@ -30,7 +31,7 @@ class OwnEndpoints(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
-class Layer:
+class Layer(hot.Layer):
     """Watches ``app``. Any number of requests at once, on any event loop; one object can serve in several threads."""
 
     def __init__(
@@ -63,7 +64,7 @@ class Layer:
         self.observers = tuple(observers)
         # Each is called only for what it does something about: a call that does nothing takes as long as most that do.
         self._tell_of_arrival = tuple(one.started for one in self.observers if overrides(one, "started"))
-        self._tell_of_record = tuple(one.ended for one in self.observers if overrides(one, "ended"))
+        self.tell_of_record = tuple(one.ended for one in self.observers if overrides(one, "ended"))
         # The other way round than at the start, so that what one has put around the other comes off in order.
         self._tell_of_return = tuple(one.left for one in reversed(self.observers) if overrides(one, "left"))
 
@@ -128,7 +129,7 @@ class Layer:
 
     def tell_ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
         """The exchange was recorded so: each observer is told."""
-        for tell in self._tell_of_record:
+        for tell in self.tell_of_record:
             try:
                 tell(exchange, status, seconds, exception)
             except Exception as error:

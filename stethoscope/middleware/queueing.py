@@ -10,7 +10,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from stethoscope import names
+from stethoscope import hot, names
 from stethoscope.current import Share
 from stethoscope.middleware.observer import Observer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHARE: Final = "queue"
 """What it is called in Server-Timing."""
 
-_HEADERS: Final = frozenset((b"x-request-start", b"x-queue-start"))
+_HEADERS: Final = (b"x-request-start", b"x-queue-start")
 _TIME: Final = re.compile(rb"\s*(?:t=)?([0-9]{1,20}(?:\.[0-9]{1,12})?)\s*")
 _OLDEST: Final = 24 * 3600.0
 _AHEAD: Final = 0.001
@@ -39,12 +39,9 @@ class QueueObserver(Observer):
         self._recorder = recorder
 
     def started(self, exchange: Exchange) -> None:
-        headers = exchange.scope["headers"]
-        if type(headers) is list or isinstance(headers, (list, tuple)):  # anything else is the app's to read
-            for name, value in headers:
-                if name in _HEADERS:
-                    self._note(exchange, value)
-                    return
+        value = hot.value_of(exchange.scope["headers"], _HEADERS)
+        if value is not None:
+            self._note(exchange, value)
 
     def _note(self, exchange: Exchange, value: bytes) -> None:
         seconds = queued(value, time.time())

@@ -16,6 +16,7 @@ octaves that its values fall in.
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -53,7 +54,8 @@ class Buckets:
 
     ``bucket_of[i]`` is the number of the explicit bucket that cell ``i`` is a part of, and
     ``bounds[i]`` its inclusive upper bound; cell 0 holds zeros, cell 1 what is
-    positive but below the range, and the last cell (``len(bounds)``) what is above it.
+    positive but below the range, and the last cell (``len(bounds)``) what is above it. ``edges`` are
+    the same as ``bounds``, in one piece of memory.
     """
 
     __slots__ = (
@@ -64,6 +66,7 @@ class Buckets:
         "bounds",
         "bucket_of",
         "cell_count",
+        "edges",
         "explicit",
     )
 
@@ -71,6 +74,7 @@ class Buckets:
         exponential = _exponential_bounds(low, high)
         self.explicit = explicit
         self.bounds: list[float] = sorted({0.0, *exponential, *explicit})
+        self.edges = memoryview(struct.pack(f"{len(self.bounds)}d", *self.bounds)).cast("d")
         self.cell_count = len(self.bounds) + 1
         self.block_count = -(-self.cell_count // CELLS_PER_BLOCK)
         self._low = low * _PER_OCTAVE

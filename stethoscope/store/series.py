@@ -19,6 +19,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final
 
+from stethoscope import hot
 from stethoscope.names import Metric
 from stethoscope.store.buckets import buckets_for
 from stethoscope.store.layout import SCALAR_WORDS
@@ -37,14 +38,15 @@ State = tuple[int, list[int]]
 """Where a series was: its word, and the lanes of its blocks."""
 
 
-class Scalar:
+@hot.quicken
+class Scalar(hot.Scalar):
     """A counter's or gauge's series in this process."""
 
-    __slots__ = ("_bind", "word", "words")
+    __slots__ = ()
 
     def __init__(self, bind: Callable[[Scalar], bool]) -> None:
         self._bind = bind
-        self.word = UNBOUND
+        self.word: int = UNBOUND
         self.words: memoryview[float] = _NOWHERE.cast("d")
 
     def add(self, amount: float) -> None:
@@ -84,26 +86,15 @@ class Scalar:
         self.detach()
 
 
-class HistogramSeries:
+@hot.quicken
+class HistogramSeries(hot.HistogramSeries):
     """A histogram's series in this process."""
 
-    __slots__ = (
-        "_bind_block",
-        "_no_blocks",
-        "blocks",
-        "bounds",
-        "bucket",
-        "bucket_of",
-        "lanes",
-        "longs",
-        "places",
-        "word",
-        "words",
-    )
+    __slots__ = ()
 
     def __init__(self, metric: Metric, bind_block: Callable[[HistogramSeries, int], bool]) -> None:
         buckets = buckets_for(metric)
-        self.bounds = buckets.bounds
+        self.bounds, self.edges = buckets.bounds, buckets.edges
         self.bucket_of = buckets.bucket_of
         self._bind_block = bind_block
         self._no_blocks = (UNBOUND,) * buckets.block_count
@@ -180,10 +171,11 @@ class HistogramSeries:
         self.detach()
 
 
-class RequestSeries:
+@hot.quicken
+class RequestSeries(hot.RequestSeries):
     """What is recorded of every request: a duration and two sizes, in one call."""
 
-    __slots__ = ("_duration", "_received", "_sent")
+    __slots__ = ()
 
     def __init__(self, duration: HistogramSeries, received: HistogramSeries, sent: HistogramSeries) -> None:
         self._duration = duration

@@ -78,17 +78,19 @@ def test_memory_stays_as_it_is_under_invented_requests(records: Records, clock: 
     """A14: the clock stands still, because times below 1 ms are remembered as they come."""
     layer = records.around(plain)
     anyio.run(attack, layer, 0, 3000)
+    grown = []
     tracemalloc.start()
     try:
-        anyio.run(attack, layer, 3000, 4000)
-        gc.collect()
-        before, _ = tracemalloc.get_traced_memory()
-        anyio.run(attack, layer, 4000, 8000)
-        gc.collect()
-        after, _ = tracemalloc.get_traced_memory()
+        for begin in range(3000, 9000, 2000):
+            gc.collect()
+            before, _ = tracemalloc.get_traced_memory()
+            anyio.run(attack, layer, begin, begin + 2000)
+            gc.collect()
+            grown.append(tracemalloc.get_traced_memory()[0] - before)
     finally:
         tracemalloc.stop()
-    assert after - before < 20_000
+    # Of one round at least: other threads of this process take memory too, at times.
+    assert min(grown) < 10_000
 
 
 def by_status(i: int) -> Callable[[Scope, Receive, Send], object]:

@@ -1,0 +1,126 @@
+"""The objects that every request passes through: where their fields are, and which of their methods are compiled.
+
+Where the package was built with a C compiler, the fields are in structs of ``_hot.c``, and `quicken` puts the
+compiled methods in place, which do the plain case and leave all else to the Python methods that they replace.
+Everywhere else the fields are slots, and `quicken` does nothing. Both behave the same: the tests of the middleware and of the
+store run both ways. ``STETHOSCOPE_PURE=1`` in the environment of a process keeps it to Python.
+
+In a checkout, ``make compile`` builds the extension in place. One that was built from another ``_hot.c`` is not used.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any, TypeVar
+from zlib import crc32
+
+T = TypeVar("T", bound=type)
+
+# As the package sees them, with or without a compiler. What the fields mean is said where they are used: in
+# `stethoscope.store.series`, `current`, `middleware.inlet`, `middleware.layer` and `middleware.exchange`.
+
+
+class Scalar:
+    __slots__ = ("_bind", "word", "words")
+
+
+class HistogramSeries:
+    __slots__ = (
+        "_bind_block",
+        "_no_blocks",
+        "blocks",
+        "bounds",
+        "bucket",
+        "bucket_of",
+        "edges",
+        "lanes",
+        "longs",
+        "places",
+        "word",
+        "words",
+    )
+
+
+class RequestSeries:
+    __slots__ = ("_duration", "_received", "_sent")
+
+
+class Inlet:
+    __slots__ = ("active", "outcomes", "sends_body")
+
+
+class Layer:
+    __slots__ = ("adds_headers", "exclusions", "inlets", "more_headers", "sends_id", "tell_of_record", "timing")
+
+
+class Current:
+    __slots__ = ("carried", "counted", "id", "over", "route", "scope", "shares", "started", "trace")
+
+
+class Exchange(Current):
+    __slots__ = (
+        "_headers",
+        "_inlet",
+        "_last",
+        "_layer",
+        "_parts",
+        "_receive",
+        "_recorded",
+        "_send",
+        "_trailers",
+        "disconnected",
+        "ended",
+        "error",
+        "excluded",
+        "first_byte",
+        "received",
+        "sent",
+        "status",
+    )
+
+
+def quicken(cls: T) -> T:
+    """Put the compiled methods of ``cls`` in place: for classes whose base is one of these."""
+    return cls
+
+
+def observe(globals: dict[str, Any], fresh_ids: list[bytes]) -> None:
+    """Tell the compiled methods where the names of the module `exchange` are, and where new correlation IDs come from."""
+
+
+def value_of(headers: object, names: tuple[bytes, ...]) -> bytes | None:
+    """The value of the first header that has one of these names, in lower case. None also where ``headers`` is no list or tuple:
+
+    anything else might be gone after one reading, and is the app's.
+    """
+    if isinstance(headers, (list, tuple)):
+        for name, value in headers:
+            if name in names:
+                return value  # type: ignore[no-any-return]
+    return None
+
+
+def _is_stale(source: str) -> bool:
+    """Whether an extension was compiled from another source than lies beside it: in a checkout that has been changed since."""
+    try:
+        with open(os.path.join(os.path.dirname(__file__), "_hot.c"), "rb") as file:
+            return source != f"crc32-{crc32(file.read()):08x}"
+    except OSError:  # installed from a wheel, which has no sources
+        return False
+
+
+COMPILED: bool = False
+"""Whether this process runs the compiled methods."""
+
+if not os.environ.get("STETHOSCOPE_PURE"):
+    try:
+        _hot = import_module("stethoscope._hot")
+    except ImportError:  # built without a compiler
+        pass
+    else:
+        if not _is_stale(_hot.SOURCE):
+            COMPILED = True
+            globals().update(
+                {name: found for name, found in vars(_hot).items() if name in globals() and name[0] != "_"}
+            )

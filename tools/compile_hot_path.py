@@ -1,0 +1,66 @@
+"""Compile the hot path, ``stethoscope/_hot.c``, into the package, unless it is compiled from this very source already.
+
+    python tools/compile_hot_path.py      # what `make compile` runs, and every build of a wheel
+
+It takes a C compiler and Python's headers (on Debian: build-essential, python3-dev), and setuptools. Without them the
+package is plain Python and behaves the same: see ``stethoscope/hot.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from zlib import crc32
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = Path("stethoscope") / "_hot.c"
+
+
+class CanNotCompile(Exception):
+    """The text says why, and what to do."""
+
+
+def compile_in_place() -> Path:
+    """Returns the extension. Raises `CanNotCompile`."""
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise CanNotCompile("it rests on the interpreter lock, which this interpreter is built without")
+    made = ROOT / SOURCE.with_name("_hot" + sysconfig.get_config_var("EXT_SUFFIX"))
+    if not made.exists() or _digest().encode() not in made.read_bytes():
+        _compile()
+    return made
+
+
+def _digest() -> str:
+    """What ``hot.py`` compares, to find that the source has changed since."""
+    return f"crc32-{crc32((ROOT / SOURCE).read_bytes()):08x}"
+
+
+def _compile() -> None:
+    try:
+        from setuptools import Distribution, Extension
+        from setuptools.command.build_ext import build_ext
+        from setuptools.errors import BaseError
+    except ImportError as error:
+        raise CanNotCompile("setuptools is missing: pip install setuptools") from error
+    extension = Extension("stethoscope._hot", [str(SOURCE)], define_macros=[("SOURCE", f'"{_digest()}"')])
+    command = build_ext(Distribution({"name": "stethoscope", "ext_modules": [extension]}))
+    command.inplace = True
+    command.force = True
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        command.ensure_finalized()
+        command.run()
+    except (BaseError, OSError) as error:
+        raise CanNotCompile(f"{error}; it takes a C compiler and Python's headers") from error
+    finally:
+        os.chdir(before)
+
+
+if __name__ == "__main__":
+    try:
+        compile_in_place()
+    except CanNotCompile as error:
+        sys.exit(f"The hot path can not be compiled: {error}")
