@@ -120,3 +120,13 @@ def test_a_threshold_from_the_environment_counts(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("STETHOSCOPE_THRESHOLDS", "error_ratio=0.03:0.2")
     assert cli.main(["rules", "--out", str(tmp_path)]) == 0
     assert "> 0.03" in (tmp_path / "rules/alerts.yaml").read_text()
+
+
+def test_a_pool_with_a_limit_of_its_own_is_left_out_of_the_rule_for_all(tmp_path: Path) -> None:
+    assert cli.main(["rules", "--out", str(tmp_path), "--pool", "reports=1"]) == 0
+    groups = yaml.safe_load((tmp_path / "rules/alerts.yaml").read_text())["groups"]
+    rules = [rule["expr"] for rule in groups[0]["rules"] if rule["alert"] == "ASGIDBPoolSaturated"]
+    assert [rule.rpartition("> ")[2] for rule in rules] == ["0.75", "0.9", "1"]
+    own, others = 'db_client_connection_pool_name="reports"', 'db_client_connection_pool_name!~"reports"'
+    assert [own in rule for rule in rules] == [False, False, True]
+    assert [others in rule for rule in rules] == [True, True, False]
