@@ -93,6 +93,8 @@ def introduction(shop: Shop, options: argparse.Namespace) -> str:
 A shop on uvicorn with {options.workers} workers, and {options.customers} customers in it.
 
   The shop       {shop.url}/docs
+  The live page  {shop.url}/_stethoscope/
+                 asks for the token: {shop.token}
   Live metrics   {metrics}
                  behind a token: curl -H 'Authorization: Bearer {shop.token}' {metrics}
 
