@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -248,6 +249,7 @@ def _raise_at_call(number: int, work: Callable[[], object]) -> bool:
         if left == 0:
             raise _TimeIsUpError
 
+    gc.disable()  # else it would strike in the finalizers of what other tests have left, whose errors go nowhere
     sys.setprofile(count)
     try:
         work()
@@ -255,6 +257,7 @@ def _raise_at_call(number: int, work: Callable[[], object]) -> bool:
         return True
     finally:
         sys.setprofile(None)
+        gc.enable()
     return False
 
 
