@@ -66,7 +66,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "request_log": "File into which all requests are written, as [JSON lines](../how-to/follow-a-request.md#as-json-lines).",
 }
 
-NOT_OURS: Final[Mapping[str, str]] = {
+NO_SETTINGS: Final[Mapping[str, str]] = {
+    "STETHOSCOPE_PURE": "`1` keeps a process to plain Python, and a build of the package too: [What it costs](../explanation/cost.md).",
     "OTEL_SERVICE_NAME": "The service's name where neither `service` nor `STETHOSCOPE_SERVICE` gives it.",
     "OTEL_RESOURCE_ATTRIBUTES": "The same, by its `service.name`, where `OTEL_SERVICE_NAME` is not set either.",
     "OTEL_SDK_DISABLED": "`true`: no traces, nor anything else of OpenTelemetry.",
@@ -243,9 +244,9 @@ def settings_page() -> str:
             *_table(("argument", "variable", "default", "meaning", "accepted"), rows),
             "",
             *_thresholds(),
-            "## Variables of others that are read",
+            "## Other variables that are read",
             "",
-            *_table(("variable", "what for"), [(f"`{name}`", meaning) for name, meaning in NOT_OURS.items()]),
+            *_table(("variable", "what for"), [(f"`{name}`", meaning) for name, meaning in NO_SETTINGS.items()]),
             "",
         ]
     )
