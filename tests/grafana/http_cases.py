@@ -105,7 +105,7 @@ def _low_traffic() -> Iterator[Case]:
         name,
         "it is over an hour after the last failure",
         {**requests((200, 0.002)), **requests((60, 0), (60, 0.003), (120, 0), error="500")},
-        {84: NONE, 95: WARNING, 140: WARNING, 158: NONE, 185: NONE},
+        {87: NONE, 88: WARNING, 95: WARNING, 140: WARNING, 158: NONE, 185: NONE},
     )
     yield Case(
         name,
@@ -236,7 +236,7 @@ def _traffic() -> Iterator[Case]:
         (120, {"warning": "18% of the requests to shop of an hour ago are left"}),
     )
     yield Case(name, "22 % are left", dropped(0.22), {120: NONE})
-    yield Case(name, "no request is left, and no series", requests((90, 2)), {90: NONE, 120: WARNING})
+    yield Case(name, "no request is left, and no series", requests((90, 2)), {90: NONE, 120: WARNING, 145: WARNING})
     yield Case(name, "there never was much", dropped(0, rate=0.9), {120: NONE})
     yield Case(name, "there was just enough", dropped(0, rate=1.1), {120: WARNING})
     yield Case(name, "traffic as ever", requests((180, 2)), {120: NONE})
