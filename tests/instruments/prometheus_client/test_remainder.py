@@ -63,13 +63,13 @@ class Misshapen:
 @pytest.mark.parametrize("openmetrics", [False, True])
 class TestForeign:
     def test_has_what_is_in_no_snapshot(self, recorder: Recorder, openmetrics: bool) -> None:
-        Info("build", "Build.").info({"version": "7"})
+        Info("edition", "Edition.").info({"version": "7"})
         Enum("state", "State.", states=["up", "down"]).state("down")
         Gauge("cpus", "CPUs.").set_function(lambda: 4.0)
         prometheus_client.REGISTRY.register(Weather())
         for _ in range(2):
             page = parsed(foreign(recorder.snapshot(), openmetrics), openmetrics)
-            assert page["build_info", "7"] == 1.0
+            assert page["edition_info", "7"] == 1.0
             assert page["state", "down"] == 1.0
             assert page["cpus",] == 4.0
             assert page["outside_celsius",] == 21.5
@@ -165,11 +165,11 @@ class TestForeign:
         assert len([message for message in caplog.messages if message.startswith(collector.__name__)]) == 1
 
     def test_gives_only_the_names_asked_for(self, recorder: Recorder, openmetrics: bool) -> None:
-        Info("build", "Build.").info({"version": "7"})
+        Info("edition", "Edition.").info({"version": "7"})
         prometheus_client.REGISTRY.register(Weather())
-        for asked in ("build", "build_info"):
+        for asked in ("edition", "edition_info"):
             page = foreign(recorder.snapshot(), openmetrics, frozenset([asked]))
-            assert set(parsed(page, openmetrics)) == {("build_info", "7")}
+            assert set(parsed(page, openmetrics)) == {("edition_info", "7")}
 
 
 def parsed(page: bytes, openmetrics: bool) -> dict[tuple[str, ...], float]:

@@ -71,7 +71,11 @@ def sources(suite: Suite) -> Path:
             archive = download(suite, Path(folder))
             with tarfile.open(archive) as packed:
                 packed.extractall(folder, filter="data")
-            archive.with_name(target.name).rename(target)
+            try:
+                archive.with_name(target.name).rename(target)
+            except OSError:  # another process has just done the same
+                if not target.exists():
+                    raise
     return target
 
 

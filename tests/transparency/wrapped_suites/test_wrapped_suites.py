@@ -14,6 +14,8 @@ from tests.transparency.wrapped_suites.suites import Run, Suite, run_bare, run_s
 NEEDS_LOGFIRE = "needs logfire, whose pytest plugin would be loaded into every run of ours"
 
 STARLETTE = Suite("starlette")
+ASKS_US = "sets the variables that ask us to push metrics over OTLP too, and counts what is logged about it"
+
 FASTAPI = Suite(
     "fastapi",
     left_out={
@@ -29,6 +31,13 @@ FASTAPI = Suite(
             "test_native_integrations.py::test_logfire_native_spans_and_exception_logs",
             "test_runtime.py::test_registration_provider_prefers_public_metric_reader",
             "test_runtime.py::test_concurrent_provider_owner_wins[True]",
+        )
+    }
+    | {
+        f"tests/test_telemetry/{test}": ASKS_US
+        for test in (
+            "test_runtime.py::test_concurrent_provider_owner_wins[False]",
+            "test_runtime.py::test_invalid_configuration_warns_without_disabling_providers",
         )
     },
 )
