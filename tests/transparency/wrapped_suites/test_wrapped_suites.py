@@ -12,10 +12,9 @@ import pytest
 from tests.transparency.wrapped_suites.suites import Run, Suite, run_bare, run_suite
 
 NEEDS_LOGFIRE = "needs logfire, whose pytest plugin would be loaded into every run of ours"
-
-STARLETTE = Suite("starlette")
 ASKS_US = "sets the variables that ask us to push metrics over OTLP too, and counts what is logged about it"
 
+STARLETTE = Suite("starlette")
 FASTAPI = Suite(
     "fastapi",
     left_out={
