@@ -25,6 +25,13 @@ PERMISSIVE_CLASSIFIERS = {
     "License :: OSI Approved :: Python Software Foundation License",
 }
 
+# Free text, for packages that state nothing else.
+PERMISSIVE_TEXTS = {"3-Clause BSD License", "BSD-3-Clause", "MIT"}
+
+EXCEPTIONS = {
+    "certifi": "MPL-2.0: a list of certificates that Sentry's and OpenTelemetry's own packages need; we neither change nor ship it",
+}
+
 
 def stated(package: Distribution, field: str) -> list[str]:
     """The values of one metadata field."""
@@ -32,12 +39,16 @@ def stated(package: Distribution, field: str) -> list[str]:
 
 
 def permissive(package: Distribution) -> bool:
-    """Whether each licence named is permissive; nothing named is not."""
+    """Whether each licence named is permissive, or excepted with a reason; nothing named is not."""
+    if package.name in EXCEPTIONS:
+        return True
     if expressions := stated(package, "License-Expression"):
         names = re.findall(r"[\w.+-]+", " ".join(expressions))
         return all(name in PERMISSIVE for name in names if name not in {"AND", "OR"})
     named = [classifier for classifier in stated(package, "Classifier") if classifier.startswith("License :: ")]
-    return bool(named) and all(classifier in PERMISSIVE_CLASSIFIERS for classifier in named)
+    if not named:
+        return any(text in PERMISSIVE_TEXTS for text in stated(package, "License"))
+    return all(classifier in PERMISSIVE_CLASSIFIERS for classifier in named)
 
 
 def runtime(name: str, extras: frozenset[str], seen: set[str]) -> Iterator[Distribution]:
