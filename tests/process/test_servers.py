@@ -71,7 +71,14 @@ def test_servers_that_are_given_one_service_share_their_numbers(place: Path) -> 
 
 
 def descendants(server: Server) -> list[int]:
-    return [pid for pid in server.children() if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in server.children() if _is_worker(pid)]
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # ended since
+        return False
 
 
 class Client(threading.Thread):
