@@ -34,6 +34,7 @@ class Entry(NamedTuple):
 COMMANDS: Final[Mapping[str, Entry]] = {
     "sidecar": Entry("stethoscope.sidecar.command", "serve the metrics of the services of this host", "sidecar"),
     "top": Entry("stethoscope.dashboards.top", "show how a service does, in the terminal"),
+    "diagnose": Entry("stethoscope.dashboards.diagnose", "say what was found to be ill, and its cure"),
     "dashboards": Entry("stethoscope.signals.commands.dashboards", "write Grafana dashboards for what is measured"),
     "rules": Entry("stethoscope.signals.commands.rules", "write recording and alerting rules for Prometheus"),
     "alertmanager": Entry(

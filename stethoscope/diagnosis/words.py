@@ -55,9 +55,8 @@ def _cure_n_plus_one(subject: str, facts: Facts) -> str:
     way = facts.get("loader")
     if way == "lazy":
         option = "selectinload" if facts.get("many") else "joinedload"
-        return (
-            f"Load it with its owners: add .options({option}({subject})) to the query that loads them{_where(facts)}."
-        )
+        asked = f" (each was asked for{_where(facts)})" if facts.get("site") else ""
+        return f"Load it with its owners: add .options({option}({subject})) to the query that loads them{asked}."
     if way == "refresh":
         return (
             "Do not let them expire: commit after the last use, or make the session with expire_on_commit=False; "

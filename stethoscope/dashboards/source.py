@@ -1,0 +1,78 @@
+"""Where a command reads a service from: an address of an app or a sidecar, or this host's folders."""
+
+from __future__ import annotations
+
+import json
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+from stethoscope.command import CommandError
+from stethoscope.settings import Settings
+from stethoscope.store.discovery import Discovery
+from stethoscope.store.home import default_places
+from stethoscope.store.watched import Watched
+
+_PREFIX: Final = "/_stethoscope"
+_SECONDS: Final = 10
+_MOST_BYTES: Final = 8 << 20
+
+
+def add_source_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "address",
+        nargs="?",
+        help="of an app or a sidecar, such as http://127.0.0.1:8000 (default: this host's folders)",
+    )
+    parser.add_argument("--service", metavar="NAME", help="the service to look at, where there are several")
+    parser.add_argument(
+        "--dir", metavar="FOLDER", help="where services record (default: STETHOSCOPE_DIR, else as apps do)"
+    )
+    parser.add_argument("--token", help="bearer token of the address (default: STETHOSCOPE_TOKEN)")
+
+
+def question(arguments: Namespace, path: str, query: Mapping[str, str]) -> Request:
+    """A question to the API of the address that was given; ``path`` is below the API's own. Raises `CommandError`."""
+    address = str(arguments.address)
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise CommandError(f"{address} is no address: expected one such as http://127.0.0.1:8000")
+    base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or _PREFIX}"
+    url = f"{base}/api/{path}{'?' if query else ''}{urlencode(query)}"
+    token = arguments.token or os.environ.get("STETHOSCOPE_TOKEN")
+    return Request(url, headers={"authorization": f"Bearer {token}"} if token else {})
+
+
+def answer(request: Request) -> Any:
+    """The document that is answered. Raises `CommandError`."""
+    try:
+        with urlopen(request, timeout=_SECONDS) as response:
+            return json.loads(response.read(_MOST_BYTES))
+    except HTTPError as error:
+        hint = ": give the token by --token or STETHOSCOPE_TOKEN" if error.code in (401, 403) else ""
+        raise CommandError(f"{request.full_url} answers {error.code} {error.reason}{hint}") from error
+    except (URLError, OSError) as error:
+        raise CommandError(f"{request.full_url} can not be reached: {getattr(error, 'reason', error)}") from error
+    except ValueError as error:
+        raise CommandError(f"{request.full_url} does not answer as Stethoscope does: {error}") from error
+
+
+def settings_of(arguments: Namespace) -> Settings:
+    return Settings.resolve(service=arguments.service, dir=arguments.dir)
+
+
+def one_service(settings: Settings) -> Watched:
+    """The only service that is wanted and there. Raises `CommandError` where there is none, or another beside it."""
+    places = [settings.dir] if settings.dir else list(default_places())
+    found, problems = Discovery(places, services=(settings.service,) if settings.service else ()).look({})
+    if len(found) != 1:
+        known = f"there are {', '.join(sorted(found))}: choose one by --service" if found else "there is none"
+        raise CommandError(
+            f"one service is looked at; in {', '.join(places)} {known}{''.join(f'; {one}' for one in problems)}"
+        )
+    [(key, folder)] = found.items()
+    return Watched(key.partition("@")[0], folder, lambda where, error: None)
