@@ -69,9 +69,27 @@ def _cure_n_plus_one(subject: str, facts: Facts) -> str:
     )
 
 
+def _unused_eager_load(subject: str, facts: Facts) -> str:
+    among = f" in any of {_figure(facts, 'requests')} requests that were watched" if facts.get("requests") else ""
+    return f"{subject} was loaded ahead and never looked at{among}"
+
+
+def _cure_unused_eager_load(subject: str, facts: Facts) -> str:
+    way = facts.get("way")
+    if facts.get("configured"):
+        return (
+            f"Leave it out of this query: .options(lazyload({subject})){_where(facts)}; "
+            f'or take lazy="{way}" from the relationship.'
+        )
+    option = {"selectin": "selectinload", "joined": "joinedload", "subquery": "subqueryload"}.get(str(way))
+    if option is None:
+        return f"Leave the eager load of {subject} out of this query{_where(facts)}."
+    return f"Take .options({option}({subject})) out of the query{_where(facts)}."
+
+
 _SUMMARIES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
     Illness.N_PLUS_ONE: _n_plus_one,
-    Illness.UNUSED_EAGER_LOAD: lambda subject, facts: f"{subject} was loaded ahead and never looked at",
+    Illness.UNUSED_EAGER_LOAD: _unused_eager_load,
     Illness.FAR_OFFSET: lambda subject, facts: (
         f"{_what(subject, facts)} passed over {_figure(facts, 'offset')} rows to fetch one page, {_milliseconds(facts, 'worst_seconds')}"
     ),
@@ -105,9 +123,7 @@ _SUMMARIES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
 
 _CURES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
     Illness.N_PLUS_ONE: _cure_n_plus_one,
-    Illness.UNUSED_EAGER_LOAD: lambda subject, facts: (
-        f"Leave the eager load of {subject} out of this query, or load it lazily: .options(lazyload({subject}))."
-    ),
+    Illness.UNUSED_EAGER_LOAD: _cure_unused_eager_load,
     Illness.FAR_OFFSET: lambda subject, facts: (
         f"Page by key instead of OFFSET: WHERE (key) > (last key of the page before) ORDER BY key LIMIT n, as sqlakeyset does{_where(facts)}."
     ),

@@ -42,6 +42,8 @@ Execute = Callable[..., None]
 """``execute(cursor, statement, parameters, context)``: has a cursor of the DB-API (PEP 249) execute a statement."""
 Explain = Callable[[Query, str, Any, str, str], None]
 """``explain(query, sql, parameters, route, site)``: has the plan looked at, at another time and place."""
+LookAhead = Callable[["Instrument", Work, Query, Any], None]
+"""``look_ahead(instrument, work, query, context)``: a query has run for the first time in a request."""
 OnError = Callable[[BaseException, Any, Any], None]
 """Told of an error, the cursor and the context."""
 
@@ -69,6 +71,8 @@ class Database:
         self._statements = Statements(system, self._make_query)
         self.explain: Explain | None = None
         """Asks for the plan of a query, where that is switched on."""
+        self.look_ahead: LookAhead | None = None
+        """Looks whether a query loads something ahead, where the library can tell."""
         self._asked: dict[tuple[Query, int | None], tuple[float, Work]] = {}
         """By query and parameters, when the latest one that took long had ended, and whose it was."""
 
@@ -177,6 +181,8 @@ class Database:
             return
         uses = work.uses_of(statement)
         if count == 1:
+            if self.look_ahead is not None:
+                self.look_ahead(self.instrument, work, statement.query, context)
             if self._loop is not None and self._loop() is not None:
                 uses.block_at = uses.block_at or call_site()
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from stethoscope.instruments.database.ahead import Looks
 from stethoscope.instruments.database.query import Query
 from stethoscope.instruments.database.work import Sign, Uses, Work
 from stethoscope.names.findings import Illness, Severity
@@ -42,7 +43,7 @@ class Found(NamedTuple):
 
 def detect(instrument: Instrument, route: str, work: Work, request_id: str) -> None:
     """Report what was ill. In the time of some dictionary lookups where nothing is."""
-    work.found = list(_found(instrument, work))
+    work.found = list(_found(instrument, route, work))
     for found in work.found:
         evidence = {key: value for key, value in found.evidence.items() if value not in (None, "")}
         instrument.found(
@@ -50,7 +51,7 @@ def detect(instrument: Instrument, route: str, work: Work, request_id: str) -> N
         )
 
 
-def _found(instrument: Instrument, work: Work) -> Iterator[Found]:
+def _found(instrument: Instrument, route: str, work: Work) -> Iterator[Found]:
     critical = instrument.thresholds.request_p95.warn or float("inf")
     for query, uses in work.uses.items():
         if uses.block_at:
@@ -58,6 +59,8 @@ def _found(instrument: Instrument, work: Work) -> Iterator[Found]:
             sign.add_all(uses.count, uses.seconds, uses.worst, uses.block_at)
         if uses.count >= REPEATED_FROM:
             yield from _repetitions(query, uses, critical)
+    if work.looks is not None and not work.writes:
+        yield from _unused(instrument, route, work, work.looks)
     for (illness, subject), sign in work.signs.items():
         yield _from_sign(illness, subject, sign, critical)
 
@@ -77,6 +80,24 @@ def _repetitions(query: Query, uses: Uses, critical: float) -> Iterator[Found]:
         yield Found(Illness.N_PLUS_ONE, severity, subject, {**facts, "parameters": different})
     elif uses.identical >= REPEATED_FROM:
         yield Found(Illness.REPEATED_QUERY, Severity.WARNING, query.fingerprint, {**facts, "identical": uses.identical})
+
+
+def _unused(instrument: Instrument, route: str, work: Work, looks: Looks) -> Iterator[Found]:
+    """What was loaded ahead for nothing. After a write nothing is said: it may have been loaded for cascades."""
+    for ahead, (query, site) in work.ahead.items():
+        requests = instrument.chances.missed(route, ahead, looks)
+        if requests:
+            uses = work.uses.get(query)
+            evidence = {
+                "relationship": ahead.subject,
+                "way": ahead.way,
+                "configured": ahead.configured,
+                "requests": requests,
+                "seconds": round(uses.seconds, 6) if uses else None,
+                "site": site,
+                **_facts(query),
+            }
+            yield Found(Illness.UNUSED_EAGER_LOAD, Severity.WARNING, ahead.subject, evidence)
 
 
 def _most(counts: Mapping[Any, int]) -> tuple[object, float]:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from stethoscope import names
 from stethoscope.current import CURRENT
+from stethoscope.instruments.database.ahead import Chances
 from stethoscope.instruments.database.call_site import call_site
 from stethoscope.instruments.database.detection import detect
 from stethoscope.instruments.database.pool import Numbers, PoolWatch
@@ -58,6 +59,7 @@ class Instrument:
         self.thresholds = settings.thresholds
         self.chosen = frozenset(settings.instruments)
         self.slow = _or_never(settings.thresholds.slow_query.warn)
+        self.chances = Chances()
         self._pools: dict[str, PoolWatch] = {}
         self._noted: dict[str, float] = {}
 
@@ -174,6 +176,8 @@ class Instrument:
         work = _work(exchange)
         if work is not None:
             work.fold()
+            if work.looks is not None:
+                work.looks.end()
         if work is not None and exchange.counted:
             self._record_slow_of(work, exchange.route or "")  # those since then
             for checkout in work.checkouts:

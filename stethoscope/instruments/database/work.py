@@ -11,6 +11,7 @@ from stethoscope.instruments.database.query import Query, Statement
 from stethoscope.names.findings import Illness
 
 if TYPE_CHECKING:
+    from stethoscope.instruments.database.ahead import Ahead, Looks
     from stethoscope.instruments.database.detection import Found
     from stethoscope.instruments.database.instrument import SlowQuery
     from stethoscope.instruments.database.pool import Checkout
@@ -129,15 +130,15 @@ class Work(Share):
     """
 
     __slots__ = (
+        "ahead",
         "checkouts",
-        "eager",
         "found",
+        "looks",
         "questions",
         "quiet_since",
         "runs",
         "signs",
         "slow",
-        "touched",
         "uses",
         "writes",
     )
@@ -155,10 +156,10 @@ class Work(Share):
         self.quiet_since = float("inf")
         """When it last did something with one of them."""
         self.signs: dict[tuple[Illness, object], Sign] = {}
-        self.eager: set[object] = set()
-        """Relationships that were loaded ahead."""
-        self.touched: set[object] = set()
-        """Relationships that were looked at."""
+        self.ahead: dict[Ahead, tuple[Query, str]] = {}
+        """What was loaded ahead, by which query and line, where the request is watched for that."""
+        self.looks: Looks | None = None
+        """What it looked at since."""
         self.slow: list[SlowQuery] = []
         """Queries that were slow, until they are recorded with the request."""
         self.questions: list[Callable[[str], None]] = []

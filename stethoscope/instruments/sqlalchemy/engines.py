@@ -26,6 +26,7 @@ from sqlalchemy.pool import Pool
 from stethoscope.instruments.database.comments import commenting
 from stethoscope.instruments.database.database import Database
 from stethoscope.instruments.database.pool import Checkout, PoolWatch
+from stethoscope.instruments.sqlalchemy import eager
 from stethoscope.instruments.sqlalchemy.explain import Explainer
 from stethoscope.instruments.sqlalchemy.loaders import describe
 from stethoscope.instruments.sqlalchemy.own import OURS, own_dialects
@@ -102,6 +103,7 @@ def _begin(engine: Engine, instrument: Instrument) -> _Watched:
         Vitals(instrument, engine, database.pool)
     if "explain" in instrument.chosen:
         database.explain = Explainer(instrument, engine).ask
+    database.look_ahead = eager.look
     watched.watch_of(engine.pool)
     _around_connect(dialect, instrument.pool(database.pool, read_pool), instrument)
     return watched
