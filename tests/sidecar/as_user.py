@@ -14,6 +14,7 @@ LATE = (
     "anyio._backends._asyncio",
     "concurrent.futures.thread",
     "encodings.idna",
+    "stethoscope.cli",
     "stethoscope.dashboards.endpoints",
     "stethoscope.exporters.together",
     "stethoscope.sidecar.command",
