@@ -35,16 +35,21 @@ the memoryview, and that holds the mapping. Every index is checked against it.
 #define TEXTS(T)                                                                                                        \
     T(type) T(headers) T(method) T(scheme) T(status) T(trailers) T(body) T(more_body) T(router) T(route) T(root_path)   \
     T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(find) T(failed)           \
-    T(add_outcome) T(record) T(first_byte) T(tell_ended) T(clock) T(correlation_id) T(name_route) T(remembered)         \
-    T(throw) T(close) T(send) T(_record)
+    T(add_outcome) T(record) T(first_byte) T(clock) T(correlation_id) T(name_route) T(remembered)         \
+    T(throw) T(close) T(send) T(_record) T(serves) T(path)
 
 #define DECLARE(name) static PyObject *text_##name;
 TEXTS(DECLARE)
-static PyObject *kind_start, *kind_body, *x_request_id, *empty_text, *unmatched, *zero, *empty_tuple;
+static PyObject *kind_http, *kind_start, *kind_body, *x_request_id, *empty_text, *unmatched, *zero, *empty_tuple;
 
 /* What Python functions do in the cases that are not plain, by `quicken`. */
 
-static PyObject *plain_add, *plain_record, *plain_record_request, *plain_init, *plain_send, *plain_close;
+static PyObject *plain_add, *plain_record, *plain_record_request, *plain_init, *plain_send, *plain_close, *plain_enter,
+    *plain_leave;
+
+/* The class `exchange.Exchange`, by `quicken`, and the context variable `current.CURRENT`. */
+
+static PyObject *exchange_class, *current;
 
 /* The module `exchange` as it is now: tests put in clocks and faults there. And what was in it at first. */
 
@@ -77,15 +82,21 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *inlets, *exclusions, *timing, *tell_of_record, *more_headers;
+    double seconds, until;
+} Bar;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *inlets, *exclusions, *timing, *endpoints, *tell_of_arrival, *tell_of_record, *tell_of_return, *more_headers;
+    long long failures;
     char sends_id, adds_headers;
 } Layer;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *scope, *id, *route, *shares, *carried, *trace;
+    PyObject *scope, *id, *route, *shares, *carried, *token, *trace;
     double started;
-    char over, counted;
+    char over, counted, is_alone; /* is_alone: nothing was current before */
 } Current;
 
 typedef struct {
@@ -96,7 +107,7 @@ typedef struct {
     char disconnected, trailers, last, recorded, excluded;
 } Exchange;
 
-static PyTypeObject ScalarType, HistogramSeriesType, RequestSeriesType, InletType, LayerType, CurrentType, ExchangeType,
+static PyTypeObject ScalarType, HistogramSeriesType, RequestSeriesType, InletType, BarType, LayerType, CurrentType, ExchangeType,
     SendingType;
 
 #define OBJECT(Struct, name, field) {name, T_OBJECT, offsetof(Struct, field), 0, NULL}
@@ -125,16 +136,26 @@ static PyMemberDef request_members[] = {OBJECT(RequestSeries, "_duration", durat
 static PyMemberDef inlet_members[] = {OBJECT(Inlet, "active", active), OBJECT(Inlet, "outcomes", outcomes),
                                       FLAG(Inlet, "sends_body", sends_body), END};
 
+static PyMemberDef bar_members[] = {NUMBER(Bar, "seconds", seconds), NUMBER(Bar, "until", until), END};
+
 static PyMemberDef layer_members[] = {
-    OBJECT(Layer, "inlets", inlets),       OBJECT(Layer, "exclusions", exclusions),
-    OBJECT(Layer, "timing", timing),       OBJECT(Layer, "tell_of_record", tell_of_record),
-    OBJECT(Layer, "more_headers", more_headers), FLAG(Layer, "sends_id", sends_id),
-    FLAG(Layer, "adds_headers", adds_headers),   END};
+    OBJECT(Layer, "inlets", inlets),
+    OBJECT(Layer, "exclusions", exclusions),
+    OBJECT(Layer, "timing", timing),
+    OBJECT(Layer, "endpoints", endpoints),
+    OBJECT(Layer, "tell_of_arrival", tell_of_arrival),
+    OBJECT(Layer, "tell_of_record", tell_of_record),
+    OBJECT(Layer, "tell_of_return", tell_of_return),
+    OBJECT(Layer, "more_headers", more_headers),
+    WHOLE(Layer, "failures", failures),
+    FLAG(Layer, "sends_id", sends_id),
+    FLAG(Layer, "adds_headers", adds_headers),
+    END};
 
 static PyMemberDef current_members[] = {
     OBJECT(Current, "scope", scope),   OBJECT(Current, "id", id),           OBJECT(Current, "route", route),
-    OBJECT(Current, "shares", shares), OBJECT(Current, "carried", carried), OBJECT(Current, "trace", trace),
-    NUMBER(Current, "started", started),
+    OBJECT(Current, "shares", shares), OBJECT(Current, "carried", carried), OBJECT(Current, "token", token),
+    OBJECT(Current, "trace", trace),   NUMBER(Current, "started", started),
     FLAG(Current, "over", over),       FLAG(Current, "counted", counted),   END};
 
 static PyMemberDef exchange_members[] = {
@@ -191,6 +212,14 @@ static inline void *number_at(PyObject *view, Py_ssize_t index, Py_ssize_t size)
         return NULL;
     Py_buffer *buffer = PyMemoryView_GET_BUFFER(view);
     return (index + 1) * size <= buffer->len ? (char *)buffer->buf + index * size : NULL;
+}
+
+/* A Python function, as the method that a compiled one has taken the place of: with three arguments at most. */
+static PyObject *call_plain(PyObject *function, PyObject *self, PyObject *const *given, Py_ssize_t count) {
+    PyObject *arguments[4] = {self, NULL, NULL, NULL};
+    count = count < 3 ? count : 3;
+    memcpy(arguments + 1, given, sizeof(PyObject *) * (size_t)count);
+    return PyObject_Vectorcall(function, arguments, (size_t)count + 1, NULL);
 }
 
 /* series.Scalar.add */
@@ -298,9 +327,7 @@ static PyObject *request_record(PyObject *self, PyObject *const *values, Py_ssiz
         }
         PyErr_Clear();
     }
-    PyObject *arguments[4] = {self, NULL, NULL, NULL};
-    memcpy(arguments + 1, values, sizeof(PyObject *) * (size_t)(count < 3 ? count : 3));
-    return PyObject_Vectorcall(plain_record_request, arguments, (size_t)(count < 3 ? count : 3) + 1, NULL);
+    return call_plain(plain_record_request, self, values, count);
 }
 
 /* What `exchange` looks up in its module. Each returns -1 with an exception set. */
@@ -327,6 +354,42 @@ static inline PyObject *name_of(PyObject *header) {
         return NULL;
     PyObject *name = PyTuple_GET_ITEM(header, 0);
     return PyBytes_CheckExact(name) ? name : NULL;
+}
+
+/* hot.value_of. A new reference; NULL without an exception: there is none. */
+
+static PyObject *find_value(PyObject *headers, PyObject *names) {
+    if (!PyList_Check(headers) && !PyTuple_Check(headers))
+        return NULL;
+    for (Py_ssize_t at = 0; at < PySequence_Fast_GET_SIZE(headers); at++) {
+        PyObject *header = PySequence_Fast_GET_ITEM(headers, at), *name = name_of(header);
+        for (Py_ssize_t one = 0; name != NULL && one < PyTuple_GET_SIZE(names); one++) {
+            PyObject *wanted = PyTuple_GET_ITEM(names, one);
+            if (PyBytes_CheckExact(wanted) && PyBytes_GET_SIZE(wanted) == PyBytes_GET_SIZE(name) &&
+                memcmp(PyBytes_AS_STRING(wanted), PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)) == 0)
+                return Py_NewRef(PyTuple_GET_ITEM(header, 1));
+        }
+        if (name == NULL) { /* a list of lists, as some servers have it */
+            PyObject *pair = PySequence_Tuple(header);
+            int bytes = pair && PyTuple_GET_SIZE(pair) == 2 ? PySequence_Contains(names, PyTuple_GET_ITEM(pair, 0)) : -1;
+            PyObject *value = bytes > 0 ? Py_NewRef(PyTuple_GET_ITEM(pair, 1)) : NULL;
+            if (bytes < 0 && !PyErr_Occurred())
+                PyErr_SetString(PyExc_ValueError, "a header is a pair of name and value");
+            Py_XDECREF(pair);
+            if (bytes)
+                return value;
+        }
+    }
+    return NULL;
+}
+
+static PyObject *value_of(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count) {
+    if (count != 2 || !PyTuple_CheckExact(given[1])) {
+        PyErr_SetString(PyExc_TypeError, "value_of() takes headers and a tuple of names");
+        return NULL;
+    }
+    PyObject *value = find_value(given[0], given[1]);
+    return value || PyErr_Occurred() ? value : Py_NewRef(Py_None);
 }
 
 #define IS(name, text) (memcmp(PyBytes_AS_STRING(name), text, sizeof(text) - 1) == 0)
@@ -410,8 +473,8 @@ static PyObject *find_route(Exchange *self) {
     return found;
 }
 
-/* `except Exception as error: self._layer.failed(error)`. Returns -1 for what is no Exception, and stays raised. */
-static int report(Exchange *self) {
+/* `except Exception as error: layer.failed(error)`. Returns -1 for what is no Exception, and stays raised. */
+static int report(PyObject *layer) {
     if (!PyErr_ExceptionMatches(PyExc_Exception))
         return -1;
     PyObject *kind, *error, *trace;
@@ -419,7 +482,7 @@ static int report(Exchange *self) {
     PyErr_NormalizeException(&kind, &error, &trace);
     if (trace != NULL)
         PyException_SetTraceback(error, trace);
-    PyObject *answer = PyObject_CallMethodOneArg(self->layer, text_failed, error);
+    PyObject *answer = PyObject_CallMethodOneArg(layer, text_failed, error);
     Py_XDECREF(kind);
     Py_XDECREF(error);
     Py_XDECREF(trace);
@@ -462,6 +525,7 @@ static int begin(Exchange *self, PyObject *layer, PyObject *scope, PyObject *rec
     put(&self->current.route, Py_None);
     put(&self->current.shares, Py_None);
     put(&self->current.carried, Py_None);
+    put(&self->current.token, Py_None);
     put(&self->current.trace, Py_None);
     put(&self->layer, layer);
     put(&self->receive, receive);
@@ -490,6 +554,93 @@ static int exchange_init(PyObject *self, PyObject *arguments, PyObject *named) {
     Py_DECREF(all);
     Py_XDECREF(answer);
     return answer ? 0 : -1;
+}
+
+/* What the layer does to tell observers. Each returns -1 for what is raised and no Exception. */
+
+static int carries(Exchange *self, PyObject *name) {
+    if (name == Py_None)
+        return 1;
+    PyObject *carried = self->current.carried;
+    return carried != NULL && carried != Py_None ? PySequence_Contains(carried, name) : 0;
+}
+
+/* Of a request that has not failed. */
+static int is_above(Exchange *self, double seconds, PyObject *bars) {
+    if (bars == Py_None)
+        return 1;
+    PyObject *bar = PyDict_CheckExact(bars) ? PyDict_GetItemWithError(bars, self->current.route) : NULL;
+    if (bar == NULL || !PyObject_TypeCheck(bar, &BarType))
+        return PyErr_Occurred() ? -1 : 1;
+    return seconds > ((Bar *)bar)->seconds || self->current.started + seconds >= ((Bar *)bar)->until;
+}
+
+static int has_header(Exchange *self, PyObject *names) {
+    if (!PyTuple_CheckExact(names) || !PyTuple_GET_SIZE(names))
+        return 1;
+    PyObject *headers = PyDict_GetItemWithError(self->current.scope, text_headers);
+    PyObject *value = headers ? find_value(headers, names) : NULL;
+    Py_XDECREF(value);
+    return value ? 1 : PyErr_Occurred() ? -1 : 0;
+}
+
+static int told(PyObject *layer, int wants, PyObject *answer) {
+    if (wants >= 0 && (!wants || answer))
+        return 0;
+    return report(layer);
+}
+
+static int tell_of_arrival(Exchange *self) {
+    PyObject *layer = self->layer, *all = ((Layer *)layer)->tell_of_arrival;
+    int failed = 0;
+    Py_INCREF(all); /* an observer may have others appointed */
+    for (Py_ssize_t at = 0; !failed && at < PyTuple_GET_SIZE(all); at++) {
+        PyObject *one = PyTuple_GET_ITEM(all, at), *answer = NULL;
+        int wants = has_header(self, PyTuple_GET_ITEM(one, 1));
+        if (wants > 0)
+            answer = PyObject_CallOneArg(PyTuple_GET_ITEM(one, 0), (PyObject *)self);
+        failed = told(layer, wants, answer);
+        Py_XDECREF(answer);
+    }
+    Py_DECREF(all);
+    return failed;
+}
+
+static int tell_of_record(Exchange *self, double seconds) {
+    PyObject *layer = self->layer, *all = ((Layer *)layer)->tell_of_record, *time = NULL;
+    int failed = 0;
+    Py_INCREF(all);
+    for (Py_ssize_t at = 0; !failed && at < PyTuple_GET_SIZE(all); at++) {
+        PyObject *one = PyTuple_GET_ITEM(all, at), *answer = NULL;
+        int wants = carries(self, PyTuple_GET_ITEM(one, 1));
+        if (wants > 0)
+            wants = is_above(self, seconds, PyTuple_GET_ITEM(one, 2));
+        if (wants > 0 && (time != NULL || (time = PyFloat_FromDouble(seconds)) != NULL)) {
+            PyObject *told[4] = {(PyObject *)self, self->status, time, Py_None};
+            answer = PyObject_Vectorcall(PyTuple_GET_ITEM(one, 0), told, 4, NULL);
+        }
+        failed = told(layer, wants, answer);
+        Py_XDECREF(answer);
+    }
+    Py_DECREF(all);
+    Py_XDECREF(time);
+    return failed;
+}
+
+static int tell_of_return(Exchange *self) {
+    PyObject *layer = self->layer, *all = ((Layer *)layer)->tell_of_return;
+    int failed = 0;
+    Py_INCREF(all);
+    for (Py_ssize_t at = 0; !failed && at < PyTuple_GET_SIZE(all); at++) {
+        PyObject *one = PyTuple_GET_ITEM(all, at), *answer = NULL;
+        int wants = carries(self, PyTuple_GET_ITEM(one, 1));
+        if (wants > 0)
+            answer = PyObject_CallOneArg(PyTuple_GET_ITEM(one, 0), (PyObject *)self);
+        failed = told(layer, wants, answer);
+        Py_XDECREF(answer);
+    }
+    Py_DECREF(all);
+    return failed;
 }
 
 /* exchange.Exchange._record("") */
@@ -533,13 +684,7 @@ static int record_plainly(Exchange *self) {
         self->current.counted = 1;
     if (!failed && layer->tell_of_record != NULL && PyObject_IsTrue(layer->tell_of_record)) {
         put(&self->error, empty_text);
-        PyObject *time = PyFloat_FromDouble(seconds);
-        PyObject *answer = time ? PyObject_CallMethodObjArgs(self->layer, text_tell_ended, self, self->status, time,
-                                                             Py_None, NULL)
-                                : NULL;
-        Py_XDECREF(time);
-        failed = answer == NULL;
-        Py_XDECREF(answer);
+        failed = tell_of_record(self, seconds) < 0;
     }
     Py_DECREF(route);
     return failed ? -1 : 1;
@@ -697,7 +842,7 @@ static int sent(Sending *self) {
     if (full > 0)
         size = PyObject_Size(body);
     if (full < 0 || size < 0)
-        return report(exchange);
+        return report(exchange->layer);
     exchange->sent += size;
     if (self->more) {
         exchange->parts += 1;
@@ -707,7 +852,7 @@ static int sent(Sending *self) {
         return 0;
     double ended;
     if (now(&ended) < 0)
-        return report(exchange);
+        return report(exchange->layer);
     exchange->ended = ended;
     long status = PyLong_CheckExact(exchange->status) ? PyLong_AsLong(exchange->status) : 500;
     if (status >= 500 || status == -1 || exchange->recorded) {
@@ -722,7 +867,7 @@ static int sent(Sending *self) {
         Py_XDECREF(answer);
         recorded = answer ? 1 : -1;
     }
-    return recorded < 0 ? report(exchange) : 0;
+    return recorded < 0 ? report(exchange->layer) : 0;
 }
 
 static void not_sent(Sending *self) {
@@ -900,18 +1045,105 @@ static PyObject *exchange_send(PyObject *object, PyObject *message) {
 
 /* exchange.Exchange.close */
 
-static PyObject *exchange_close(PyObject *object, PyObject *error) {
-    Exchange *self = (Exchange *)object;
+/* Whether the response was complete, and no more than a moment ago. */
+static int has_ended(Exchange *self) {
     double time;
-    if (error == Py_None && self->recorded && self->ended != 0.0) {
-        if (now(&time) < 0)
-            PyErr_Clear();
-        else if (time - self->ended <= BACKGROUND_FROM) {
-            self->current.over = 1;
-            Py_RETURN_NONE;
-        }
+    if (!self->recorded || self->ended == 0.0)
+        return 0;
+    if (now(&time) < 0) {
+        PyErr_Clear();
+        return 0;
     }
-    return PyObject_CallFunctionObjArgs(plain_close, object, error, NULL);
+    return time - self->ended <= BACKGROUND_FROM;
+}
+
+static PyObject *exchange_close(PyObject *self, PyObject *error) {
+    if (error != Py_None || !has_ended((Exchange *)self))
+        return PyObject_CallFunctionObjArgs(plain_close, self, error, NULL);
+    ((Exchange *)self)->current.over = 1;
+    Py_RETURN_NONE;
+}
+
+/* layer.Layer._enter, for a request where nothing is current, while nothing of ours has failed */
+
+static int is_for_us(Layer *self, PyObject *scope) {
+    if (self->endpoints == Py_None)
+        return 0;
+    PyObject *path = PyDict_GetItemWithError(scope, text_path), *root = PyDict_GetItemWithError(scope, text_root_path);
+    if (self->endpoints == NULL || path == NULL || !PyUnicode_CheckExact(path) ||
+        (root != NULL && !(PyUnicode_CheckExact(root) && PyUnicode_GET_LENGTH(root) == 0)))
+        return 1;
+    PyObject *answer = PyObject_CallMethodOneArg(self->endpoints, text_serves, path);
+    int serves = answer ? PyObject_IsTrue(answer) : -1;
+    Py_XDECREF(answer);
+    return serves;
+}
+
+/* Returns 1 where it is done, 0 where it is not plain, -1 where something was raised; nothing has been done in these two. */
+static int enter_plainly(PyObject *object, PyObject *const *given, Exchange **entered) {
+    Layer *self = (Layer *)object;
+    PyObject *scope = given[0], *outer = NULL;
+    if (exchange_class == NULL || self->failures || !PyDict_CheckExact(scope) ||
+        !is_text(PyDict_GetItemWithError(scope, text_type), kind_http))
+        return 0;
+    if (PyContextVar_Get(current, NULL, &outer) < 0)
+        return -1;
+    int is_alone = outer == NULL || outer == Py_None;
+    Py_XDECREF(outer);
+    int no = is_alone ? is_for_us(self, scope) : 1;
+    if (no)
+        return no < 0 ? -1 : 0;
+    Exchange *exchange = (Exchange *)((PyTypeObject *)exchange_class)->tp_alloc((PyTypeObject *)exchange_class, 0);
+    int begun = exchange ? begin(exchange, object, scope, given[1], given[2]) : -1;
+    PyObject *token = begun > 0 ? PyContextVar_Set(current, (PyObject *)exchange) : NULL;
+    if (begun > 0 && token == NULL) {
+        add_to(((Inlet *)exchange->inlet)->active, -1.0);
+        begun = -1;
+    }
+    if (begun <= 0) {
+        Py_XDECREF(exchange);
+        return begun;
+    }
+    Py_XSETREF(exchange->current.token, token);
+    exchange->current.is_alone = 1;
+    *entered = exchange;
+    return 1;
+}
+
+static PyObject *layer_enter(PyObject *self, PyObject *const *given, Py_ssize_t count) {
+    Exchange *exchange = NULL;
+    if (count == 3 && enter_plainly(self, given, &exchange) > 0) {
+        if (tell_of_arrival(exchange) < 0)
+            Py_CLEAR(exchange);
+        return (PyObject *)exchange;
+    }
+    PyErr_Clear();
+    return call_plain(plain_enter, self, given, count);
+}
+
+/* layer.Layer._leave, where the response was complete, and the app had nothing to do after it */
+
+static int leave_plainly(Exchange *self) {
+    self->current.over = 1;
+    int failed = tell_of_return(self);
+    PyObject *token = self->current.token, *kind, *error, *trace;
+    self->current.token = Py_NewRef(Py_None);
+    PyErr_Fetch(&kind, &error, &trace);
+    if (PyContextVar_Reset(current, token) < 0)
+        PyErr_Clear(); /* closed as a generator, in another context than the one it ran in */
+    PyErr_Restore(kind, error, trace);
+    Py_DECREF(token);
+    return failed;
+}
+
+static PyObject *layer_leave(PyObject *self, PyObject *const *given, Py_ssize_t count) {
+    if (count == 2 && given[1] == Py_None && PyObject_TypeCheck(given[0], &ExchangeType)) {
+        Exchange *exchange = (Exchange *)given[0];
+        if (exchange->current.is_alone && exchange->layer == self && exchange->current.token != Py_None &&
+            has_ended(exchange))
+            return leave_plainly(exchange) < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    return call_plain(plain_leave, self, given, count);
 }
 
 /* Types. */
@@ -922,6 +1154,9 @@ static PyMethodDef request_methods[] = {{"record", (PyCFunction)(void (*)(void))
                                         {NULL, NULL, 0, NULL}};
 static PyMethodDef exchange_methods[] = {
     {"send", exchange_send, METH_O, NULL}, {"close", exchange_close, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+static PyMethodDef layer_methods[] = {{"_enter", (PyCFunction)(void (*)(void))layer_enter, METH_FASTCALL, NULL},
+                                      {"_leave", (PyCFunction)(void (*)(void))layer_leave, METH_FASTCALL, NULL},
+                                      {NULL, NULL, 0, NULL}};
 static PyMethodDef sending_methods[] = {
     {"send", sending_send_method, METH_O, NULL},
     {"throw", (PyCFunction)(void (*)(void))sending_throw, METH_FASTCALL, NULL},
@@ -945,9 +1180,17 @@ BASE(Scalar, Scalar, scalar, scalar_methods)
 BASE(HistogramSeries, HistogramSeries, histogram, histogram_methods)
 BASE(RequestSeries, RequestSeries, request, request_methods)
 BASE(Inlet, Inlet, inlet, NULL)
-BASE(Layer, Layer, layer, NULL)
+BASE(Layer, Layer, layer, layer_methods)
 BASE(Current, Current, current, NULL)
 BASE(Exchange, Exchange, exchange, exchange_methods)
+
+static PyTypeObject BarType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot.Bar",
+    .tp_basicsize = sizeof(Bar),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_members = bar_members,
+};
 
 static PyAsyncMethods sending_async = {.am_await = PyObject_SelfIter, .am_send = sending_send};
 
@@ -965,37 +1208,6 @@ static PyTypeObject SendingType = {
     .tp_dealloc = sending_dealloc,
 };
 
-/* hot.value_of */
-static PyObject *value_of(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count) {
-    if (count != 2 || !PyTuple_CheckExact(given[1])) {
-        PyErr_SetString(PyExc_TypeError, "value_of() takes headers and a tuple of names");
-        return NULL;
-    }
-    PyObject *headers = given[0], *names = given[1];
-    if (!PyList_Check(headers) && !PyTuple_Check(headers))
-        Py_RETURN_NONE;
-    for (Py_ssize_t at = 0; at < PySequence_Fast_GET_SIZE(headers); at++) {
-        PyObject *header = PySequence_Fast_GET_ITEM(headers, at), *name = name_of(header);
-        for (Py_ssize_t one = 0; name != NULL && one < PyTuple_GET_SIZE(names); one++) {
-            PyObject *wanted = PyTuple_GET_ITEM(names, one);
-            if (PyBytes_CheckExact(wanted) && PyBytes_GET_SIZE(wanted) == PyBytes_GET_SIZE(name) &&
-                memcmp(PyBytes_AS_STRING(wanted), PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)) == 0)
-                return Py_NewRef(PyTuple_GET_ITEM(header, 1));
-        }
-        if (name == NULL) { /* a list of lists, as some servers have it */
-            PyObject *pair = PySequence_Tuple(header);
-            int bytes = pair && PyTuple_GET_SIZE(pair) == 2 ? PySequence_Contains(names, PyTuple_GET_ITEM(pair, 0)) : -1;
-            PyObject *value = bytes > 0 ? Py_NewRef(PyTuple_GET_ITEM(pair, 1)) : NULL;
-            if (bytes < 0 && !PyErr_Occurred())
-                PyErr_SetString(PyExc_ValueError, "a header is a pair of name and value");
-            Py_XDECREF(pair);
-            if (bytes)
-                return value;
-        }
-    }
-    Py_RETURN_NONE;
-}
-
 /* Putting it in place. */
 
 static struct {
@@ -1009,6 +1221,8 @@ static struct {
     {&ExchangeType, "__init__", &plain_init},
     {&ExchangeType, "send", &plain_send},
     {&ExchangeType, "close", &plain_close},
+    {&LayerType, "_enter", &plain_enter},
+    {&LayerType, "_leave", &plain_leave},
 };
 
 /* quicken(class): its methods that are compiled here take the place of those in Python. */
@@ -1030,13 +1244,16 @@ static PyObject *quicken(PyObject *Py_UNUSED(module), PyObject *class) {
         }
         Py_XSETREF(*quick[at].plain, own);
     }
+    if (PyType_IsSubtype((PyTypeObject *)class, &ExchangeType))
+        put(&exchange_class, class);
     return Py_NewRef(class);
 }
 
-/* observe(globals, fresh): the module `exchange`, and the list from which `correlation` takes new IDs. */
+/* observe(globals, fresh, current): the module `exchange`, the list from which `correlation` takes new IDs, and `CURRENT`. */
 static PyObject *observe(PyObject *Py_UNUSED(module), PyObject *arguments) {
-    PyObject *globals, *fresh;
-    if (!PyArg_ParseTuple(arguments, "O!O!", &PyDict_Type, &globals, &PyList_Type, &fresh))
+    PyObject *globals, *fresh, *variable;
+    if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyDict_Type, &globals, &PyList_Type, &fresh, &PyContextVar_Type,
+                          &variable))
         return NULL;
     PyObject *found[4] = {PyDict_GetItemString(globals, "clock"), PyDict_GetItemString(globals, "correlation_id"),
                           PyDict_GetItemString(globals, "name_route"),
@@ -1048,6 +1265,7 @@ static PyObject *observe(PyObject *Py_UNUSED(module), PyObject *arguments) {
         }
     put(&exchange_globals, globals);
     put(&fresh_ids, fresh);
+    put(&current, variable);
     put(&own_clock, found[0]);
     put(&own_correlation_id, found[1]);
     put(&own_name_route, found[2]);
@@ -1072,20 +1290,22 @@ PyMODINIT_FUNC PyInit__hot(void) {
     if ((text_##name = PyUnicode_InternFromString(#name)) == NULL)                                                      \
         return NULL;
     TEXTS(INTERN)
+    kind_http = PyUnicode_InternFromString("http");
     kind_start = PyUnicode_InternFromString("http.response.start");
     kind_body = PyUnicode_InternFromString("http.response.body");
     x_request_id = PyBytes_FromString("x-request-id");
     empty_text = PyUnicode_InternFromString("");
     zero = PyLong_FromLong(0);
     empty_tuple = PyTuple_New(0);
-    if (!kind_start || !kind_body || !x_request_id || !empty_text || !zero || !empty_tuple)
+    if (!kind_http || !kind_start || !kind_body || !x_request_id || !empty_text || !zero || !empty_tuple)
         return NULL;
     ExchangeType.tp_base = &CurrentType;
     ExchangeType.tp_init = exchange_init;
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || add_type(module, &ScalarType) < 0 || add_type(module, &HistogramSeriesType) < 0 ||
         add_type(module, &RequestSeriesType) < 0 || add_type(module, &InletType) < 0 ||
-        add_type(module, &LayerType) < 0 || add_type(module, &CurrentType) < 0 ||
+        add_type(module, &BarType) < 0 || add_type(module, &LayerType) < 0 ||
+        add_type(module, &CurrentType) < 0 ||
         add_type(module, &ExchangeType) < 0 || add_type(module, &SendingType) < 0 ||
         PyModule_AddStringConstant(module, "SOURCE", SOURCE) < 0) {
         Py_XDECREF(module);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import ClassVar, Final, Protocol
 
 from stethoscope import hot
@@ -67,6 +67,8 @@ class Current(hot.Current):
     route: str | None
     """The route template, where a framework's hook has told it; of a request that is recorded always."""
     shares: dict[str, Share] | None
+    token: Token[Current | None] | None
+    """What puts `CURRENT` back; None as soon as it has."""
     trace: Trace | None
     """Set by tracing; None where it is off."""
     over: bool

@@ -11,6 +11,7 @@ In a checkout, ``make compile`` builds the extension in place. One that was buil
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, TypeVar
 from zlib import crc32
@@ -18,7 +19,7 @@ from zlib import crc32
 T = TypeVar("T", bound=type)
 
 # As the package sees them, with or without a compiler. What the fields mean is said where they are used: in
-# `stethoscope.store.series`, `current`, `middleware.inlet`, `middleware.layer` and `middleware.exchange`.
+# `stethoscope.store.series`, `current`, and `inlet`, `observer`, `layer` and `exchange` of `middleware`.
 
 
 class Scalar:
@@ -50,12 +51,28 @@ class Inlet:
     __slots__ = ("active", "outcomes", "sends_body")
 
 
+class Bar:
+    __slots__ = ("seconds", "until")
+
+
 class Layer:
-    __slots__ = ("adds_headers", "exclusions", "inlets", "more_headers", "sends_id", "tell_of_record", "timing")
+    __slots__ = (
+        "adds_headers",
+        "endpoints",
+        "exclusions",
+        "failures",
+        "inlets",
+        "more_headers",
+        "sends_id",
+        "tell_of_arrival",
+        "tell_of_record",
+        "tell_of_return",
+        "timing",
+    )
 
 
 class Current:
-    __slots__ = ("carried", "counted", "id", "over", "route", "scope", "shares", "started", "trace")
+    __slots__ = ("carried", "counted", "id", "over", "route", "scope", "shares", "started", "token", "trace")
 
 
 class Exchange(Current):
@@ -85,8 +102,8 @@ def quicken(cls: T) -> T:
     return cls
 
 
-def observe(globals: dict[str, Any], fresh_ids: list[bytes]) -> None:
-    """Tell the compiled methods where the names of the module `exchange` are, and where new correlation IDs come from."""
+def observe(globals: dict[str, Any], fresh_ids: list[bytes], current: ContextVar[Any]) -> None:
+    """Tell the compiled methods where the names of the module `exchange` are, where new correlation IDs come from, and what is current."""
 
 
 def value_of(headers: object, names: tuple[bytes, ...]) -> bytes | None:

@@ -172,7 +172,11 @@ def free_port() -> int:
 
 
 def _environment(cwd: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("STETHOSCOPE_")}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("STETHOSCOPE_") or key == "STETHOSCOPE_PURE"  # which code is tested is no setting
+    }
     path = os.pathsep.join(dict.fromkeys([str(cwd), str(ROOT)]))
     return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **extra}
 

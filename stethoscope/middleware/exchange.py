@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stethoscope import hot
 from stethoscope.asgi import Message, Receive, Scope, Send, own_path
-from stethoscope.current import Current
+from stethoscope.current import CURRENT, Current
 from stethoscope.error_type import error_type
 from stethoscope.middleware.correlation import correlation_id, fresh_ids
 from stethoscope.middleware.routes import name_route
@@ -79,7 +79,7 @@ class Exchange(hot.Exchange, Current):
         self._receive = receive
         self._send = send
         self.id = correlation_id(scope["headers"])
-        self.route = self.shares = self.carried = self.trace = None
+        self.route = self.shares = self.carried = self.trace = self.token = None
         self.disconnected = self._trailers = self._last = self._recorded = self.over = self.counted = False
         self.status = self.received = self.sent = self._parts = 0
         self.first_byte = self.ended = 0.0
@@ -299,4 +299,4 @@ def content_length(headers: object) -> int:
     return 0
 
 
-hot.observe(globals(), fresh_ids)
+hot.observe(globals(), fresh_ids, CURRENT)

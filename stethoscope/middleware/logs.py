@@ -143,9 +143,9 @@ def _of_failure(record: logging.LogRecord) -> str | None:
         while trace is not None:
             frame = trace.tb_frame
             if frame.f_globals.get("__name__") == Layer.__module__:
-                exchange: Current | None = frame.f_locals.get("exchange")
-                if exchange is not None:
-                    return exchange.request_id
+                watched: Current | None = frame.f_locals.get("watched")
+                if watched is not None:
+                    return watched.request_id
             trace = trace.tb_next
     except Exception:
         pass

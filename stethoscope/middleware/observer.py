@@ -10,12 +10,17 @@ is recorded when the app returns, because the exception behind it comes out only
 Called on the event loop, for each request: be quick, wait for nothing. Whatever an observer raises is counted
 and logged once, and neither the app nor other observers notice. State of one request goes into
 ``exchange.carried`` under the observer's own name, never onto the observer.
+
+Most observers do something about few requests. They say about which (`Selection`), and cost the
+others nothing: whether a request is one of them is found out in compiled code (`stethoscope.hot`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from stethoscope import hot
 
 if TYPE_CHECKING:
     from stethoscope.middleware.exchange import Exchange
@@ -43,9 +48,42 @@ class Observer(Protocol):
         return
 
 
+class Bar(hot.Bar):
+    """What a request of a route must be above for an observer to be told. To be changed at any time."""
+
+    __slots__ = ()
+
+    seconds: float
+    """Who took longer is above it."""
+    until: float
+    """Who is over at this time of the clock, or later, is above it, however quick it was."""
+
+    def __init__(self, seconds: float, until: float) -> None:
+        self.seconds = seconds
+        self.until = until
+
+
+class Selection:
+    """What an observer may have attributes of, each left out where this one is right: which requests it is told of."""
+
+    started_with: ClassVar[tuple[bytes, ...]] = ()
+    """`started` is for requests that have a header of one of these names, in lower case; for all if there are none."""
+    ended_carrying: ClassVar[str | None] = None
+    """`ended` is for requests that carry something under this name; for all if it is None."""
+    ended_above: Mapping[str, Bar] | None = None
+    """`ended` is for requests that failed, or are above the bar of their route, or whose route has none; for all if it is None."""
+    left_carrying: ClassVar[str | None] = None
+    """`left` is for requests that carry something under this name; for all if it is None."""
+
+
 def overrides(observer: Observer, method: str) -> bool:
     """Whether an observer does something of its own when it is told so."""
     return getattr(type(observer), method) is not getattr(Observer, method)
+
+
+def wanted(observer: Observer, name: str) -> Any:
+    """An observer's attribute of `Selection`."""
+    return getattr(observer, name, getattr(Selection, name))
 
 
 class Announcer(Observer):

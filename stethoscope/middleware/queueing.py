@@ -35,15 +35,15 @@ class QueueObserver(Observer):
 
     __slots__ = ("_recorder",)
 
+    started_with = _HEADERS
+
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
     def started(self, exchange: Exchange) -> None:
         value = hot.value_of(exchange.scope["headers"], _HEADERS)
-        if value is not None:
-            self._note(exchange, value)
-
-    def _note(self, exchange: Exchange, value: bytes) -> None:
+        if value is None:
+            return
         seconds = queued(value, time.time())
         if isinstance(seconds, str):
             self._recorder.counter(names.REFUSED_QUEUE_TIMES, (seconds,)).add(1.0)

@@ -51,7 +51,7 @@ class Conversation(Current):
         self._receive = receive
         self._send = send
         self.id = correlation_id(scope["headers"])
-        self.route = self.shares = self.carried = self.trace = None
+        self.route = self.shares = self.carried = self.trace = self.token = None
         self.disconnected = self.over = self.counted = self._accepted = False
         self._close_code = ""
         self._received = self._sent = self._bytes_received = self._bytes_sent = 0

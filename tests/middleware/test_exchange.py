@@ -118,7 +118,7 @@ def test_exception_is_recorded_with_its_class_and_escapes_as_the_same_object(
     assert records.outcomes() == {(status, name): 1}
 
 
-def test_exception_behind_an_error_page_is_recorded_with_its_class(records: Records) -> None:
+def test_exception_behind_an_error_page_is_recorded_with_its_class(records: Records, clock: Clock) -> None:
     """B14: Starlette sends its 500 first, and raises after it."""
 
     async def failing(request: Request) -> Response:

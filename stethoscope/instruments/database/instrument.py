@@ -160,6 +160,8 @@ class Instrument:
 
     # Requests, as an observer of the middleware is told of them
 
+    ended_carrying = left_carrying = CARRIED
+
     def started(self, exchange: Current) -> None:
         """Nothing: what a request does not use costs it nothing."""
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from stethoscope.middleware.observer import Bar
+
 SLOWEST: Final = 5
 FAILED: Final = 3
 SAMPLED: Final = 2
@@ -21,18 +23,16 @@ SAMPLE_EVERY: Final = 10.0
 FAILED_EVERY: Final = 0.2
 
 
-class Choice:
+class Choice(Bar):
     """Of one route, in one worker. Times are seconds of any clock that does not go back.
 
-    A request that is no longer than ``bar``, not failed, and there before ``due``, is not kept: that can be seen
-    without asking.
+    What is not above it as a `Bar` is not kept: that can be seen without asking.
     """
 
-    __slots__ = ("_failed", "_failed_next", "_sampled", "_slow", "bar", "due")
+    __slots__ = ("_failed", "_failed_next", "_sampled", "_slow")
 
     def __init__(self) -> None:
-        self.bar = -1.0
-        self.due = 0.0
+        super().__init__(-1.0, 0.0)
         self._slow: list[tuple[float, float] | None] = [None] * SLOWEST
         """By slot, how long a request took, and when it was over."""
         self._sampled = 0
@@ -41,7 +41,7 @@ class Choice:
 
     def slot(self, now: float, seconds: float, error: str) -> str | None:
         """Where a request that is over ``now`` is to be kept, and so why; None where it is not."""
-        if now >= self.due:
+        if now >= self.until:
             self._forget(now)
         return self._slot_of_failed(now, error) or self._slot_of_slow(now, seconds) or self._slot_of_sample(now)
 
@@ -50,7 +50,7 @@ class Choice:
         self._set_bar()
 
     def _set_bar(self) -> None:
-        self.bar = -1.0 if None in self._slow else min(one[0] for one in self._slow if one)
+        self.seconds = -1.0 if None in self._slow else min(one[0] for one in self._slow if one)
 
     def _slot_of_failed(self, now: float, error: str) -> str | None:
         if not error or now < self._failed_next:
@@ -62,7 +62,7 @@ class Choice:
         return f"failed {error} {number % FAILED}"
 
     def _slot_of_slow(self, now: float, seconds: float) -> str | None:
-        if seconds <= self.bar:
+        if seconds <= self.seconds:
             return None
         at = min(range(SLOWEST), key=lambda slot: self._slow[slot] or (-1.0, 0.0))
         self._slow[at] = (seconds, now)
@@ -70,8 +70,8 @@ class Choice:
         return f"slow {at}"
 
     def _slot_of_sample(self, now: float) -> str | None:
-        if now < self.due:
+        if now < self.until:
             return None
-        self.due = now + SAMPLE_EVERY
+        self.until = now + SAMPLE_EVERY
         self._sampled += 1
         return f"sample {self._sampled % SAMPLED}"

@@ -51,23 +51,25 @@ class Follower(Observer):
     What is kept can be read a second later, from any worker. ``details`` are asked what they know of a kept request.
     """
 
+    left_carrying = _CARRIED
+
     def __init__(self, recorder: Recorder, details: Sequence[Details] = (), log: RequestLog | None = None) -> None:
         self._recorder = recorder
         self._details = details
         self._log = log
         self._most = _MOST_LOGGED if log else _MOST_KEPT
         self._choices: dict[str, Choice] = {}
+        self.ended_above = self._choices if log is None else None
         self._pending: deque[_Kept] = deque()
         self._dropped = 0
         recorder.every(WRITTEN_EVERY, "followed requests", self.write)
 
     def ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
-        choice = self._choices.get(exchange.route)  # type: ignore[arg-type]  # it has one when it is recorded
-        now = exchange.started + seconds
-        if choice is None or seconds > choice.bar or now >= choice.due or exchange.error or self._log is not None:
-            slot = (choice or self._add(exchange.route or "")).slot(now, seconds, exchange.error)
-            if slot is not None or self._log is not None:
-                self._keep(slot, exchange, status, seconds, exception)
+        route = exchange.route or ""
+        choice = self._choices.get(route) or self._add(route)
+        slot = choice.slot(exchange.started + seconds, seconds, exchange.error)
+        if slot is not None or self._log is not None:
+            self._keep(slot, exchange, status, seconds, exception)
 
     def _add(self, route: str) -> Choice:
         return self._choices.setdefault(route if len(self._choices) < _MOST_ROUTES else "", Choice())
@@ -90,13 +92,11 @@ class Follower(Observer):
         self._pending.append(kept)
 
     def left(self, exchange: Exchange) -> None:
-        carried = exchange.carried
-        if carried is not None and _CARRIED in carried:
-            kept = carried.pop(_CARRIED)
-            assert isinstance(kept, _Kept)
-            self._add_details(exchange, kept.content)
-            if kept.written:  # the app went on after the response
-                self._pending.append(kept)
+        kept = exchange.carried and exchange.carried.pop(_CARRIED)
+        assert isinstance(kept, _Kept)
+        self._add_details(exchange, kept.content)
+        if kept.written:  # the app went on after the response
+            self._pending.append(kept)
 
     def _add_details(self, exchange: Exchange, content: Account) -> None:
         for details in self._details:

@@ -33,7 +33,7 @@ def test_quick_look_leaves_out_nothing_that_would_be_kept(requests: list[tuple[f
     choice, now = Choice(), 0.0
     for pause, seconds, error in requests:
         now += pause
-        passed = seconds <= choice.bar and now < choice.due and not error
+        passed = seconds <= choice.seconds and now < choice.until and not error
         assert not (passed and choice.slot(now, seconds, error))
 
 
