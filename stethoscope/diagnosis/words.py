@@ -48,7 +48,7 @@ def _n_plus_one(subject: str, facts: Facts) -> str:
         "refresh": f"each {subject} was loaded anew, because it had expired",
         "columns": f"{subject} was loaded later, for each object on its own",
     }.get(str(facts.get("loader")), f"{_what(subject, facts)} was sent once for each of many")
-    return f"{name}: {_figure(facts, 'queries')} queries in one request, {_milliseconds(facts, 'seconds')}"
+    return f"{name}: {_figure(facts, 'queries')} queries in {facts.get('within', 'one request')}, {_milliseconds(facts, 'seconds')}"
 
 
 def _cure_n_plus_one(subject: str, facts: Facts) -> str:

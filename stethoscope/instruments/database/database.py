@@ -121,7 +121,7 @@ class Database:
                         runs = work.runs_of(statement)
                     key = None
                     if statement.reads and not many:
-                        key = _key(parameters)
+                        key = key_of(parameters)
                     else:
                         work.writes += 1
                     run = (key, started, ended, rows, work.writes)
@@ -227,7 +227,7 @@ class Database:
             self.instrument.found(Illness.STALE_CONNECTION, Severity.WARNING, "", self.pool, {"site": call_site()})
 
 
-def _key(parameters: Any) -> int | None:
+def key_of(parameters: Any) -> int | None:
     """The same for the same parameters of one query; None where they can not be compared."""
     try:
         return hash(parameters if parameters.__class__ is tuple else tuple(parameters.values()))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stethoscope.instruments.database.ahead import Looks
+from stethoscope.instruments.database.outline import Outline
 from stethoscope.instruments.database.query import Query
 from stethoscope.instruments.database.work import Sign, Uses, Work
 from stethoscope.names.findings import Illness, Severity
@@ -58,14 +59,14 @@ def _found(instrument: Instrument, route: str, work: Work) -> Iterator[Found]:
             sign = work.sign(Illness.BLOCKING_QUERY, None)
             sign.add_all(uses.count, uses.seconds, uses.worst, uses.block_at)
         if uses.count >= REPEATED_FROM:
-            yield from _repetitions(query, uses, critical)
+            yield from repetitions(query, uses, critical)
     if work.looks is not None and not work.writes:
         yield from _unused(instrument, route, work, work.looks)
     for (illness, subject), sign in work.signs.items():
         yield _from_sign(illness, subject, sign, critical)
 
 
-def _repetitions(query: Query, uses: Uses, critical: float) -> Iterator[Found]:
+def repetitions(query: Query | Outline, uses: Uses, critical: float) -> Iterator[Found]:
     different = len(uses.parameters)
     site, share = _most(uses.sites)
     facts = {"queries": uses.count, "seconds": round(uses.seconds, 6), "site": site, **_facts(query)}
@@ -118,5 +119,5 @@ def _from_sign(illness: Illness, subject: object, sign: Sign, critical: float) -
     return Found(illness, severity, str(subject or sign.evidence.get("site") or ""), evidence)
 
 
-def _facts(query: Query) -> dict[str, object]:
+def _facts(query: Query | Outline) -> dict[str, object]:
     return {"text": query.text[:_MOST_TEXT], "table": query.collection, "fingerprint": query.fingerprint}
