@@ -198,6 +198,23 @@ COLLECTED(layer, Layer, 0, 0, inlets, more_headers)
 COLLECTED(current, Current, 0, 0, scope, trace)
 COLLECTED(exchange, Exchange, current_traverse(self, visit, arg), current_clear(self), layer, status)
 
+/* PyObject_TypeCheck, which looks through all bases of a subclass: but there is one of each, as a rule, and it is remembered. */
+
+static inline int is_a(PyObject *object, PyTypeObject *base, PyObject **known) {
+    PyObject *type = (PyObject *)Py_TYPE(object);
+    if (type == *known)
+        return 1;
+    if (!PyType_IsSubtype((PyTypeObject *)type, base))
+        return 0;
+    Py_XSETREF(*known, Py_NewRef(type));
+    return 1;
+}
+
+#define IS_A(object, Name) is_a(object, &Name##Type, &known_##Name)
+
+static PyObject *known_Scalar, *known_HistogramSeries, *known_RequestSeries, *known_Inlet, *known_Bar, *known_Layer,
+    *known_Exchange;
+
 static inline void put(PyObject **field, PyObject *value) {
     PyObject *old = *field;
     Py_INCREF(value);
@@ -225,7 +242,7 @@ static PyObject *call_plain(PyObject *function, PyObject *self, PyObject *const 
 /* series.Scalar.add */
 
 static int add_to(PyObject *scalar, double amount) {
-    if (!PyObject_TypeCheck(scalar, &ScalarType))
+    if (!IS_A(scalar, Scalar))
         return 0;
     double *word = number_at(((Scalar *)scalar)->words, ((Scalar *)scalar)->word, sizeof(double));
     if (word != NULL)
@@ -245,7 +262,7 @@ static PyObject *scalar_add(PyObject *self, PyObject *amount) {
 /* series.HistogramSeries.record */
 
 static int count_in(PyObject *series, double value) {
-    if (series == NULL || !PyObject_TypeCheck(series, &HistogramSeriesType))
+    if (series == NULL || !IS_A(series, HistogramSeries))
         return 0;
     HistogramSeries *self = (HistogramSeries *)series;
     if (self->edges == NULL || !PyMemoryView_Check(self->edges) || self->blocks == NULL ||
@@ -415,9 +432,8 @@ static PyObject *identify(PyObject *headers) {
         }
         if (at == count) {
             Py_ssize_t last = PyList_GET_SIZE(fresh_ids) - 1;
-            PyObject *id = Py_NewRef(PyList_GET_ITEM(fresh_ids, last));
-            if (PyList_SetSlice(fresh_ids, last, last + 1, NULL) < 0)
-                Py_CLEAR(id);
+            PyObject *id = PyList_GET_ITEM(fresh_ids, last); /* which the list gives up its reference to */
+            Py_SET_SIZE(fresh_ids, last);
             return id;
         }
     }
@@ -493,7 +509,7 @@ static int report(PyObject *layer) {
 /* exchange.Exchange.__init__ */
 
 static int begin(Exchange *self, PyObject *layer, PyObject *scope, PyObject *receive, PyObject *send) {
-    if (!PyDict_CheckExact(scope) || !PyObject_TypeCheck(layer, &LayerType))
+    if (!PyDict_CheckExact(scope) || !IS_A(layer, Layer))
         return 0;
     Layer *place = (Layer *)layer;
     PyObject *headers = PyDict_GetItemWithError(scope, text_headers);
@@ -508,7 +524,7 @@ static int begin(Exchange *self, PyObject *layer, PyObject *scope, PyObject *rec
     PyObject *key = PyTuple_Pack(2, method, scheme);
     PyObject *inlet = key ? PyDict_GetItemWithError(place->inlets, key) : NULL;
     Py_XDECREF(key);
-    if (inlet == NULL || !PyObject_TypeCheck(inlet, &InletType) || ((Inlet *)inlet)->active == NULL) {
+    if (inlet == NULL || !IS_A(inlet, Inlet) || ((Inlet *)inlet)->active == NULL) {
         PyErr_Clear();
         return 0;
     }
@@ -570,7 +586,7 @@ static int is_above(Exchange *self, double seconds, PyObject *bars) {
     if (bars == Py_None)
         return 1;
     PyObject *bar = PyDict_CheckExact(bars) ? PyDict_GetItemWithError(bars, self->current.route) : NULL;
-    if (bar == NULL || !PyObject_TypeCheck(bar, &BarType))
+    if (bar == NULL || !IS_A(bar, Bar))
         return PyErr_Occurred() ? -1 : 1;
     return seconds > ((Bar *)bar)->seconds || self->current.started + seconds >= ((Bar *)bar)->until;
 }
@@ -648,8 +664,8 @@ static int tell_of_return(Exchange *self) {
 static int record_plainly(Exchange *self) {
     Layer *layer = (Layer *)self->layer;
     Inlet *inlet = (Inlet *)self->inlet;
-    if (!PyObject_TypeCheck(self->layer, &LayerType) || layer->exclusions != Py_None || self->disconnected ||
-        !PyObject_TypeCheck(self->inlet, &InletType) || inlet->outcomes == NULL ||
+    if (!IS_A(self->layer, Layer) || layer->exclusions != Py_None || self->disconnected ||
+        !IS_A(self->inlet, Inlet) || inlet->outcomes == NULL ||
         !PyDict_CheckExact(inlet->outcomes) || !PyDict_CheckExact(self->current.scope) ||
         !add_to(inlet->active, -1.0))
         return 0;
@@ -666,7 +682,7 @@ static int record_plainly(Exchange *self) {
         outcome = PyObject_CallMethodObjArgs(self->inlet, text_add_outcome, route, self->status, empty_text, NULL);
     Py_XDECREF(key);
     int failed = outcome == NULL;
-    if (!failed && PyObject_TypeCheck(outcome, &RequestSeriesType))
+    if (!failed && IS_A(outcome, RequestSeries))
         failed = record_request((RequestSeries *)outcome, seconds, self->received, inlet->sends_body ? self->sent : 0) < 0;
     else if (!failed) {
         PyObject *answer = PyObject_CallMethod(outcome, "record", "dLL", seconds, self->received,
@@ -742,7 +758,7 @@ static PyObject *start_plainly(Exchange *self, PyObject *message) {
     Layer *layer = (Layer *)self->layer;
     PyObject *status = PyDict_GetItemWithError(message, text_status);
     PyObject *headers = PyDict_GetItemWithError(message, text_headers);
-    if (!PyObject_TypeCheck(self->layer, &LayerType) || status == NULL || !PyLong_CheckExact(status) ||
+    if (!IS_A(self->layer, Layer) || status == NULL || !PyLong_CheckExact(status) ||
         headers == NULL || !PyList_CheckExact(headers) || layer->more_headers != Py_None ||
         self->current.shares != Py_None || PyDict_GetItemWithError(message, text_trailers) != NULL)
         return NULL;
@@ -1137,7 +1153,7 @@ static int leave_plainly(Exchange *self) {
 }
 
 static PyObject *layer_leave(PyObject *self, PyObject *const *given, Py_ssize_t count) {
-    if (count == 2 && given[1] == Py_None && PyObject_TypeCheck(given[0], &ExchangeType)) {
+    if (count == 2 && given[1] == Py_None && IS_A(given[0], Exchange)) {
         Exchange *exchange = (Exchange *)given[0];
         if (exchange->current.is_alone && exchange->layer == self && exchange->current.token != Py_None &&
             has_ended(exchange))
