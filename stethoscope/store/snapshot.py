@@ -53,6 +53,15 @@ class Distribution:
         """The values at several quantiles (0–1) for the price of one; each as `quantile` has it."""
         return self.buckets.quantiles(qs, self.blocks())
 
+    def above(self, value: float) -> int:
+        """How many were more than ``value``, which is taken at most 1 % too high."""
+        block, place = divmod(self.buckets.cell(value), CELLS_PER_BLOCK)
+        return sum(
+            sum(counts[place + 1 :] if number == block else counts)
+            for number, counts in self.blocks().items()
+            if number >= block
+        )
+
     def blocks(self) -> Blocks:
         """The counts of the cells by block, ascending; blocks without any may be left out."""
         found: dict[int, list[int]] = {}

@@ -115,3 +115,14 @@ def test_pool_that_ran_out_is_found_from_its_numbers(recorder: Recorder) -> None
     recorder.gauge(names.POOL_SIZE, ("shop",)).set(5.0)
     (failed,) = found(recorder)
     assert (failed.severity, failed.occurrences, failed.evidence["size"]) == (Severity.CRITICAL, 3, 5)
+
+
+def test_database_that_takes_long_to_open_connections_has_no_pool_that_ran_out(recorder: Recorder) -> None:
+    waits, created = (recorder.histogram(one, ("shop",)) for one in (names.POOL_WAIT_TIME, names.POOL_CREATE_TIME))
+    for _ in range(5):
+        waits.record(0.3)
+        created.record(0.04)  # and what the driver asks a new one for
+    assert found(recorder) == []
+    waits.record(0.3)
+    (finding,) = found(recorder)
+    assert finding.kind == Illness.POOL_EXHAUSTED

@@ -55,6 +55,15 @@ def cells_of(buckets: Buckets, values: Values) -> Counter[int]:
 
 
 @pytest.mark.parametrize("name", DURATIONS)
+def test_number_above_a_value_is_that_above_one_at_most_one_percent_higher(name: str) -> None:
+    values = DURATIONS[name](np.random.default_rng(2026), OBSERVATIONS)
+    buckets = buckets_of(DURATION_BOUNDS, "seconds")
+    seen = Distribution(buckets, cells_of(buckets, values), 0.0)
+    for value in (0.0, 1e-6, 0.0123, 0.05, 0.25, 1.0, 3000.0):
+        assert (values > value * (1 + PROMISED)).sum() <= seen.above(value) <= (values > value).sum()
+
+
+@pytest.mark.parametrize("name", DURATIONS)
 def test_any_quantile_of_durations_is_at_most_one_percent_off(name: str) -> None:
     """Against NumPy's exact quantiles, from the least to the greatest value."""
     values = DURATIONS[name](np.random.default_rng(2026), OBSERVATIONS)
