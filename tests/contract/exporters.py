@@ -26,7 +26,7 @@ from stethoscope.store.folder import Folder
 from stethoscope.store.notes import Note
 from stethoscope.store.snapshot import Snapshot
 from tests.exporters.client_model import families
-from tests.otlp.receivers import Protocol, receiver
+from tests.receivers.otlp import Protocol, metrics
 
 Labels = frozenset[tuple[str, str]]
 
@@ -137,7 +137,7 @@ class Fixed:
 def _pushed(protocol: Protocol) -> Any:
     @contextmanager
     def subject(monkeypatch: pytest.MonkeyPatch) -> Iterator[Export]:
-        with receiver(protocol) as collector:
+        with metrics(protocol) as collector:
             monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
 
             def export(snapshot: Snapshot) -> Mapping[tuple[str, Labels], Seen]:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from tests.otlp.receivers import Collector, Received
+from tests.receivers.otlp import MetricsCollector, Push
 from tests.servers import Kind, Server, serve
 
 REQUESTS = "http.server.request.duration"
@@ -19,7 +19,7 @@ REQUESTS = "http.server.request.duration"
 
 @contextlib.contextmanager
 def pushing(
-    place: Path, collector: Collector, kind: Kind = "uvicorn", workers: int = 1, **environment: Any
+    place: Path, collector: MetricsCollector, kind: Kind = "uvicorn", workers: int = 1, **environment: Any
 ) -> Iterator[Server]:
     env = {"STETHOSCOPE_DIR": str(place), "STETHOSCOPE_SERVICE": "shop", **collector.environment, **environment}
     with serve(kind, "tests.process.app:app", workers=workers, env=env) as server:
@@ -41,7 +41,7 @@ def ask_all(server: Server, workers: int) -> int:
     raise AssertionError(f"only {len(pids)} of {workers} workers answered")
 
 
-def requests_in(received: Received) -> int:
+def requests_in(received: Push) -> int:
     """How many requests a push tells of."""
     return count(received.metrics.get(REQUESTS))
 

@@ -18,8 +18,9 @@ from stethoscope.exporters.periodic import LONGEST_WAIT, backed_off
 from stethoscope.names import EXPORTED_POINTS, Kind, Metric
 from stethoscope.store.folder import Folder
 from stethoscope.store.recorder import Recorder
-from tests.otlp.receivers import FINE, PATIENCE, Answer, Collector, Protocol, Received, receiver
 from tests.otlp.served import ask, pushing
+from tests.receivers.inbox import FINE, HALF, PATIENCE, Answer
+from tests.receivers.otlp import MetricsCollector, Protocol, Push, metrics
 from tests.servers import free_port
 
 PROTOCOLS = pytest.mark.parametrize("protocol", get_args(Protocol))
@@ -29,7 +30,7 @@ BEATS = Metric("beats", Kind.COUNTER, "Beats.")
 class Pushing:
     """An exporter that pushes twenty times a second, and what it has recorded of itself."""
 
-    def __init__(self, place: Path, port: int, protocol: Protocol, configuration: Configuration) -> None:
+    def __init__(self, place: Path, configuration: Configuration) -> None:
         self.recorder = Recorder("beating", lambda: Folder(str(place)))
         self.recorder.counter(BEATS).add(1.0)
         self.exporter = OTLPExporter(self.recorder, configuration)
@@ -42,11 +43,11 @@ class Pushing:
 
 @contextlib.contextmanager
 def beating(
-    place: Path, port: int, protocol: Protocol, monkeypatch: pytest.MonkeyPatch, *, delta: bool = False
+    place: Path, endpoint: str, protocol: Protocol, monkeypatch: pytest.MonkeyPatch, *, delta: bool = False
 ) -> Iterator[Pushing]:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-    pushing = Pushing(place, port, protocol, Configuration(protocol, 0.05, delta=delta))
+    pushing = Pushing(place, Configuration(protocol, 0.05, delta=delta))
     pushing.exporter.start()
     try:
         yield pushing
@@ -54,18 +55,15 @@ def beating(
         pushing.exporter.close(PATIENCE)
 
 
-def beats(received: Received) -> float:
+def beats(received: Push) -> float:
     return sum(point.as_double for point in received.metrics["beats"].sum.data_points)
 
 
-def fails(collector: Collector, answer: Answer, times: int = 2) -> None:
+def fails(collector: MetricsCollector, answer: Answer, times: int = 2) -> None:
     """Answer so until it was asked a few times."""
     collector.left()
     collector.answer = answer
-    while not collector.asked.empty():
-        collector.asked.get()
-    for _ in range(times):
-        collector.asked.get(timeout=PATIENCE)
+    collector.wait_for_attempts(collector.attempts + times)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -80,10 +78,10 @@ def test_a_receiver_that_is_not_there_yet(
     protocol: Protocol, place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = free_port()
-    with beating(place, port, protocol, monkeypatch) as pushing:
+    with beating(place, f"http://127.0.0.1:{port}", protocol, monkeypatch) as pushing:
         while not any(pushing.points()):
             threading.Event().wait(0.05)
-        with receiver(protocol, port) as collector:
+        with metrics(protocol, port) as collector:
             assert beats(collector.next()) == 1.0
     assert lines(caplog)[:2] == ["down", "up"]  # the receiver may be gone before the last push
 
@@ -94,13 +92,13 @@ def test_a_receiver_that_dies_and_comes_back(
 ) -> None:
     port = free_port()
     with contextlib.ExitStack() as stack:
-        with receiver(protocol, port) as collector:
-            pushing = stack.enter_context(beating(place, port, protocol, monkeypatch))
+        with metrics(protocol, port) as collector:
+            pushing = stack.enter_context(beating(place, f"http://127.0.0.1:{port}", protocol, monkeypatch))
             collector.next()
         pushing.recorder.counter(BEATS).add(1.0)
         while not any(error for error in pushing.points()):
             threading.Event().wait(0.05)
-        with receiver(protocol, port) as collector:
+        with metrics(protocol, port) as collector:
             collector.until(lambda received: beats(received) == 2.0)
     assert lines(caplog)[:2] == ["down", "up"]  # the receiver may be gone before the last push
 
@@ -110,7 +108,7 @@ ILL = {
         ("400", Answer(400)),
         ("500", Answer(500)),
         ("503", Answer(503)),
-        ("ChunkedEncodingError", Answer(half=True)),
+        ("ChunkedEncodingError", HALF),
     ],
     "grpc": [
         ("INVALID_ARGUMENT", Answer(grpc_status=StatusCode.INVALID_ARGUMENT, message="no")),
@@ -131,7 +129,7 @@ def test_a_receiver_that_is_ill(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with receiver(protocol) as collector, beating(place, collector.port, protocol, monkeypatch) as pushing:
+    with metrics(protocol) as collector, beating(place, collector.endpoint, protocol, monkeypatch) as pushing:
         collector.next()
         fails(collector, answer)
         while not pushing.points().get(error):
@@ -152,12 +150,12 @@ def test_a_receiver_that_is_ill(
 def test_a_receiver_that_wants_to_be_left_alone_is(
     protocol: Protocol, answer: Answer, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with receiver(protocol) as collector, beating(place, collector.port, protocol, monkeypatch):
+    with metrics(protocol) as collector, beating(place, collector.endpoint, protocol, monkeypatch):
         collector.next()
         fails(collector, answer, 1)
         refused = time.monotonic()
         collector.answer = FINE
-        collector.asked.get(timeout=PATIENCE)
+        collector.wait_for_attempts(collector.attempts + 1)
         assert time.monotonic() - refused > 1.9
 
 
@@ -165,7 +163,7 @@ def test_a_receiver_that_wants_to_be_left_alone_is(
 def test_a_receiver_that_takes_only_a_part(
     protocol: Protocol, place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with receiver(protocol) as collector, beating(place, collector.port, protocol, monkeypatch) as pushing:
+    with metrics(protocol) as collector, beating(place, collector.endpoint, protocol, monkeypatch) as pushing:
         collector.next()
         collector.answer = Answer(rejected=2, message="too old")
         while pushing.points().get("rejected", 0.0) < 4:
@@ -178,7 +176,7 @@ def test_a_receiver_that_takes_only_a_part(
 def test_a_receiver_that_hangs_is_given_up(
     protocol: Protocol, place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with receiver(protocol) as collector, beating(place, collector.port, protocol, monkeypatch) as pushing:
+    with metrics(protocol) as collector, beating(place, collector.endpoint, protocol, monkeypatch) as pushing:
         collector.next()
         hang = threading.Event()
         fails(collector, Answer(hang=hang), 1)
@@ -192,12 +190,12 @@ def test_a_receiver_that_hangs_is_given_up(
 
 @PROTOCOLS
 def test_a_process_ends_although_its_receiver_hangs(protocol: Protocol, place: Path) -> None:
-    with receiver(protocol) as collector:
+    with metrics(protocol) as collector:
         hang = threading.Event()
         collector.answer = Answer(hang=hang)
         with pushing(place, collector, workers=2, OTEL_EXPORTER_OTLP_TIMEOUT="60") as server:
             ask(server, 3)
-            collector.asked.get(timeout=PATIENCE)
+            collector.wait_for_attempts(1)
             assert server.stop() == 0  # which is killed, and fails, if it takes much longer than it may
             assert "Traceback" not in server.log()
         hang.set()
@@ -210,10 +208,10 @@ def test_pauses_double_up_to_five_minutes() -> None:
 
 
 def test_differences_go_on_where_the_last_leader_ended(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with receiver("http/protobuf") as collector:
-        with beating(place, collector.port, "http/protobuf", monkeypatch, delta=True) as first:
+    with metrics("http/protobuf") as collector:
+        with beating(place, collector.endpoint, "http/protobuf", monkeypatch, delta=True) as first:
             told = beats(collector.until(lambda received: "beats" in received.metrics))
-        with beating(place, collector.port, "http/protobuf", monkeypatch, delta=True) as second:
+        with beating(place, collector.endpoint, "http/protobuf", monkeypatch, delta=True) as second:
             first.recorder.counter(BEATS).add(5.0)
             told += sum(beats(one) for one in collector.left() if "beats" in one.metrics)
             while told < 7.0:

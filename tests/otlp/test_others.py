@@ -7,14 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.otlp.receivers import Received, receiver
 from tests.otlp.served import REQUESTS
+from tests.receivers.otlp import Push, metrics
 from tests.servers import serve
 
 OURS = "stethoscope"
 
 
-def by_scope(received: Received) -> dict[str, set[str]]:
+def by_scope(received: Push) -> dict[str, set[str]]:
     """Names of the metrics of each instrumentation scope."""
     return {
         scope.scope.name: {metric.name for metric in scope.metrics}
@@ -27,7 +27,7 @@ def by_scope(received: Received) -> dict[str, set[str]]:
     ("factory", "theirs"), [("native", "fastapi"), ("contrib", "opentelemetry.instrumentation.fastapi")]
 )
 def test_what_another_layer_sends_is_not_sent_by_us(factory: str, theirs: str, place: Path) -> None:
-    with receiver("http/protobuf") as collector:
+    with metrics("http/protobuf") as collector:
         env = {"STETHOSCOPE_DIR": str(place), "OTEL_SEMCONV_STABILITY_OPT_IN": "http", **collector.environment}
         app = f"tests.otlp.instrumented:{factory}"
         with serve("uvicorn", app, env=env, options=["--factory"]) as server:

@@ -12,8 +12,8 @@ from typing import get_args
 
 import pytest
 
-from tests.otlp.receivers import Protocol, Received, receiver
 from tests.otlp.served import REQUESTS, ask, ask_all, leader, pushing, requests_in
+from tests.receivers.otlp import Protocol, Push, metrics
 from tests.servers import KINDS, ROOT, Kind
 
 PROTOCOLS = pytest.mark.parametrize("protocol", get_args(Protocol))
@@ -22,7 +22,7 @@ HOUR = "3600000"
 
 @PROTOCOLS
 def test_what_several_workers_recorded_arrives_as_one(protocol: Protocol, place: Path) -> None:
-    with receiver(protocol) as collector, pushing(place, collector, workers=2) as server:
+    with metrics(protocol) as collector, pushing(place, collector, workers=2) as server:
         began = time.time()
         sent = ask_all(server, 2)
         received = collector.until(lambda received: requests_in(received) == sent)
@@ -35,7 +35,7 @@ def test_what_several_workers_recorded_arrives_as_one(protocol: Protocol, place:
 
 
 def test_several_workers_push_once_an_interval(place: Path) -> None:
-    with receiver("http/protobuf") as collector, pushing(place, collector, workers=3) as server:
+    with metrics("http/protobuf") as collector, pushing(place, collector, workers=3) as server:
         ask_all(server, 3)
         first, *others = [collector.next() for _ in range(12)]
         assert others[-1].at - first.at > 0.9 * len(others) * 0.1
@@ -45,7 +45,7 @@ def test_several_workers_push_once_an_interval(place: Path) -> None:
 
 
 def test_another_worker_takes_over_from_one_that_was_killed(place: Path) -> None:
-    with receiver("http/protobuf") as collector, pushing(place, collector, "gunicorn", workers=2) as server:
+    with metrics("http/protobuf") as collector, pushing(place, collector, "gunicorn", workers=2) as server:
         sent = ask_all(server, 2)
         before = collector.until(lambda received: requests_in(received) == sent)
         os.kill(leader(server), signal.SIGKILL)
@@ -58,7 +58,7 @@ def test_another_worker_takes_over_from_one_that_was_killed(place: Path) -> None
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_last_numbers_arrive_before_a_server_ends(kind: Kind, place: Path) -> None:
-    with receiver("http/protobuf") as collector:
+    with metrics("http/protobuf") as collector:
         with pushing(place, collector, kind, OTEL_METRIC_EXPORT_INTERVAL=HOUR) as server:
             ask(server, 3)
             server.stop()
@@ -67,7 +67,7 @@ def test_the_last_numbers_arrive_before_a_server_ends(kind: Kind, place: Path) -
 
 
 def test_all_numbers_arrive_before_several_workers_end(place: Path) -> None:
-    with receiver("grpc") as collector:
+    with metrics("grpc") as collector:
         with pushing(place, collector, workers=3, OTEL_METRIC_EXPORT_INTERVAL=HOUR) as server:
             sent = ask_all(server, 3)
             server.stop()
@@ -97,7 +97,7 @@ else:
 
 
 def test_a_process_that_forks_after_the_start_pushes_once(place: Path) -> None:
-    with receiver("http/protobuf") as collector:
+    with metrics("http/protobuf") as collector:
         env = os.environ | collector.environment | {"STETHOSCOPE_DIR": str(place), "PYTHONPATH": str(ROOT)}
         with subprocess.Popen([sys.executable, "-c", FORKING], env=env, stdin=subprocess.PIPE) as process:
             collector.until(lambda received: told_in(received) == [4.0])
@@ -107,7 +107,7 @@ def test_a_process_that_forks_after_the_start_pushes_once(place: Path) -> None:
         assert process.returncode == 0
 
 
-def told_in(received: Received) -> list[float]:
+def told_in(received: Push) -> list[float]:
     return [point.as_double for point in received.metrics["told"].sum.data_points]
 
 
@@ -119,7 +119,7 @@ def test_headers_compression_and_resource_are_as_the_variables_say(protocol: Pro
         "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,service.instance.id=seven",
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "base2_exponential_bucket_histogram",
     }
-    with receiver(protocol) as collector, pushing(place, collector, "uvicorn", 1, **variables) as server:
+    with metrics(protocol) as collector, pushing(place, collector, "uvicorn", 1, **variables) as server:
         ask(server)
         received = collector.until(lambda received: requests_in(received) == 1)
         assert received.headers["x-api-key"] == "a secret"

@@ -12,8 +12,8 @@ from pathlib import Path
 from stethoscope.store.home import find_folder
 from stethoscope.store.lease import OTLP
 from stethoscope.store.recorder import Recorder
-from tests.otlp.receivers import receiver
 from tests.process.stores import REQUESTS
+from tests.receivers.otlp import metrics
 from tests.servers import HOST
 from tests.sidecar.running import Sidecar, sidecar, until
 
@@ -44,7 +44,7 @@ def record(place: Path) -> Recorder:
 
 def test_the_last_numbers_are_sent_and_the_duty_is_the_workers_again(place: Path) -> None:
     recorder = record(place)
-    with receiver("http/protobuf") as collector:
+    with metrics("http/protobuf") as collector:
         with sidecar("--dir", str(place), env={**collector.environment, **NEVER}) as beside:
             until(lambda: "watching shop" in beside.log(), beside.log)
             until(lambda: not recorder.leads(OTLP), beside.log)

@@ -28,6 +28,7 @@ from stethoscope.exporters.tracing.odds import ALWAYS, LOW
 from stethoscope.exporters.tracing.parents import HEADERS_GETTER, W3C, is_w3c, w3c_parent
 from stethoscope.exporters.tracing.pending import Pending
 from stethoscope.exporters.tracing.query_spans import QuerySpans
+from stethoscope.hot import value_of
 from stethoscope.names import REQUEST_DURATION
 from stethoscope.store.exemplars import Exemplars
 
@@ -41,7 +42,7 @@ clock = perf_counter
 """Seconds, as ``Exchange.started`` has them."""
 
 _new: Final = Pending.__new__
-_TELLING: Final = W3C | {b"x-request-id", b"x-correlation-id"}
+_TELLING: Final = (*W3C, b"x-request-id", b"x-correlation-id")
 """Headers without which a request begins a trace, under an ID that was made here."""
 _LEFT: Final = ("client_disconnect", "cancelled")
 """Values of ``error.type`` that say nobody waited for the answer any more."""
@@ -75,29 +76,32 @@ class ServerSpans:
     # What an observer is told. Of most requests nothing else is called: what is done here is measured.
 
     def started(self, exchange: Exchange) -> None:
-        ambient = self._var.get() if self._var is not None else get_current()
+        var = self._var
+        ambient = get_current() if var is None else var.get()
         headers = exchange.scope["headers"]
-        pending = None
-        if self._bound_of_fresh is not None and not ambient and type(headers) is list:
-            for name, _ in headers:
-                if name in _TELLING:
-                    break
-            else:
-                # Without a constructor, which would be as costly as all of this.
-                pending = _new(Pending)
-                pending.spans = self
-                pending.scope = exchange.scope
-                pending.request_id = request_id = exchange.id
-                pending.started = exchange.started
-                pending.sampled = request_id[16:] < self._bound_of_fresh
-        if pending is None:
-            pending = self._arrival(exchange, ambient)
-            pending.ambient = ambient
-        exchange.trace = pending
+        if (
+            var is not None
+            and self._bound_of_fresh is not None
+            and not ambient
+            and type(headers) is list
+            and value_of(headers, _TELLING) is None
+        ):
+            # Without a constructor, which would be as costly as all of this.
+            pending = _new(Pending)
+            pending.spans = self
+            pending.scope = exchange.scope
+            pending.request_id = request_id = exchange.id
+            pending.started = exchange.started
+            pending.sampled = request_id[16:] < self._bound_of_fresh
+            exchange.trace = pending
+            pending.token = var.set(pending)
+            return
+        exchange.trace = pending = self._arrival(exchange, ambient)
+        pending.ambient = ambient
         if pending.joined is not None:
             pending.token = None
         else:
-            pending.token = self._var.set(pending) if self._var is not None else attach(pending)
+            pending.token = attach(pending) if var is None else var.set(pending)
 
     def ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
         pending = exchange.trace
@@ -184,7 +188,7 @@ class ServerSpans:
         if parent is not None:
             bound, low, trace_id = odds.parent_sampled if parent.sampled else odds.parent_unsampled, parent.low, 0
         else:
-            begins = self._maker.takes_ids and not any(name in _TELLING for name, _ in exchange.scope["headers"])
+            begins = self._maker.takes_ids and value_of(exchange.scope["headers"], _TELLING) is None
             trace_id = int(exchange.id, 16) if begins else self._maker.new_trace_id()
             bound, low = odds.root, trace_id & LOW
         return self._pending(exchange, None if bound is None else low < bound, trace_id)

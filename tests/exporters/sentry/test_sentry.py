@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.exporters.sentry.receiver import Event, Received, sentry
+from tests.receivers.sentry import Event, Received, sentry
 from tests.servers import serve
 
 FAILING = ("/api/orders/1", "/tenants/tenants/a/users/2", "/api/orders/1/logged", "/api/orders/2")

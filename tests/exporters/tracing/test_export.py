@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from typing import get_args
 
 import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.exporters.tracing.receivers import Received, grpc_receiver, http_receiver, told
+from tests.receivers.otlp import Protocol, SpansCollector, spans, told
 from tests.servers import Kind, serve
 
 APP = "tests.apps.starlette_app:app"
 
 
-def environment(received: Received, **more: str) -> dict[str, str]:
-    return {"OTEL_EXPORTER_OTLP_ENDPOINT": received.address, "OTEL_BSP_SCHEDULE_DELAY": "50", **more}
+def environment(received: SpansCollector, **more: str) -> dict[str, str]:
+    return {**received.environment, "OTEL_BSP_SCHEDULE_DELAY": "50", **more}
 
 
-@pytest.mark.parametrize(
-    ("receiver", "protocol"), [(http_receiver, "http/protobuf"), (grpc_receiver, "grpc")], ids=["http", "grpc"]
-)
-def test_standard_variables_are_all_that_is_needed(
-    receiver: Callable[[], AbstractContextManager[Received]], protocol: str
-) -> None:
-    with receiver() as received:
-        variables = environment(received, OTEL_EXPORTER_OTLP_PROTOCOL=protocol, OTEL_SERVICE_NAME="shop")
+@pytest.mark.parametrize("protocol", get_args(Protocol))
+def test_standard_variables_are_all_that_is_needed(protocol: Protocol) -> None:
+    with spans(protocol) as received:
+        variables = environment(received, OTEL_SERVICE_NAME="shop")
         with serve("uvicorn", APP, env=variables) as server:
             httpx.get(f"{server.url}/items/7?token=secret", headers={"user-agent": "tests"})
             httpx.get(f"{server.url}/boom/1")
@@ -56,7 +51,7 @@ def test_standard_variables_are_all_that_is_needed(
 
 @pytest.mark.parametrize("kind", ["uvicorn", "gunicorn-preload"])
 def test_each_request_is_exported_once_whichever_worker_serves_it(kind: Kind) -> None:
-    with http_receiver() as received:
+    with spans() as received:
         with serve(kind, APP, workers=2, env=environment(received)) as server:
             with httpx.Client() as client:
                 ids = {
@@ -64,13 +59,13 @@ def test_each_request_is_exported_once_whichever_worker_serves_it(kind: Kind) ->
                 }
             received.spans(40)
             server.stop()
-        spans = received.spans()
-    assert sorted(span.trace_id.hex() for span in spans) == sorted(ids)
+        arrived = received.spans()
+    assert sorted(span.trace_id.hex() for span in arrived) == sorted(ids)
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "gunicorn", "hypercorn"])
 def test_what_ended_before_the_server_is_sent_while_it_ends(kind: Kind) -> None:
-    with http_receiver() as received:
+    with spans() as received:
         with serve(kind, APP, env=environment(received, OTEL_BSP_SCHEDULE_DELAY="60000")) as server:
             httpx.get(server.url)
             assert received.attempts == 0

@@ -1,0 +1,1 @@
+"""Real servers of other systems' protocols, in the process of the test: what exporters send to, well or ill."""
