@@ -32,8 +32,9 @@ from stethoscope.dashboards.documents.window import Moment
 from stethoscope.dashboards.endpoints import Endpoints
 from stethoscope.dashboards.responses import Response as Answer
 from stethoscope.dashboards.responses import page
+from stethoscope.exporters.renamed import renamed
 from stethoscope.exporters.together import SERVICE_LABEL, together
-from stethoscope.settings import AccessRule
+from stethoscope.settings import OWN_NAMES, AccessRule
 from stethoscope.sidecar.own import Own
 from stethoscope.sidecar.watch import Watch
 from stethoscope.store.exemplars import with_exemplars
@@ -47,9 +48,11 @@ _OF_ALL: Final = ("/metrics", "/services")
 _POLICY: Final = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-def application(watch: Watch, token: str | None, thresholds: Thresholds, own: Own) -> ASGIApp:
-    """The sidecar's ASGI app. Without ``token`` it answers to this machine only."""
-    services = _Services(watch, token, thresholds, own)
+def application(
+    watch: Watch, token: str | None, thresholds: Thresholds, own: Own, names: tuple[str, ...] = (OWN_NAMES,)
+) -> ASGIApp:
+    """The sidecar's ASGI app. Without ``token`` it answers to this machine only. ``names`` are those of requests in what is scraped."""
+    services = _Services(watch, token, thresholds, own, names)
 
     async def health(request: Request) -> Response:
         return _state(watch.healthy, "the thread that looks for services has stopped")
@@ -81,11 +84,15 @@ def _state(good: bool, problem: str) -> Response:
     return PlainTextResponse("ok\n" if good else f"{problem}\n", 200 if good else 503)
 
 
-def _together(watch: Watch, own: Own) -> Snapshot:
+def _scraped(service: Watched, names: tuple[str, ...]) -> Snapshot:
+    return renamed(with_exemplars(service), names)
+
+
+def _together(watch: Watch, own: Own, names: tuple[str, ...]) -> Snapshot:
     snapshots = []
     for service in watch.services.values():
         try:
-            snapshots.append(with_exemplars(service))
+            snapshots.append(_scraped(service, names))
         except Exception as error:
             # What is wrong with one service must not hide the others.
             own.failed("snapshot", error)
@@ -123,14 +130,17 @@ async def _list(watch: Watch, scope: Scope) -> Answer:
 class _Services:
     """Answers for one service as its app does below its prefix, and for all of them together."""
 
-    def __init__(self, watch: Watch, token: str | None, thresholds: Thresholds, own: Own) -> None:
+    def __init__(
+        self, watch: Watch, token: str | None, thresholds: Thresholds, own: Own, names: tuple[str, ...]
+    ) -> None:
         self._watch = watch
         self._token = token
         self._thresholds = thresholds
         self._own = own
+        self._names = names
         self._known: dict[str, tuple[Watched, Endpoints]] = {}
         self._together = Endpoints(
-            lambda: _together(watch, own),
+            lambda: _together(watch, own, names),
             prefix="",
             token=token,
             access=_open_to(token),
@@ -174,7 +184,7 @@ class _Services:
             on_error=self._own.failed,
         )
         return Endpoints(
-            lambda: with_exemplars(service),
+            lambda: _scraped(service, self._names),
             prefix="",
             token=self._token,
             access=_open_to(self._token),

@@ -35,7 +35,8 @@ def run(arguments: Namespace) -> int:
     watch.look()
     watch.start()
     try:
-        serve(application(watch, chosen.token, chosen.thresholds, own), listener, chosen.certificate, chosen.key)
+        app = application(watch, chosen.token, chosen.thresholds, own, chosen.names)
+        serve(app, listener, chosen.certificate, chosen.key)
     finally:
         watch.close()
     return 0

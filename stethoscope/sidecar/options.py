@@ -35,6 +35,7 @@ class Options:
     port: int
     token: str | None
     thresholds: Thresholds
+    names: tuple[str, ...]
     certificate: str | None
     key: str | None
 
@@ -75,13 +76,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--token",
         help="bearer token for all but /healthz and /readyz (default: STETHOSCOPE_TOKEN, which does not show in a list of processes)",
     )
+    add(
+        "--names",
+        action="append",
+        metavar="NAMES",
+        help="whose names requests are scraped under: stethoscope, instrumentator or starlette_exporter; may be repeated (default: STETHOSCOPE_NAMES, else stethoscope)",
+    )
     add("--tls-cert", metavar="FILE", help="PEM file with the certificate and its chain: serve HTTPS")
     add("--tls-key", metavar="FILE", help="PEM file with the certificate's key")
 
 
 def options(arguments: Namespace, environ: Mapping[str, str] = os.environ) -> Options:
     """Raises `CommandError` and `SettingsError`."""
-    settings = Settings.resolve(token=arguments.token, environ=environ)
+    settings = Settings.resolve(token=arguments.token, names=arguments.names, environ=environ)
     owner = _user(arguments.user)
     host, port = _address(arguments.listen)
     if settings.token is None and not is_loopback(host, port):
@@ -104,6 +111,7 @@ def options(arguments: Namespace, environ: Mapping[str, str] = os.environ) -> Op
         port=port,
         token=settings.token,
         thresholds=settings.thresholds,
+        names=settings.names,
         certificate=arguments.tls_cert,
         key=arguments.tls_key,
     )

@@ -102,6 +102,12 @@ def test_an_unknown_option() -> None:
     )
 
 
+def test_names_that_there_are_not() -> None:
+    assert "names" in (message := refused("--names", "prometheus"))
+    assert "'prometheus'" in message
+    assert "instrumentator, starlette_exporter, stethoscope" in message
+
+
 def test_a_certificate_without_its_key() -> None:
     assert refused("--tls-cert", "cert.pem") == (
         "stethoscope sidecar: --tls-cert and --tls-key belong together: give both, or neither\n"

@@ -8,6 +8,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from stethoscope.store.home import find_folder
 from stethoscope.store.recorder import Recorder
 from tests.process.stores import REQUESTS, SECONDS
@@ -96,3 +98,21 @@ def test_the_live_page_and_the_api_are_those_of_the_only_service_or_of_the_one_t
         named = [json.loads(beside.get(f"{link}api/overview").body)["service"] for link in links]
         assert sorted(named) == ["a/<b>", "shop"]
         assert beside.get("/api/overview").status == 404
+
+
+@pytest.mark.parametrize("by", ["argument", "variable"])
+def test_requests_have_the_names_that_are_asked_for(place: Path, by: str) -> None:
+    recorders = [recorder(place, service) for service in ("shop", "till")]
+    for each in recorders:
+        each.request(("GET", "/items/{id}", "200", "http", "")).record(0.01, 0, 2)
+    names = ["--names", "starlette_exporter"] if by == "argument" else []
+    with sidecar(
+        "--dir", str(place), *names, env={} if names else {"STETHOSCOPE_NAMES": "starlette_exporter"}
+    ) as beside:
+        theirs = {"method": "GET", "path": "/items/{id}", "status_code": "200", "app_name": "shop"}
+        one, both = beside.scrape("/services/shop/metrics"), beside.scrape()
+    assert one["starlette_requests_total"] == {tuple(sorted(theirs.items())): 1.0}
+    assert total(both, "starlette_requests_total", service_name="shop", **theirs) == 1
+    assert total(both, "starlette_requests_total") == 2
+    assert COUNT not in one
+    assert COUNT not in both
