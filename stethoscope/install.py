@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
@@ -22,67 +21,28 @@ from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.middleware.observer import Announcer, Observer
 from stethoscope.middleware.queueing import QueueObserver
 from stethoscope.middleware.routes import name_route
-from stethoscope.sentry_options import Choice
-from stethoscope.settings import OWN_NAMES, AccessRule, Settings
+from stethoscope.settings import OWN_NAMES, Options, Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
-from stethoscope.thresholds import Change
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from stethoscope.store.snapshot import Snapshot
 
 
 class Stethoscope(Layer):
     """An ASGI app that watches the one inside it.
 
-    All arguments but ``app`` are settings: see `Settings`; environment variables stand in for those
+    ``options`` are settings: see `Settings`; environment variables stand in for those
     not given. Wrapping an app that is watched already is fine: the inner layer steps aside. Nothing
     is opened and no thread starts before the first request, or the first metric that is recorded.
     Raises `SettingsError` listing every mistake at once, TypeError when ``app`` is no ASGI 3 app.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        service: str | None = None,
-        dir: str | os.PathLike[str] | None = None,
-        group: str | int | None = None,
-        prefix: str | None = None,
-        token: str | None = None,
-        auth: AccessRule | None = None,
-        metrics_path: str | None = None,
-        metrics_access: AccessRule | None = None,
-        headers: Sequence[str] | None = None,
-        exclude: Sequence[str] | None = None,
-        thresholds: Mapping[str, Change] | None = None,
-        tracing: bool | None = None,
-        query_strings: bool | None = None,
-        instruments: Sequence[str] | None = None,
-        names: str | Sequence[str] | None = None,
-        sentry: Mapping[str, Choice] | bool | None = None,
-        request_log: str | os.PathLike[str] | None = None,
-    ) -> None:
+    def __init__(self, app: ASGIApp, **options: Unpack[Options]) -> None:
         require_asgi3(app)
-        settings = Settings.resolve(
-            service=service,
-            dir=dir,
-            group=group,
-            prefix=prefix,
-            token=token,
-            auth=auth,
-            metrics_path=metrics_path,
-            metrics_access=metrics_access,
-            headers=headers,
-            exclude=exclude,
-            thresholds=thresholds,
-            tracing=tracing,
-            query_strings=query_strings,
-            instruments=instruments,
-            names=names,
-            sentry=sentry,
-            request_log=request_log,
-        )
+        settings = Settings.resolve(**options)
         recorder = recorder_for(settings, name_of(app))
         sending = send(recorder)
         super().__init__(
@@ -97,27 +57,7 @@ class Stethoscope(Layer):
 App = TypeVar("App", bound=Callable[..., Awaitable[Any]])
 
 
-def install(
-    app: App,
-    *,
-    service: str | None = None,
-    dir: str | os.PathLike[str] | None = None,
-    group: str | int | None = None,
-    prefix: str | None = None,
-    token: str | None = None,
-    auth: AccessRule | None = None,
-    metrics_path: str | None = None,
-    metrics_access: AccessRule | None = None,
-    headers: Sequence[str] | None = None,
-    exclude: Sequence[str] | None = None,
-    thresholds: Mapping[str, Change] | None = None,
-    tracing: bool | None = None,
-    query_strings: bool | None = None,
-    instruments: Sequence[str] | None = None,
-    names: str | Sequence[str] | None = None,
-    sentry: Mapping[str, Choice] | bool | None = None,
-    request_log: str | os.PathLike[str] | None = None,
-) -> App:
+def install(app: App, **options: Unpack[Options]) -> App:
     """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
 
     That is the same object for Starlette, FastAPI, Litestar and Quart, and a `Stethoscope` around it
@@ -126,26 +66,7 @@ def install(
     """
 
     def wrap(inner: ASGIApp) -> ASGIApp:
-        return Stethoscope(
-            inner,
-            service=service,
-            dir=dir,
-            group=group,
-            prefix=prefix,
-            token=token,
-            auth=auth,
-            metrics_path=metrics_path,
-            metrics_access=metrics_access,
-            headers=headers,
-            exclude=exclude,
-            thresholds=thresholds,
-            tracing=tracing,
-            query_strings=query_strings,
-            instruments=instruments,
-            names=names,
-            sentry=sentry,
-            request_log=request_log,
-        )
+        return Stethoscope(inner, **options)
 
     return cast("App", install_in_place(app, wrap))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from stethoscope.asgi import Scope
 from stethoscope.sentry_options import Choice, SentryOptionError, SentryOptions
 from stethoscope.sentry_options import parse as parse_sentry
 from stethoscope.thresholds import Change, ThresholdError, Thresholds, parse
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 INSTRUMENTS: Final = ("runtime", "process", "machine", "queue", "requests", "sqlalchemy")
 """Those that are on unless others are chosen."""
@@ -39,6 +42,28 @@ ALL_NAMES: Final = frozenset((OWN_NAMES, "instrumentator", "starlette_exporter")
 
 class SettingsError(ValueError):
     """One or more settings are wrong. The text lists all of them: the setting, what came, what is accepted."""
+
+
+class Options(TypedDict, total=False):
+    """Settings as a user gives them, by name: arguments of `install` and `Stethoscope`. None is as if it were not given."""
+
+    service: str | None
+    dir: str | os.PathLike[str] | None
+    group: str | int | None
+    prefix: str | None
+    token: str | None
+    auth: AccessRule | None
+    metrics_path: str | None
+    metrics_access: AccessRule | None
+    headers: Sequence[str] | None
+    exclude: Sequence[str] | None
+    thresholds: Mapping[str, Change] | None
+    tracing: bool | None
+    query_strings: bool | None
+    instruments: Sequence[str] | None
+    names: str | Sequence[str] | None
+    sentry: Mapping[str, Choice] | bool | None
+    request_log: str | os.PathLike[str] | None
 
 
 class Settings(NamedTuple):
@@ -81,135 +106,121 @@ class Settings(NamedTuple):
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @classmethod
-    def resolve(
-        cls,
-        *,
-        service: str | None = None,
-        dir: str | os.PathLike[str] | None = None,
-        group: str | int | None = None,
-        prefix: str | None = None,
-        token: str | None = None,
-        auth: AccessRule | None = None,
-        metrics_path: str | None = None,
-        metrics_access: AccessRule | None = None,
-        headers: Sequence[str] | None = None,
-        exclude: Sequence[str] | None = None,
-        thresholds: Mapping[str, Change] | None = None,
-        tracing: bool | None = None,
-        query_strings: bool | None = None,
-        instruments: Sequence[str] | None = None,
-        names: str | Sequence[str] | None = None,
-        sentry: Mapping[str, Choice] | bool | None = None,
-        request_log: str | os.PathLike[str] | None = None,
-        environ: Mapping[str, str] = os.environ,
-    ) -> Settings:
-        """Arguments win over the environment, which wins over the defaults. Raises `SettingsError`."""
-        read = _Reader(environ)
+    def resolve(cls, environ: Mapping[str, str] = os.environ, **options: Unpack[Options]) -> Settings:
+        """Options win over the environment, which wins over the defaults. Raises `SettingsError`."""
+        read = _Reader(environ, options)
         settings = cls(
-            service=read.text("service", "STETHOSCOPE_SERVICE", service) or _opentelemetry_service(environ),
-            dir=read.text("dir", "STETHOSCOPE_DIR", _path_text(dir)),
-            group=read.group("group", "STETHOSCOPE_GROUP", group),
-            prefix=(read.path("prefix", "STETHOSCOPE_PREFIX", prefix) or "/_stethoscope").rstrip("/"),
-            token=read.token("token", "STETHOSCOPE_TOKEN", token),
-            auth=read.function("auth", auth),
-            metrics_path=read.path("metrics_path", "STETHOSCOPE_METRICS_PATH", metrics_path),
-            metrics_access=read.function("metrics_access", metrics_access),
-            headers=read.headers("headers", "STETHOSCOPE_HEADERS", headers),
-            exclude=read.paths("exclude", "STETHOSCOPE_EXCLUDE", exclude),
-            thresholds=read.thresholds("thresholds", "STETHOSCOPE_THRESHOLDS", thresholds),
-            tracing=read.switch("tracing", "STETHOSCOPE_TRACING", tracing),
-            query_strings=read.switch("query_strings", "STETHOSCOPE_QUERY_STRINGS", query_strings) or False,
-            instruments=read.instruments("instruments", "STETHOSCOPE_INSTRUMENTS", instruments),
-            names=read.names("names", "STETHOSCOPE_NAMES", names),
-            sentry=read.sentry("sentry", "STETHOSCOPE_SENTRY", sentry),
-            request_log=read.text("request_log", "STETHOSCOPE_REQUEST_LOG", _path_text(request_log)),
+            service=read.text("service") or _opentelemetry_service(environ),
+            dir=read.text("dir"),
+            group=read.group("group"),
+            prefix=(read.path("prefix") or "/_stethoscope").rstrip("/"),
+            token=read.token("token"),
+            auth=read.function("auth"),
+            metrics_path=read.path("metrics_path"),
+            metrics_access=read.function("metrics_access"),
+            headers=read.headers("headers"),
+            exclude=read.paths("exclude"),
+            thresholds=read.thresholds("thresholds"),
+            tracing=read.switch("tracing"),
+            query_strings=read.switch("query_strings") or False,
+            instruments=read.instruments("instruments"),
+            names=read.names("names"),
+            sentry=read.sentry("sentry"),
+            request_log=read.text("request_log"),
         )
         read.raise_mistakes()
         return settings
 
 
 class _Reader:
-    """Reads settings one by one and keeps the mistakes until the end."""
+    """Reads settings one by one, from options or else from variables, and keeps the mistakes until the end."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         self._environ = environ
-        self._mistakes: list[str] = []
+        self._options = options
+        self._mistakes = [
+            f"there is no setting {name!r}: expected one of {', '.join(Options.__annotations__)}"
+            for name in options
+            if name not in Options.__annotations__
+        ]
 
     def raise_mistakes(self) -> None:
         if self._mistakes:
             raise SettingsError("; ".join(self._mistakes))
 
-    def _wrong(self, name: str, value: object, accepted: str) -> None:
-        self._mistakes.append(f"{name}={value!r} is not valid: expected {accepted}")
+    def _wrong(self, source: str, value: object, accepted: str) -> None:
+        self._mistakes.append(f"{source}={value!r} is not valid: expected {accepted}")
 
-    def text(self, name: str, variable: str, argument: str | None) -> str | None:
-        value, name = self._value(name, variable, argument)
-        if value is None:
-            return None
-        if not _is_text(value):
-            self._wrong(name, value, "a text that is not empty")
+    def text(self, name: str) -> str | None:
+        value: str | None
+        value, source = self._value(name)
+        if value is not None and not _is_text(value):
+            self._wrong(source, value, "a text that is not empty")
             return None
         return value
 
-    def group(self, name: str, variable: str, argument: str | int | None) -> int | None:
-        value, name = self._value(name, variable, None if argument is None else str(argument))
-        number = None if value is None else _group_number(value)
+    def group(self, name: str) -> int | None:
+        value, source = self._value(name)
+        number = None if value is None else _group_number(str(value))
         if value is not None and number is None:
-            self._wrong(name, value, "the name or number of a group of this machine")
+            self._wrong(source, value, "the name or number of a group of this machine")
         return number
 
-    def path(self, name: str, variable: str, argument: str | None) -> str | None:
-        value, name = self._value(name, variable, argument)
+    def path(self, name: str) -> str | None:
+        value: str | None
+        value, source = self._value(name)
         if value is not None and not _is_path(value):
-            self._wrong(name, value, "a path that begins with '/' and is longer than that, such as '/metrics'")
+            self._wrong(source, value, "a path that begins with '/' and is longer than that, such as '/metrics'")
             return None
         return value
 
-    def token(self, name: str, variable: str, argument: str | None) -> str | None:
-        value, name = self._value(name, variable, argument)
+    def token(self, name: str) -> str | None:
+        value: str | None
+        value, source = self._value(name)
         if value is not None and not (_is_text(value) and re.fullmatch(r"[\x21-\x7e]{8,}", value)):
-            self._wrong(name, "…", "at least 8 visible ASCII characters without spaces")
+            self._wrong(source, "…", "at least 8 visible ASCII characters without spaces")
             return None
         return value
 
-    def switch(self, name: str, variable: str, argument: bool | None) -> bool | None:
-        if argument is None:
-            text = self._environ.get(variable) or ""
-            if not text or text.lower() in _SWITCH:
-                return _SWITCH.get(text.lower())
-            self._wrong(variable, text, "true or false")
-        elif not isinstance(argument, bool):
-            self._wrong(name, argument, "True or False")
+    def switch(self, name: str) -> bool | None:
+        value, source = self._value(name)
+        given = self._options.get(name) is not None
+        if value is None or (given and isinstance(value, bool)):
+            return value
+        if given or value.lower() not in _SWITCH:
+            self._wrong(source, value, "True or False" if given else "true or false")
             return None
-        return argument
+        return _SWITCH[value.lower()]
 
-    def function(self, name: str, argument: AccessRule | None) -> AccessRule | None:
-        if argument is not None and not callable(argument):
-            self._wrong(name, argument, "a function of an ASGI scope that returns True or False")
-        return argument
+    def function(self, name: str) -> AccessRule | None:
+        """What no variable can hold."""
+        value: AccessRule | None = self._options.get(name)
+        if value is not None and not callable(value):
+            self._wrong(name, value, "a function of an ASGI scope that returns True or False")
+        return value
 
-    def headers(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:
-        values, name = self._values(name, variable, argument)
+    def headers(self, name: str) -> tuple[str, ...]:
+        values, source = self._values(name)
         if values is None:
             return ALL_HEADERS
         chosen = tuple(dict.fromkeys(value.lower() for value in values))
         if unknown := [value for value in chosen if value not in _POSSIBLE_HEADERS]:
-            self._wrong(name, unknown, f"a sequence of {', '.join(_POSSIBLE_HEADERS)}, or an empty one for none")
+            self._wrong(source, unknown, f"a sequence of {', '.join(_POSSIBLE_HEADERS)}, or an empty one for none")
         return chosen
 
-    def names(self, name: str, variable: str, argument: str | Sequence[str] | None) -> tuple[str, ...]:
-        values, name = self._values(name, variable, [argument] if isinstance(argument, str) else argument)
+    def names(self, name: str) -> tuple[str, ...]:
+        values, source = self._values(name, one_is_enough=True)
         if values is None:
             return (OWN_NAMES,)
         chosen = tuple(dict.fromkeys(value.lower() for value in values))
         if not chosen or not ALL_NAMES.issuperset(chosen):
-            self._wrong(name, list(chosen), f"one or more of {', '.join(sorted(ALL_NAMES))}")
+            self._wrong(source, list(chosen), f"one or more of {', '.join(sorted(ALL_NAMES))}")
             return (OWN_NAMES,)
         return chosen
 
-    def instruments(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:
+    def instruments(self, name: str) -> tuple[str, ...]:
         """``default`` stands for all that are on by themselves."""
-        values, name = self._values(name, variable, argument)
+        values, source = self._values(name)
         if values is None:
             return INSTRUMENTS
         known = (*INSTRUMENTS, *OPTIONAL_INSTRUMENTS)
@@ -218,68 +229,71 @@ class _Reader:
             accepted = (
                 f"a sequence of {', '.join(known)}, or default for {', '.join(INSTRUMENTS)}; an empty one for none"
             )
-            self._wrong(name, unknown, accepted)
+            self._wrong(source, unknown, accepted)
             return INSTRUMENTS
         chosen = {*named, *(INSTRUMENTS if "default" in named else ())}
         return tuple(value for value in known if value in chosen)
 
-    def paths(self, name: str, variable: str, argument: Sequence[str] | None) -> tuple[str, ...]:
-        values, name = self._values(name, variable, argument)
+    def paths(self, name: str) -> tuple[str, ...]:
+        values, source = self._values(name)
         if values and (wrong := [value for value in values if not _is_path(value)]):
-            self._wrong(name, wrong, "route templates or path prefixes that begin with '/'")
+            self._wrong(source, wrong, "route templates or path prefixes that begin with '/'")
         return tuple(values or ())
 
-    def thresholds(self, name: str, variable: str, argument: Mapping[str, Change] | None) -> Thresholds:
-        if argument is not None and not isinstance(argument, Mapping):
+    def thresholds(self, name: str) -> Thresholds:
+        value, source = self._value(name)
+        given = self._options.get(name) is not None
+        if given and not isinstance(value, Mapping):
             self._wrong(
-                name,
-                argument,
+                source,
+                value,
                 "a mapping from thresholds to levels, such as {'request_p95': (0.3, 0.8)}; in the variable, request_p95=0.3:0.8",
             )
             return Thresholds()
-        text, source = self._value(name, variable, None)
         try:
-            return Thresholds.resolve(parse(text or "") if argument is None else argument)
+            return Thresholds.resolve(value if given else parse(value or ""))
         except ThresholdError as error:
-            self._mistakes.append(f"{name if argument is not None else source}: {error}")
+            self._mistakes.append(f"{source}: {error}")
             return Thresholds()
 
-    def sentry(self, name: str, variable: str, argument: Mapping[str, Choice] | bool | None) -> SentryOptions | None:
+    def sentry(self, name: str) -> SentryOptions | None:
         """None for nothing to do with Sentry."""
-        if argument is not None and not isinstance(argument, Mapping | bool):
-            self._wrong(name, argument, "False, or a mapping such as {'environments': ['production']}")
+        value, source = self._value(name)
+        given = self._options.get(name) is not None
+        if given and not isinstance(value, Mapping | bool):
+            self._wrong(source, value, "False, or a mapping such as {'environments': ['production']}")
             return None
-        text = self._environ.get(variable) or ""
-        if argument is False or (argument is None and _SWITCH.get(text.lower()) is False):
+        if value is False or (not given and _SWITCH.get((value or "").lower()) is False):
             return None
         try:
-            chosen = argument if isinstance(argument, Mapping) else {} if argument else parse_sentry(text)
-            return SentryOptions.resolve(chosen)
+            return SentryOptions.resolve(
+                value if isinstance(value, Mapping) else {} if given else parse_sentry(value or "")
+            )
         except SentryOptionError as error:
-            self._mistakes.append(f"{variable if argument is None else name}: {error}")
+            self._mistakes.append(f"{source}: {error}")
             return None
 
-    def _value(self, name: str, variable: str, argument: str | None) -> tuple[str | None, str]:
-        """An empty variable counts as not set, as everywhere in the field."""
-        if argument is not None:
-            return argument, name
+    def _value(self, name: str) -> tuple[Any, str]:
+        """What was given, and by which name; texts from a variable. An empty variable counts as not set, as everywhere in the field."""
+        given, variable = self._options.get(name), f"STETHOSCOPE_{name.upper()}"
+        if given is not None:
+            return os.fspath(given) if isinstance(given, os.PathLike) else given, name
         return self._environ.get(variable) or None, variable
 
-    def _values(self, name: str, variable: str, argument: object) -> tuple[list[str] | None, str]:
-        if argument is None:
+    def _values(self, name: str, one_is_enough: bool = False) -> tuple[list[str] | None, str]:
+        """An empty variable stands for none of them."""
+        given, variable = self._options.get(name), f"STETHOSCOPE_{name.upper()}"
+        if given is None:
             text = self._environ.get(variable)
             return (None if text is None else [part.strip() for part in text.split(",") if part.strip()]), variable
-        if isinstance(argument, Iterable) and not isinstance(argument, str):
-            values = list(argument)
+        if isinstance(given, str) and one_is_enough:
+            return [given], name
+        if isinstance(given, Iterable) and not isinstance(given, str):
+            values = list(given)
             if all(isinstance(value, str) for value in values):
                 return values, name
-        self._wrong(name, argument, "a sequence of texts")
+        self._wrong(name, given, "a sequence of texts")
         return None, name
-
-
-def _path_text(directory: str | os.PathLike[str] | None) -> str | None:
-    """A path object as text. All else stays as it is, for the check to find."""
-    return os.fspath(directory) if isinstance(directory, os.PathLike) else directory
 
 
 def _group_number(group: str) -> int | None:

@@ -308,3 +308,12 @@ def test_group_that_is_not_there_is_a_mistake(group: str) -> None:
     assert (
         mistake(group=group) == f"group={group!r} is not valid: expected the name or number of a group of this machine"
     )
+
+
+def test_a_setting_that_does_not_exist_is_named_beside_those_that_do() -> None:
+    text = mistake(tokn="a-long-secret", prefix="no-slash")
+    assert "there is no setting 'tokn': expected one of service, dir," in text
+    assert "prefix='no-slash' is not valid" in text
+    assert "a-long-secret" not in text
+    with pytest.raises(SettingsError, match="there is no setting 'tokn'"):
+        stethoscope.Stethoscope(plain, tokn="a-long-secret")  # type: ignore[call-arg]

@@ -6,11 +6,9 @@ and labels are for is said here.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-import stethoscope
 from stethoscope.names import (
     COUNT_BOUNDS,
     DURATION_BOUNDS,
@@ -25,7 +23,7 @@ from stethoscope.names import (
     Metric,
 )
 from stethoscope.sentry_options import SentryOptions
-from stethoscope.settings import Settings, SettingsError
+from stethoscope.settings import Options, Settings, SettingsError
 from stethoscope.thresholds import Thresholds
 from tests.docs.api_reference import api_page
 from tests.docs.pages import ROOT
@@ -201,8 +199,8 @@ class Recording(dict[str, str]):
 
 
 def names_of_settings() -> list[str]:
-    """The settings in the order in which `stethoscope.install` takes them."""
-    return [name for name in inspect.signature(stethoscope.install).parameters if name != "app"]
+    """The settings, in order of their definition."""
+    return list(Options.__annotations__)
 
 
 def variables() -> list[str]:

@@ -59,7 +59,7 @@ def served(command: str, folder: Path) -> Iterator[Server]:
 
 def greet(server: Server) -> bool:
     try:
-        return bool(httpx.get(f"{server.url}/hello/you").json() == {"hello": "you"})
+        return bool(httpx.get(f"{server.url}/hello/you", timeout=60.0).json() == {"hello": "you"})
     except httpx.TransportError:
         return False
 
