@@ -99,8 +99,9 @@ class Database:
             try:
                 execute(cursor, sql, parameters, context)
             except BaseException as error:
-                self._failed(sql, clock() - started, error)
+                ended = clock()
                 on_error(error, cursor, context)
+                self._failed(sql, ended - started, error)
                 raise
             ended = clock()
             try:

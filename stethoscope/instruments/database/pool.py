@@ -51,8 +51,9 @@ class Checkout:
         self.site = call_site() if pool.leaks else ""
 
     def just_reused(self) -> bool:
-        """Whether it was in the pool until a second ago."""
-        return self.reused and clock() - self.started < _JUST
+        """Whether it was in the pool until a second ago, and its request was not answered anything since."""
+        answered = self.work is not None and self.work.quiet_since > self.started
+        return self.reused and not answered and clock() - self.started < _JUST
 
     def leak(self) -> None:
         """Its request is over, or nobody knows it any more. From now on its pool's connections are followed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
@@ -73,10 +74,12 @@ def queries(recorder: Recorder) -> dict[tuple[str, ...], float]:
     return numbers(recorder, names.QUERY_DURATION.name)
 
 
-def findings(recorder: Recorder) -> dict[tuple[str, ...], float]:
-    """Occurrences by kind, route and subject."""
-    found = numbers(recorder, names.FINDINGS.name)
-    return {(kind, route, subject): value for (kind, _, route, subject), value in found.items()}
+def findings(recorder: Recorder) -> dict[tuple[str, ...], int]:
+    """Occurrences by kind, route and subject, however severe."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for (kind, _, route, subject), value in numbers(recorder, names.FINDINGS.name).items():
+        found[kind, route, subject] += int(value)
+    return dict(found)
 
 
 def instrument(recorder: Recorder) -> Instrument:

@@ -60,9 +60,7 @@ def evidence(recorder: Recorder) -> Mapping[str, object]:
     return found
 
 
-def found(
-    recorder: Recorder, work: Callable[[], object], session: Session | None = None
-) -> dict[tuple[str, ...], float]:
+def found(recorder: Recorder, work: Callable[[], object], session: Session | None = None) -> dict[tuple[str, ...], int]:
     """What is found in a request that does ``work`` in a thread."""
     request(in_thread(closing(work, session)), recorder)
     return findings(recorder)
