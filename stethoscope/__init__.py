@@ -1,15 +1,20 @@
 """Observability for any ASGI app: exact request metrics, right across all workers."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from stethoscope.current import request_id
 from stethoscope.install import Stethoscope, install
-from stethoscope.instruments.metrics import Counter, Gauge, Histogram
-from stethoscope.instruments.monitor import monitor_query
-from stethoscope.instruments.timer import timer
-from stethoscope.instruments.watch import watch
-from stethoscope.middleware.forwarding import forward_request_id
-from stethoscope.middleware.logs import JSONFormatter, RequestIDFilter, add_request_id
-from stethoscope.reading import snapshot
 from stethoscope.settings import SettingsError
+
+if TYPE_CHECKING:
+    from stethoscope.instruments.metrics import Counter, Gauge, Histogram
+    from stethoscope.instruments.monitor import monitor_query
+    from stethoscope.instruments.timer import timer
+    from stethoscope.instruments.watch import watch
+    from stethoscope.middleware.forwarding import forward_request_id
+    from stethoscope.middleware.logs import JSONFormatter, RequestIDFilter, add_request_id
+    from stethoscope.reading import snapshot
 
 __all__ = [
     "Counter",
@@ -28,3 +33,30 @@ __all__ = [
     "timer",
     "watch",
 ]
+
+_MODULES = {
+    "Counter": "instruments.metrics",
+    "Gauge": "instruments.metrics",
+    "Histogram": "instruments.metrics",
+    "JSONFormatter": "middleware.logs",
+    "RequestIDFilter": "middleware.logs",
+    "add_request_id": "middleware.logs",
+    "forward_request_id": "middleware.forwarding",
+    "monitor_query": "instruments.monitor",
+    "snapshot": "reading",
+    "timer": "instruments.timer",
+    "watch": "instruments.watch",
+}
+"""Of what most apps do without: imported when it is asked for."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

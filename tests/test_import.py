@@ -83,3 +83,12 @@ def test_import_loads_the_standard_library_only_and_none_of_its_slow_parts(tmp_p
 def test_wrapping_an_app_loads_no_framework_that_it_does_not_use(tmp_path: Path) -> None:
     loaded = traces(INSTALL.replace(', token="secret-of-the-tests"', ""), tmp_path).modules
     assert loaded - sys.stdlib_module_names == {"psutil", "stethoscope"}
+
+
+def test_all_public_names_are_there_and_no_others() -> None:
+    import stethoscope
+
+    assert dir(stethoscope) == sorted(stethoscope.__all__)
+    assert all(getattr(stethoscope, name).__name__ == name for name in stethoscope.__all__)
+    with pytest.raises(AttributeError, match="module 'stethoscope' has no attribute 'Sumary'"):
+        stethoscope.Sumary  # noqa: B018
