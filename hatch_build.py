@@ -44,7 +44,8 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg]
         except tool.CanNotCompile as error:
             print(f"The hot path stays plain Python: {error}", file=sys.stderr)
             return
-        build_data["force_include"][str(made)] = str(made.relative_to(self.root))
+        for one in made:
+            build_data["force_include"][str(one)] = str(one.relative_to(self.root))
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 

@@ -6,6 +6,7 @@ Everywhere else the fields are slots, and `quicken` does nothing. Both behave th
 store run both ways. ``STETHOSCOPE_PURE=1`` in the environment of a process keeps it to Python.
 
 In a checkout, ``make compile`` builds the extension in place. One that was built from another ``_hot.c`` is not used.
+What runs around every query is compiled apart, from ``_hot_sql.c``: see `stethoscope.instruments.database.execution`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar
 from importlib import import_module
+from types import ModuleType
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -118,26 +120,29 @@ def value_of(headers: object, names: tuple[bytes, ...]) -> bytes | None:
     return None
 
 
-def _is_stale(source: str) -> bool:
+def extension(name: str) -> ModuleType | None:
+    """The compiled module of this name in our package; None where it is not there, not up to date, or not wanted."""
+    if os.environ.get("STETHOSCOPE_PURE"):
+        return None
+    try:
+        found = import_module(f"stethoscope.{name}")
+    except ImportError:  # built without a compiler
+        return None
+    return None if _is_stale(name, found.SOURCE) else found
+
+
+def _is_stale(name: str, source: str) -> bool:
     """Whether an extension was compiled from another source than lies beside it: in a checkout that has been changed since."""
     try:
-        with open(os.path.join(os.path.dirname(__file__), "_hot.c"), "rb") as file:
+        with open(os.path.join(os.path.dirname(__file__), f"{name}.c"), "rb") as file:
             return source != f"crc32-{crc32(file.read()):08x}"
     except OSError:  # installed from a wheel, which has no sources
         return False
 
 
-COMPILED: bool = False
+_hot = extension("_hot")
+COMPILED: bool = _hot is not None
 """Whether this process runs the compiled methods."""
 
-if not os.environ.get("STETHOSCOPE_PURE"):
-    try:
-        _hot = import_module("stethoscope._hot")
-    except ImportError:  # built without a compiler
-        pass
-    else:
-        if not _is_stale(_hot.SOURCE):
-            COMPILED = True
-            globals().update(
-                {name: found for name, found in vars(_hot).items() if name in globals() and name[0] != "_"}
-            )
+if _hot is not None:
+    globals().update({name: found for name, found in vars(_hot).items() if name in globals() and name[0] != "_"})

@@ -1,4 +1,4 @@
-"""Compile the hot path, ``stethoscope/_hot.c``, into the package, unless it is compiled from this very source already.
+"""Compile the hot paths, ``stethoscope/_hot*.c``, into the package, unless they are compiled from these very sources already.
 
     python tools/compile_hot_path.py      # what `make compile` runs, and every build of a wheel
 
@@ -15,36 +15,42 @@ from pathlib import Path
 from zlib import crc32
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = Path("stethoscope") / "_hot.c"
+SOURCES = (Path("stethoscope") / "_hot.c", Path("stethoscope") / "_hot_sql.c")
 
 
 class CanNotCompile(Exception):
     """The text says why, and what to do."""
 
 
-def compile_in_place() -> Path:
-    """Returns the extension. Raises `CanNotCompile`."""
+def compile_in_place() -> list[Path]:
+    """Returns the extensions. Raises `CanNotCompile`."""
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         raise CanNotCompile("it rests on the interpreter lock, which this interpreter is built without")
-    made = ROOT / SOURCE.with_name("_hot" + sysconfig.get_config_var("EXT_SUFFIX"))
-    if not made.exists() or _digest().encode() not in made.read_bytes():
-        _compile()
+    return [_up_to_date(source) for source in SOURCES]
+
+
+def _up_to_date(source: Path) -> Path:
+    made = ROOT / source.with_name(source.stem + sysconfig.get_config_var("EXT_SUFFIX"))
+    if not made.exists() or _digest(source).encode() not in made.read_bytes():
+        _compile(source)
     return made
 
 
-def _digest() -> str:
+def _digest(source: Path) -> str:
     """What ``hot.py`` compares, to find that the source has changed since."""
-    return f"crc32-{crc32((ROOT / SOURCE).read_bytes()):08x}"
+    return f"crc32-{crc32((ROOT / source).read_bytes()):08x}"
 
 
-def _compile() -> None:
+def _compile(source: Path) -> None:
     try:
         from setuptools import Distribution, Extension
         from setuptools.command.build_ext import build_ext
         from setuptools.errors import BaseError
     except ImportError as error:
         raise CanNotCompile("setuptools is missing: pip install setuptools") from error
-    extension = Extension("stethoscope._hot", [str(SOURCE)], define_macros=[("SOURCE", f'"{_digest()}"')])
+    extension = Extension(
+        f"stethoscope.{source.stem}", [str(source)], define_macros=[("SOURCE", f'"{_digest(source)}"')]
+    )
     command = build_ext(Distribution({"name": "stethoscope", "ext_modules": [extension]}))
     command.inplace = True
     command.force = True

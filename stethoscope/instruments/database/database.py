@@ -1,30 +1,27 @@
 """One database as an app uses it: what is recorded of each operation.
 
-This runs around every query, so that it is the hottest code of the instrument: one flat function, nothing looked
-for that is not known by then, and a look at the stack only where something has turned out to be of
-interest. Measure before changing it: ``python -m benchmarks database``.
+What comes here is all that `stethoscope.instruments.database.execution` does not do by itself: without a compiler every
+query. So it looks for nothing that is not known by then, and at the stack only where something has
+turned out to be of interest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from stethoscope import names
 from stethoscope.current import CURRENT, Trace
 from stethoscope.error_type import error_type
 from stethoscope.instruments.database.call_site import call_site
+from stethoscope.instruments.database.execution import Execute, Run, key_of, rows_of, watched
 from stethoscope.instruments.database.outline import Outline
 from stethoscope.instruments.database.query import Query, Statement, Statements
-from stethoscope.instruments.database.work import Run, Work, work_of
+from stethoscope.instruments.database.work import Work, work_of
 from stethoscope.names.findings import Illness, Severity
 
 if TYPE_CHECKING:
     from stethoscope.instruments.database.instrument import Instrument
-
-clock = perf_counter
-"""Seconds, monotonic. Replaced by tests."""
 
 HELD_FROM: Final = 0.1
 """Seconds without a query, with a connection taken, from which on they are a sign."""
@@ -38,8 +35,6 @@ _MOST_QUESTIONS: Final = 16
 _MOST_RUNS: Final = 1_024
 """Of one statement that a request keeps before they are counted: a power of two."""
 
-Execute = Callable[..., None]
-"""``execute(cursor, statement, parameters, context)``: has a cursor of the DB-API (PEP 249) execute a statement."""
 Explain = Callable[[Query, str, Any, str, str], None]
 """``explain(query, sql, parameters, route, site)``: has the plan looked at, at another time and place."""
 LookAhead = Callable[["Instrument", Work, Query, Any], None]
@@ -66,6 +61,8 @@ class Database:
         self.system = system
         self.pool = pool
         self.instrument = instrument
+        self.looked_at_from = instrument.slow * _SHARED_FROM
+        """Seconds that an operation takes, from which on it is looked at by itself."""
         self._describe = describe
         self._loop = loop
         self._statements = Statements(system, self._make_query)
@@ -90,64 +87,65 @@ class Database:
 
         ``on_error`` is told of what it raises, and must raise nothing itself.
         """
-        known, learn = self._statements.known, self._statements.learn
-        current, failed = CURRENT.get, self.instrument.failed
-        slow, shared = self.instrument.slow, self.instrument.slow * _SHARED_FROM
 
-        def executed(cursor: Any, sql: str, parameters: Any, context: Any = None) -> None:
-            started = clock()
-            try:
-                execute(cursor, sql, parameters, context)
-            except BaseException as error:
-                ended = clock()
-                on_error(error, cursor, context)
-                self._failed(sql, ended - started, error)
-                raise
-            ended = clock()
+        def answered(cursor: Any, sql: str, parameters: Any, context: Any, started: float, ended: float) -> None:
             try:
                 statement = known.get(sql) or learn(sql)
-                rows = cursor.rowcount if statement.reads else -1
-                request = current()
+                rows = rows_of(cursor) if statement.reads else -1
+                request = CURRENT.get()
                 work = None if request is None else work_of(request)
                 if work is None:
-                    statement.record(ended - started)
-                    if rows >= 0:
-                        statement.query.rows.record_repeating(rows)
+                    statement.count(ended - started, rows)
                 else:
-                    if started - work.quiet_since > HELD_FROM:
-                        self._look_at_gap(work, started)
-                    work.quiet_since = ended
-                    runs = work.runs.get(statement)
-                    if runs is None:
-                        runs = work.runs_of(statement)
-                    key = None
-                    if statement.reads and not many:
-                        key = key_of(parameters)
-                    else:
-                        work.writes += 1
-                    run = (key, started, ended, rows, work.writes)
-                    runs.append(run)
-                    count = len(runs)
-                    if not count & (count - 1):
-                        self._look_at(work, statement, count, context)
+                    writes = many or not statement.reads
+                    work.writes += writes
+                    key = None if writes else key_of(parameters)
+                    self._put_down(work, statement, (key, started, ended, rows, work.writes), context)
                     if statement.offset is not None:
                         self._look_at_offset(work, statement, parameters, ended - started)
-                    if ended - started > shared and key is not None:
-                        self._look_for_others(work, statement, run)
                 if request is not None and request.trace is not None:
                     self._trace(request.trace, statement.query, ended - started, "")
-                if ended - started > shared and self.explain is not None:
-                    self._have_explained(self.explain, statement.query, sql, parameters, work)
-                if ended - started > slow:
-                    self.instrument.note_slow(self, statement.query, ended - started, rows, work)
+                if ended - started > self.looked_at_from:
+                    self._look_at_long(work, statement.query, sql, parameters, (started, ended, rows))
             except Exception as error:
-                failed(error)
+                self.instrument.failed(error)
 
-        return executed
+        def failed(cursor: Any, sql: str, context: Any, started: float, ended: float, error: BaseException) -> None:
+            on_error(error, cursor, context)
+            self._failed(sql, started, ended, error)
 
-    def _failed(self, sql: str, seconds: float, error: BaseException) -> None:
+        known, learn = self._statements.known, self._statements.learn
+        return watched(execute, answered, failed, known, self.looked_at_from, many)
+
+    def _put_down(self, work: Work, statement: Statement, run: Run, context: object) -> None:
+        """An operation of a request, to be counted with others."""
+        if run[1] - work.quiet_since > HELD_FROM:
+            self._look_at_gap(work, run[1])
+        work.quiet_since = run[2]
+        runs = work.runs.get(statement)
+        if runs is None:
+            runs = work.runs_of(statement)
+        runs.append(run)
+        count = len(runs)
+        if not count & (count - 1):
+            self._look_at(work, statement, count, context)
+
+    def _look_at_long(
+        self, work: Work | None, query: Query, sql: str, parameters: Any, run: tuple[float, float, int]
+    ) -> None:
+        """An operation that took long enough to matter when several requests ask the same, or to be called slow."""
+        started, ended, rows = run
+        if work is not None and query.reads:
+            self._look_for_others(work, query, key_of(parameters), started, ended)
+        if self.explain is not None:
+            self._have_explained(self.explain, query, sql, parameters, work)
+        if ended - started > self.instrument.slow:
+            self.instrument.note_slow(self, query, ended - started, rows, work)
+
+    def _failed(self, sql: str, started: float, ended: float, error: BaseException) -> None:
         """An operation has ended with an error, which is the app's to look at."""
         try:
+            seconds = ended - started
             query = (self._statements.known.get(sql) or self._statements.learn(sql)).query
             labels = (self.system, query.operation, query.collection, error_type(error))
             self.instrument.recorder.histogram(names.QUERY_DURATION, labels).record(seconds)
@@ -157,7 +155,7 @@ class Database:
             work = None if request is None else work_of(request)
             if work is not None:
                 work.add(seconds)
-                work.quiet_since = clock()
+                work.quiet_since = ended
             if seconds > self.instrument.slow:
                 self.instrument.note_slow(self, query, seconds, -1, work)
         except Exception as failure:
@@ -208,16 +206,16 @@ class Database:
         elif len(work.questions) < _MOST_QUESTIONS:
             work.questions.append(lambda route: explain(query, sql, parameters, route, site))
 
-    def _look_for_others(self, work: Work, statement: Statement, run: Run) -> None:
-        """Whether another request has asked the same while this one did, of what takes long enough to matter."""
-        key, started, ended, _, _ = run
-        asked = (statement.query, key)
-        before = self._asked.get(asked)
+    def _look_for_others(self, work: Work, query: Query, key: int | None, started: float, ended: float) -> None:
+        """Whether another request has asked the same while this one did."""
+        if key is None:
+            return
+        before = self._asked.get((query, key))
         if before is not None and before[0] > started and before[1] is not work:
-            work.note(Illness.CONCURRENT_QUERY, statement.query, ended - started)
+            work.note(Illness.CONCURRENT_QUERY, query, ended - started)
         if len(self._asked) >= _MOST_ASKED:
             self._asked.clear()
-        self._asked[asked] = (ended, work)
+        self._asked[query, key] = (ended, work)
 
     def note_stale(self) -> None:
         """The connection of the operation that runs had died in the pool."""
@@ -226,11 +224,3 @@ class Database:
             work.note(Illness.STALE_CONNECTION, self.pool, 0.0)
         else:
             self.instrument.found(Illness.STALE_CONNECTION, Severity.WARNING, "", self.pool, {"site": call_site()})
-
-
-def key_of(parameters: Any) -> int | None:
-    """The same for the same parameters of one query; None where they can not be compared."""
-    try:
-        return hash(parameters if parameters.__class__ is tuple else tuple(parameters.values()))
-    except (AttributeError, TypeError):
-        return None

@@ -31,14 +31,21 @@ class Query:
 class Statement:
     """One text. ``is_part`` says that it asks for a page of what there is, or for many at once."""
 
-    __slots__ = ("is_part", "offset", "query", "reads", "record")
+    __slots__ = ("is_part", "offset", "query", "reads", "record", "record_rows")
 
     def __init__(self, query: Query, seen: Outline) -> None:
         self.query = query
         self.reads = query.reads
         self.record = query.duration.record
+        self.record_rows = query.rows.record_repeating
         self.offset = seen.offset
         self.is_part = seen.is_part
+
+    def count(self, seconds: float, rows: int) -> None:
+        """One operation; -1 for rows says that nobody knows how many."""
+        self.record(seconds)
+        if rows >= 0:
+            self.record_rows(rows)
 
 
 class Statements:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from stethoscope.current import Current, Share
 from stethoscope.instruments.database.call_site import call_site
+from stethoscope.instruments.database.execution import Run, tally
 from stethoscope.instruments.database.query import Query, Statement
 from stethoscope.names.findings import Illness
 
@@ -22,14 +23,7 @@ SHARE: Final = "db"
 """What it is called in Server-Timing."""
 
 _MOST_QUERIES: Final = 2_000
-_MOST_PARAMETERS: Final = 10_000
 _MOST_SIGNS: Final = 50
-_APART: Final = 0.05
-"""Seconds between two identical queries from which on they are a wait for news, and not a repetition."""
-
-
-Run = tuple[int | None, float, float, int, int]
-"""An operation: the key of its parameters, when it started and ended, its rows, and what the request had written by then."""
 
 
 class Uses:
@@ -65,33 +59,6 @@ class Uses:
         """The same, of what the library says about them."""
         self.block_at = ""
         """A line from which it was asked on the event loop's thread, so that everything waited."""
-
-    def add(self, statement: Statement, runs: Sequence[Run]) -> float:
-        """Count operations, in order, in the metrics and here. Returns the seconds of all."""
-        record, record_rows = statement.record, statement.query.rows.record_repeating
-        parameters, room = self.parameters, _MOST_PARAMETERS - len(self.parameters)
-        total, worst = 0.0, self.worst
-        for key, started, ended, rows, writes in runs:
-            seconds = ended - started
-            record(seconds)
-            total += seconds
-            if seconds > worst:
-                worst = seconds
-            if rows >= 0:
-                record_rows(rows)
-            if key is not None:
-                if key not in parameters:
-                    if room > 0:
-                        parameters[key] = 1
-                        room -= 1
-                elif writes == self.writes and started - self.ended < _APART:
-                    parameters[key] += 1
-                    self.identical = max(self.identical, parameters[key])
-                self.ended, self.writes = ended, writes
-        self.worst = worst
-        self.seconds += total
-        self.count += len(runs)
-        return total
 
 
 class Sign:
@@ -179,7 +146,7 @@ class Work(Share):
             del runs[: len(mine)]
             if mine:
                 self.pieces += len(mine)
-                self.seconds += self.uses_of(statement).add(statement, mine)
+                self.seconds += tally(self.uses_of(statement), mine, statement.record, statement.record_rows)
 
     def runs_of(self, statement: Statement) -> list[Run]:
         """A list for a statement's operations, that nobody may have a use for if there are too many statements."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 import stethoscope
 from stethoscope import names
-from stethoscope.instruments.database import database, pool
+from stethoscope.instruments.database import database, execution, pool
 from stethoscope.store.recorder import Recorder
 from tests.instruments.sqlalchemy.shop import (
     ROUTE,
@@ -196,7 +196,7 @@ def test_what_was_changed_in_between_is_read_again_for_a_reason(own: Recorder, s
 
 def test_polling_is_no_repetition(own: Recorder, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    for module in (database, pool):
+    for module in (execution, pool):
         monkeypatch.setattr(module, "clock", lambda: now[0])
 
     def work() -> None:
@@ -235,7 +235,7 @@ def test_connection_held_while_something_else_is_waited_for(
     own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    for module in (database, pool):
+    for module in (execution, pool):
         monkeypatch.setattr(module, "clock", lambda: now[0])
 
     def work() -> None:
@@ -252,7 +252,7 @@ def test_connection_given_back_in_the_meantime_is_healthy(
     own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    for module in (database, pool):
+    for module in (execution, pool):
         monkeypatch.setattr(module, "clock", lambda: now[0])
 
     def work() -> None:
