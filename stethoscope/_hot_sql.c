@@ -2,7 +2,7 @@
 
 As in `_hot.c`, the Python code is the whole story: `instruments/database/execution.py` and `database.py` say what is done, and
 everything here does the same in the plain case, and calls the Python function, before anything was changed, in every
-other one. It has no struct in common with anything: it reads and sets attributes by name.
+other one.
 
 Rests on the interpreter lock for nothing that Python code would not: it calls no more and gives up no less.
 
@@ -23,14 +23,78 @@ variables of the module while that runs.
 #define HELD_FROM 0.1         /* database.HELD_FROM */
 #define APART 0.05            /* execution.APART */
 #define MOST_PARAMETERS 10000 /* execution.MOST_PARAMETERS */
+#define MOST_RUNS 1024        /* database._MOST_RUNS */
+#define EVERY_OTHER 0xAAAAAAAAAAAAAAAA /* powers of two with an even number of bits: 2, 8, 32, … */
 
-#define TEXTS(T)                                                                                                        \
-    T(reads) T(offset) T(rowcount) T(over) T(carried) T(trace) T(database) T(quiet_since) T(runs) T(writes) T(clock)    \
-    T(parameters) T(worst) T(ended) T(identical) T(seconds) T(count)
+static PyObject *one, *perf_counter, *text_rowcount, *text_clock, *text_carrier;
 
-#define DECLARE(name) static PyObject *text_##name;
-TEXTS(DECLARE)
-static PyObject *one, *perf_counter;
+/* Fields: attributes of Python objects that are slots or members of a struct. They are read and set where they lie,
+because between two queries neither types nor descriptors stay in the processor's caches. Anything else is not plain. */
+
+typedef struct {
+    const char *name;
+    PyTypeObject *type; /* whose field it was last time */
+    Py_ssize_t offset;
+    int kind;
+} Field;
+
+#define FIELDS(F)                                                                                                       \
+    F(reads) F(offset) F(over) F(trace) F(carried) F(quiet_since) F(runs) F(writes) F(parameters) F(worst) F(ended)      \
+    F(seconds) F(identical) F(count)
+#define FIELD(field) static Field field_##field = {.name = #field};
+FIELDS(FIELD)
+static Field field_last_writes = {.name = "writes"}; /* of `Uses`: a field is quick for one type at a time */
+
+static int learn(Field *field, PyTypeObject *type) {
+    PyObject *found = PyObject_GetAttrString((PyObject *)type, field->name);
+    PyMemberDef *member = found && Py_IS_TYPE(found, &PyMemberDescr_Type) ? ((PyMemberDescrObject *)found)->d_member : NULL;
+    int known = member && (member->type == T_OBJECT || member->type == T_OBJECT_EX || member->type == T_BOOL);
+    if (known) {
+        field->offset = member->offset;
+        field->kind = member->type;
+        Py_INCREF(type);
+        Py_XSETREF(field->type, type);
+    }
+    Py_XDECREF(found);
+    return known;
+}
+
+/* What is in it, borrowed; NULL where there is none, perhaps with an error. */
+static PyObject *get(PyObject *self, Field *field) {
+    if (Py_TYPE(self) != field->type && !learn(field, Py_TYPE(self)))
+        return NULL;
+    char *place = (char *)self + field->offset;
+    return field->kind == T_BOOL ? (*place ? Py_True : Py_False) : *(PyObject **)place;
+}
+
+/* Takes over the reference to `value`, after a `get` of the same field. */
+static int set(PyObject *self, Field *field, PyObject *value) {
+    if (value == NULL || field->kind == T_BOOL) {
+        Py_XDECREF(value);
+        return 0;
+    }
+    PyObject **place = (PyObject **)((char *)self + field->offset);
+    PyObject *before = *place;
+    *place = value;
+    Py_XDECREF(before);
+    return 1;
+}
+
+static int get_number(PyObject *self, Field *field, double *number) {
+    PyObject *value = get(self, field);
+    if (value == NULL || !PyFloat_CheckExact(value))
+        return 0;
+    *number = PyFloat_AS_DOUBLE(value);
+    return 1;
+}
+
+static int get_whole(PyObject *self, Field *field, long long *number) {
+    PyObject *value = get(self, field);
+    if (value == NULL || !PyLong_CheckExact(value))
+        return 0;
+    *number = PyLong_AsLongLong(value);
+    return !(*number == -1 && PyErr_Occurred());
+}
 
 /* execution.watched */
 
@@ -42,54 +106,10 @@ typedef struct {
     char many;
 } Watched;
 
-/* An operation that has succeeded, with what `add_run` looks up: borrowed from `Watched.known`, the rest owned. */
-typedef struct {
-    PyObject *request, *work, *runs, *rows, *key;
-} Found;
-
 static double now(void) { /* time.perf_counter, which reads this clock on Linux */
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-/* Whether an attribute is this very object. An attribute that is missing is not plain. */
-static int is(PyObject *self, PyObject *name, PyObject *wanted) {
-    PyObject *value = PyObject_GetAttr(self, name);
-    Py_XDECREF(value);
-    return value == wanted;
-}
-
-static int get_number(PyObject *self, PyObject *name, double *number) {
-    PyObject *value = PyObject_GetAttr(self, name);
-    if (value == NULL)
-        return 0;
-    *number = PyFloat_AsDouble(value);
-    Py_DECREF(value);
-    return !(*number == -1.0 && PyErr_Occurred());
-}
-
-static int set_number(PyObject *self, PyObject *name, double number) {
-    PyObject *value = PyFloat_FromDouble(number);
-    int done = value != NULL && PyObject_SetAttr(self, name, value) == 0;
-    Py_XDECREF(value);
-    return done;
-}
-
-static int get_whole(PyObject *self, PyObject *name, long long *number) {
-    PyObject *value = PyObject_GetAttr(self, name);
-    if (value == NULL)
-        return 0;
-    *number = PyLong_AsLongLong(value);
-    Py_DECREF(value);
-    return !(*number == -1 && PyErr_Occurred());
-}
-
-static int set_whole(PyObject *self, PyObject *name, long long number) {
-    PyObject *value = PyLong_FromLongLong(number);
-    int done = value != NULL && PyObject_SetAttr(self, name, value) == 0;
-    Py_XDECREF(value);
-    return done;
 }
 
 /* execution.key_of */
@@ -107,53 +127,61 @@ static PyObject *key_of(PyObject *parameters) {
     return hash == -1 ? NULL : PyLong_FromSsize_t(hash);
 }
 
-/* Finds what a plain operation needs, and changes nothing. 0 when it is not plain, perhaps with an error that nobody needs. */
-static int find(Watched *self, PyObject *statement, PyObject *cursor, PyObject *parameters, double started, Found *found) {
-    if (!is(statement, text_reads, Py_True) || !is(statement, text_offset, Py_None))
-        return 0;
-    if (PyContextVar_Get(self->current, NULL, &found->request) < 0 || found->request == NULL ||
-        !is(found->request, text_over, Py_False) || !is(found->request, text_trace, Py_None))
-        return 0;
-    PyObject *carried = PyObject_GetAttr(found->request, text_carried);
-    if (carried != NULL && PyDict_CheckExact(carried))
-        found->work = Py_XNewRef(PyDict_GetItemWithError(carried, text_database));
-    Py_XDECREF(carried);
-    double quiet_since;
-    if (found->work == NULL || !get_number(found->work, text_quiet_since, &quiet_since) ||
-        started - quiet_since > HELD_FROM)
-        return 0;
-    PyObject *runs = PyObject_GetAttr(found->work, text_runs);
-    if (runs != NULL && PyDict_CheckExact(runs))
-        found->runs = Py_XNewRef(PyDict_GetItemWithError(runs, statement));
-    Py_XDECREF(runs);
-    if (found->runs == NULL || !PyList_CheckExact(found->runs))
-        return 0;
-    Py_ssize_t count = PyList_GET_SIZE(found->runs) + 1;
-    if (!(count & (count - 1)) || (found->rows = PyObject_GetAttr(cursor, text_rowcount)) == NULL ||
-        !PyLong_CheckExact(found->rows))
-        return 0;
-    return (found->key = key_of(parameters)) != NULL;
+/* Whether `Database._look_at` has nothing to do for the so many-th run of a statement in a request. */
+static int is_passed_over(Py_ssize_t number) {
+    return number & (number - 1) || (number > 4 && number < MOST_RUNS && number & EVERY_OTHER);
 }
 
-/* The plain case of `answered`, for what only reads. Whether it was one. */
-static int add_run(Watched *self, PyObject *cursor, PyObject *sql, PyObject *parameters, double started, double ended) {
-    PyObject *statement = NULL;
-    if (!self->many && ended - started <= self->looked_at_from && PyUnicode_CheckExact(sql))
-        statement = Py_XNewRef(PyDict_GetItemWithError(self->known, sql));
-    Found found = {NULL, NULL, NULL, NULL, NULL};
-    PyObject *start = NULL, *end = NULL, *writes = NULL, *run = NULL;
-    int done = statement != NULL && find(self, statement, cursor, parameters, started, &found) &&
-               (start = PyFloat_FromDouble(started)) != NULL && (end = PyFloat_FromDouble(ended)) != NULL &&
-               (writes = PyObject_GetAttr(found.work, text_writes)) != NULL &&
-               (run = PyTuple_Pack(5, found.key, start, end, found.rows, writes)) != NULL &&
-               PyObject_SetAttr(found.work, text_quiet_since, end) == 0 && PyList_Append(found.runs, run) == 0;
-    Py_XDECREF(statement);
-    for (PyObject **owned = &found.request; owned <= &found.key; owned++)
-        Py_XDECREF(*owned);
+/* The list where an operation of a request is put down, borrowed. NULL when that is not all there is to do. */
+static PyObject *plain_runs(PyObject *request, PyObject *statement, double started, PyObject **work) {
+    if (request == NULL || get(request, &field_over) != Py_False || get(request, &field_trace) != Py_None ||
+        get(statement, &field_reads) != Py_True || get(statement, &field_offset) != Py_None)
+        return NULL;
+    PyObject *found = get(request, &field_carried);
+    double since;
+    if (found == NULL || !PyDict_CheckExact(found) || (*work = PyDict_GetItemWithError(found, text_carrier)) == NULL ||
+        !get_number(*work, &field_quiet_since, &since) || started - since > HELD_FROM)
+        return NULL;
+    PyObject *lists = get(*work, &field_runs);
+    PyObject *list = lists && PyDict_CheckExact(lists) ? PyDict_GetItemWithError(lists, statement) : NULL;
+    return list && PyList_CheckExact(list) && is_passed_over(PyList_GET_SIZE(list) + 1) ? list : NULL;
+}
+
+/* Puts it down, after the app's own classes have had their say about the hash of parameters. */
+static int put_down(PyObject *work, PyObject *list, PyObject *key, PyObject *rows, double started, double ended) {
+    PyObject *start = PyFloat_FromDouble(started), *end = PyFloat_FromDouble(ended), *written = get(work, &field_writes);
+    PyObject *run = start && end && written ? PyTuple_Pack(5, key, start, end, rows, written) : NULL;
     Py_XDECREF(start);
-    Py_XDECREF(end);
-    Py_XDECREF(writes);
+    int done = run != NULL && PyList_Append(list, run) == 0;
     Py_XDECREF(run);
+    if (!done || get(work, &field_quiet_since) == NULL) {
+        Py_XDECREF(end);
+        return done;
+    }
+    return set(work, &field_quiet_since, end);
+}
+
+/* The plain case of `answered`. Whether it was one. */
+static int add_run(Watched *self, PyObject *cursor, PyObject *sql, PyObject *given, double started, double ended) {
+    if (self->many || ended - started > self->looked_at_from || !PyUnicode_CheckExact(sql))
+        return 0;
+    PyObject *rows = PyObject_GetAttr(cursor, text_rowcount), *key = rows ? key_of(given) : NULL;
+    PyObject *request = NULL, *work = NULL;
+    int done = 0;
+    if (key != NULL && PyLong_CheckExact(rows) && PyContextVar_Get(self->current, NULL, &request) == 0) {
+        PyObject *statement = PyDict_GetItemWithError(self->known, sql);
+        PyObject *list = statement ? plain_runs(request, statement, started, &work) : NULL;
+        if (list != NULL) { /* memory that is asked for may be found by collecting garbage, which runs anything */
+            Py_INCREF(work);
+            Py_INCREF(list);
+            done = put_down(work, list, key, rows, started, ended);
+            Py_DECREF(work);
+            Py_DECREF(list);
+        }
+    }
+    Py_XDECREF(rows);
+    Py_XDECREF(key);
+    Py_XDECREF(request);
     if (!done)
         PyErr_Clear();
     return done;
@@ -179,11 +207,11 @@ static void tell_failed(Watched *self, PyObject *const *arguments, PyObject *con
 
 static PyObject *watched_call(PyObject *callable, PyObject *const *arguments, size_t flagged, PyObject *keywords) {
     Watched *self = (Watched *)callable;
-    Py_ssize_t count = PyVectorcall_NARGS(flagged);
-    if (keywords != NULL || count < 3 || count > 4 ||
+    Py_ssize_t number = PyVectorcall_NARGS(flagged);
+    if (keywords != NULL || number < 3 || number > 4 ||
         PyDict_GetItemWithError(self->globals, text_clock) != perf_counter)
         return PyObject_Vectorcall(self->plain, arguments, flagged, keywords);
-    PyObject *context = count == 4 ? arguments[3] : Py_None;
+    PyObject *context = number == 4 ? arguments[3] : Py_None;
     PyObject *given[] = {NULL, arguments[0], arguments[1], arguments[2], context};
     double started = now();
     PyObject *answer = PyObject_Vectorcall(self->execute, given + 1, 4 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
@@ -264,29 +292,31 @@ typedef struct {
     long long identical, writes, count;
 } Uses;
 
-static int get_uses(PyObject *uses, Uses *so_far) {
-    return get_number(uses, text_worst, &so_far->worst) && get_number(uses, text_ended, &so_far->ended) &&
-           get_number(uses, text_seconds, &so_far->seconds) && get_whole(uses, text_identical, &so_far->identical) &&
-           get_whole(uses, text_writes, &so_far->writes) && get_whole(uses, text_count, &so_far->count);
+static int get_uses(PyObject *self, Uses *uses) {
+    return get_number(self, &field_worst, &uses->worst) && get_number(self, &field_ended, &uses->ended) &&
+           get_number(self, &field_seconds, &uses->seconds) && get_whole(self, &field_identical, &uses->identical) &&
+           get_whole(self, &field_last_writes, &uses->writes) && get_whole(self, &field_count, &uses->count);
 }
 
-static int set_uses(PyObject *uses, const Uses *so_far) {
-    return set_number(uses, text_worst, so_far->worst) && set_number(uses, text_ended, so_far->ended) &&
-           set_number(uses, text_seconds, so_far->seconds) && set_whole(uses, text_identical, so_far->identical) &&
-           set_whole(uses, text_writes, so_far->writes) && set_whole(uses, text_count, so_far->count);
+static int set_uses(PyObject *self, const Uses *uses) {
+    return set(self, &field_worst, PyFloat_FromDouble(uses->worst)) && set(self, &field_ended, PyFloat_FromDouble(uses->ended)) &&
+           set(self, &field_seconds, PyFloat_FromDouble(uses->seconds)) &&
+           set(self, &field_identical, PyLong_FromLongLong(uses->identical)) &&
+           set(self, &field_last_writes, PyLong_FromLongLong(uses->writes)) &&
+           set(self, &field_count, PyLong_FromLongLong(uses->count));
 }
 
 /* One more with the parameters of this key. */
-static int add_key(PyObject *parameters, PyObject *key, double started, double ended, long long writes, Uses *uses) {
-    PyObject *before = PyDict_GetItemWithError(parameters, key);
+static int add_key(PyObject *keys, PyObject *key, double started, double ended, long long writes, Uses *uses) {
+    PyObject *before = PyDict_GetItemWithError(keys, key);
     if (before == NULL) {
         if (PyErr_Occurred() ||
-            (PyDict_GET_SIZE(parameters) < MOST_PARAMETERS && PyDict_SetItem(parameters, key, one) < 0))
+            (PyDict_GET_SIZE(keys) < MOST_PARAMETERS && PyDict_SetItem(keys, key, one) < 0))
             return 0;
     } else if (writes == uses->writes && started - uses->ended < APART) {
         long long times = PyLong_AsLongLong(before) + 1;
         PyObject *more = PyLong_FromLongLong(times);
-        int done = more != NULL && PyDict_SetItem(parameters, key, more) == 0;
+        int done = more != NULL && PyDict_SetItem(keys, key, more) == 0;
         Py_XDECREF(more);
         if (!done)
             return 0;
@@ -298,11 +328,13 @@ static int add_key(PyObject *parameters, PyObject *key, double started, double e
     return 1;
 }
 
-static int add_one(PyObject *run, PyObject *parameters, PyObject *record, PyObject *record_rows, Uses *uses) {
-    PyObject *key, *rows;
-    double started, ended;
-    long long writes;
-    if (!PyArg_ParseTuple(run, "OddOL", &key, &started, &ended, &rows, &writes))
+static int add_one(PyObject *run, PyObject *keys, PyObject *record, PyObject *record_rows, Uses *uses) {
+    if (!PyTuple_CheckExact(run) || PyTuple_GET_SIZE(run) != 5)
+        return 0;
+    PyObject *key = PyTuple_GET_ITEM(run, 0), *rows = PyTuple_GET_ITEM(run, 3);
+    double started = PyFloat_AsDouble(PyTuple_GET_ITEM(run, 1)), ended = PyFloat_AsDouble(PyTuple_GET_ITEM(run, 2));
+    long long writes = PyLong_AsLongLong(PyTuple_GET_ITEM(run, 4));
+    if (PyErr_Occurred())
         return 0;
     PyObject *seconds = PyFloat_FromDouble(ended - started);
     PyObject *done = seconds ? PyObject_CallOneArg(record, seconds) : NULL;
@@ -320,35 +352,30 @@ static int add_one(PyObject *run, PyObject *parameters, PyObject *record, PyObje
         Py_DECREF(done);
     } else if (PyErr_Occurred())
         return 0;
-    return key == Py_None || add_key(parameters, key, started, ended, writes, uses);
+    return key == Py_None || add_key(keys, key, started, ended, writes, uses);
 }
 
 /* tally(uses, runs, record, record_rows) */
 static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
-    PyObject *target, *runs, *record, *record_rows;
+    PyObject *target, *list, *record, *record_rows;
     Uses uses;
-    if (!PyArg_ParseTuple(arguments, "OO!OO", &target, &PyList_Type, &runs, &record, &record_rows) ||
-        !get_uses(target, &uses))
+    if (!PyArg_ParseTuple(arguments, "OO!OO", &target, &PyList_Type, &list, &record, &record_rows))
         return NULL;
-    PyObject *parameters = PyObject_GetAttr(target, text_parameters);
-    if (parameters == NULL || !PyDict_CheckExact(parameters)) {
-        Py_XDECREF(parameters);
-        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "parameters of %R are no dict", target);
-    }
+    PyObject *keys = get(target, &field_parameters);
+    if (keys == NULL || !PyDict_CheckExact(keys) || !get_uses(target, &uses))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "%R is not what a request did with a query", target);
     double before = uses.seconds;
     int done = 1;
-    for (Py_ssize_t at = 0; done && at < PyList_GET_SIZE(runs); at++) {
-        PyObject *run = Py_NewRef(PyList_GET_ITEM(runs, at));
-        done = PyTuple_CheckExact(run) ? add_one(run, parameters, record, record_rows, &uses) : 0;
+    Py_INCREF(keys);
+    for (Py_ssize_t at = 0; done && at < PyList_GET_SIZE(list); at++) {
+        PyObject *run = Py_NewRef(PyList_GET_ITEM(list, at));
+        done = add_one(run, keys, record, record_rows, &uses);
         Py_DECREF(run);
     }
-    Py_DECREF(parameters);
-    if (!done) {
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_TypeError, "a run is a tuple");
-        return NULL;
-    }
-    return set_uses(target, &uses) ? PyFloat_FromDouble(uses.seconds - before) : NULL;
+    Py_DECREF(keys);
+    if (done && set_uses(target, &uses))
+        return PyFloat_FromDouble(uses.seconds - before);
+    return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "%R are not runs of a statement", list);
 }
 
 static PyMethodDef functions[] = {{"tally", tally, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
@@ -357,15 +384,14 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "stethoscope._hot_sql", .m_size = -1, .m_methods = functions};
 
 PyMODINIT_FUNC PyInit__hot_sql(void) {
-#define INTERN(name)                                                                                                    \
-    if ((text_##name = PyUnicode_InternFromString(#name)) == NULL)                                                      \
-        return NULL;
-    TEXTS(INTERN)
     PyObject *time = PyImport_ImportModule("time");
     perf_counter = time ? PyObject_GetAttrString(time, "perf_counter") : NULL;
     Py_XDECREF(time);
     one = PyLong_FromLong(1);
-    if (perf_counter == NULL || one == NULL || PyType_Ready(&WatchedType) < 0)
+    text_rowcount = PyUnicode_InternFromString("rowcount");
+    text_clock = PyUnicode_InternFromString("clock");
+    text_carrier = PyUnicode_InternFromString("database"); /* work.CARRIED */
+    if (!perf_counter || !one || !text_rowcount || !text_clock || !text_carrier || PyType_Ready(&WatchedType) < 0)
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddType(module, &WatchedType) < 0 ||

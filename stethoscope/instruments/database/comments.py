@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from stethoscope.current import CURRENT
-from stethoscope.instruments.database.database import Execute
+from stethoscope.instruments.database.execution import Execute
 
 _MOST_CHARACTERS = 256
 

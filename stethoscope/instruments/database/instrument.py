@@ -31,7 +31,10 @@ _NOTED_EVERY: Final = 1.0
 _MOST_NOTED: Final = 2_000
 _MOST_TEXT: Final = 2_400
 _MOST_SLOW: Final = 1_000
+_MOST_ROUTES: Final = 2_000
 _WHERE: Final = "database"
+
+Record = Callable[[float], None]
 
 
 class Named(NamedTuple):
@@ -61,6 +64,8 @@ class Instrument:
         self.slow = _or_never(settings.thresholds.slow_query.warn)
         self.chances = Chances()
         self._pools: dict[str, PoolWatch] = {}
+        self._records: dict[str, tuple[Record, Record]] = {}
+        """By route, where a request's queries and their time are recorded."""
         self._noted: dict[str, float] = {}
 
     def failed(self, error: BaseException) -> None:
@@ -168,11 +173,21 @@ class Instrument:
     def ended(self, exchange: Current, status: int, seconds: float, exception: BaseException | None) -> None:
         work = _work(exchange)
         if work is not None:
-            labels = (exchange.route or "",)
+            route = exchange.route or ""
             total, queries = work.so_far()
-            self.recorder.histogram(names.REQUEST_QUERIES, labels).record_repeating(queries)
-            self.recorder.histogram(names.REQUEST_QUERY_TIME, labels).record(total)
-            self._record_slow_of(work, exchange.route or "")
+            record_queries, record_time = self._records.get(route) or self._records_of(route)
+            record_queries(queries)
+            record_time(total)
+            if work.slow or work.questions:
+                self._record_slow_of(work, route)
+
+    def _records_of(self, route: str) -> tuple[Record, Record]:
+        if len(self._records) >= _MOST_ROUTES:
+            self._records.clear()
+        queries = self.recorder.histogram(names.REQUEST_QUERIES, (route,))
+        time = self.recorder.histogram(names.REQUEST_QUERY_TIME, (route,))
+        self._records[route] = queries.record_repeating, time.record
+        return self._records[route]
 
     def left(self, exchange: Current) -> None:
         work = _work(exchange)
@@ -181,7 +196,8 @@ class Instrument:
             if work.looks is not None:
                 work.looks.end()
         if work is not None and exchange.counted:
-            self._record_slow_of(work, exchange.route or "")  # those since then
+            if work.slow or work.questions:  # since then
+                self._record_slow_of(work, exchange.route or "")
             for checkout in work.checkouts:
                 checkout.leak()
             detect(self, exchange.route or "", work, exchange.request_id)

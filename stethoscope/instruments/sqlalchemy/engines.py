@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 from collections.abc import Callable
 from functools import wraps
 from time import perf_counter
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import event, exc
@@ -66,6 +67,17 @@ class _Watched:
             watch.add(pool)
         return watch
 
+
+class _Memo(NamedTuple):
+    """What an engine has been found out about, as long as it has the same pool."""
+
+    pool: weakref.ref[Pool]
+    watched: _Watched
+    watch: PoolWatch
+
+
+_MEMO: Final = "_stethoscope"
+"""What an engine has it under."""
 
 _watched: Final[WeakKeyDictionary[object, _Watched]] = WeakKeyDictionary()
 """By dialect: an engine and those made of it by ``execution_options()`` share theirs."""
@@ -180,23 +192,33 @@ def _listen() -> None:
 
     @wraps(plain)
     def raw_connection(engine: Engine) -> Any:
-        watched = _watched.get(engine.dialect)
-        if watched is None:
-            if _everything is None or engine.dialect in own_dialects:
-                return plain(engine)
-            try:
-                watched = _begin(engine, _everything)
-            except Exception as error:
-                _everything.failed(error)
-                return plain(engine)
-        return _connect(watched, plain, engine)
+        found: _Memo | None = engine.__dict__.get(_MEMO)
+        if found is None or found.pool() is not engine.pool:
+            found = _look_up(engine)
+        return plain(engine) if found is None else _connect(found.watched, found.watch, plain, engine)
 
     Engine.raw_connection = raw_connection  # type: ignore[method-assign, assignment]
 
 
-def _connect(watched: _Watched, plain: Callable[[Engine], Any], engine: Engine) -> Any:
+def _look_up(engine: Engine) -> _Memo | None:
+    """Where an engine's connections are recorded, remembered with it for the next one."""
+    watched, instrument = _watched.get(engine.dialect), _everything
     try:
-        pool = watched.watch_of(engine.pool)
+        if watched is None:
+            if instrument is None or engine.dialect in own_dialects:
+                return None
+            watched = _begin(engine, instrument)
+        memo = engine.__dict__[_MEMO] = _Memo(weakref.ref(engine.pool), watched, watched.watch_of(engine.pool))
+    except Exception as error:
+        whose = watched.instrument if watched else instrument
+        if whose is not None:
+            whose.failed(error)
+        return None
+    return memo
+
+
+def _connect(watched: _Watched, pool: PoolWatch, plain: Callable[[Engine], Any], engine: Engine) -> Any:
+    try:
         pool.pending.add(1.0)
     except Exception as error:
         watched.instrument.failed(error)
