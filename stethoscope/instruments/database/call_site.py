@@ -29,6 +29,17 @@ _remembered: Final[dict[str, int]] = {}
 _texts: Final[dict[tuple[str, str, int], str]] = {}
 
 
+class Depth:
+    """How far up the stack something came from last time. The next time it is likely to come from there again."""
+
+    __slots__ = ("code", "frames")
+
+    def __init__(self) -> None:
+        self.frames = 0
+        """From `call_site_near` on; 0 where nothing is known."""
+        self.code: object = None
+
+
 def call_site() -> str:
     """The innermost line of the user's code that runs now, as ``path:line in function``; empty where there is none.
 
@@ -36,16 +47,34 @@ def call_site() -> str:
     greenlets too, into whose parent the walk goes on. Any thread. Never raises.
     """
     try:
-        return _find()
+        return _find(sys._getframe(1))
     except Exception:
         return ""
 
 
-def _find() -> str:
-    frame: FrameType | None = sys._getframe(2)
+def call_site_near(depth: Depth) -> str:
+    """As `call_site`, without a walk if the same function runs as far up as last time.
+
+    ``depth`` is the caller's to keep, one for each thing that comes through the same functions of libraries each time.
+    """
+    try:
+        if depth.frames:
+            frame = sys._getframe(depth.frames)
+            if frame.f_code is depth.code:
+                return _shown(frame)
+    except ValueError:  # the stack is lower this time
+        pass
+    try:
+        return _find(sys._getframe(1), depth)
+    except Exception:
+        return ""
+
+
+def _find(start: FrameType, depth: Depth | None = None) -> str:
+    frame: FrameType | None = start
     parent: object = None
     library: FrameType | None = None
-    for _ in range(_MOST_FRAMES):
+    for passed in range(_MOST_FRAMES):
         if frame is None:
             # The end of a greenlet's own stack. That of its parent goes on.
             parent = getattr(parent or _greenlet(), "parent", None)
@@ -54,6 +83,8 @@ def _find() -> str:
                 break
         kind = _kind(frame.f_code.co_filename)
         if kind == _USERS:
+            if depth is not None and parent is None:
+                depth.frames, depth.code = passed + 1, frame.f_code
             return _shown(frame)
         if kind == _BORDER:
             break

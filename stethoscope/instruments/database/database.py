@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stethoscope import names
 from stethoscope.current import CURRENT, Trace
 from stethoscope.error_type import error_type
-from stethoscope.instruments.database.call_site import call_site
+from stethoscope.instruments.database.call_site import call_site, call_site_near
 from stethoscope.instruments.database.execution import Execute, Run, key_of, rows_of, watched
 from stethoscope.instruments.database.outline import Outline
 from stethoscope.instruments.database.query import Query, Statement, Statements
@@ -185,7 +185,7 @@ class Database:
             if self._loop is not None and self._loop() is not None:
                 uses.block_at = uses.block_at or call_site()
         else:
-            site = call_site()
+            site = call_site_near(statement.depth)
             uses.sites[site] = uses.sites.get(site, 0) + 1
             loader = self._describe(context)
             uses.loaders[loader] = uses.loaders.get(loader, 0) + 1

@@ -67,7 +67,10 @@ def watched(
 
 def rows_of(cursor: Any) -> int:
     """What a cursor says of its rows; -1 where it does not know, as PEP 249 has it, or has something else to say."""
-    rows = cursor.rowcount
+    try:
+        rows = cursor.rowcount
+    except Exception:  # of whatever dialect
+        return -1
     return rows if rows.__class__ is int else -1
 
 

@@ -10,6 +10,8 @@ SCANNED_FROM: Final = 1_000
 """Rows of a table, from which on it matters how they are found."""
 _FOUND_AT_MOST: Final = 0.1
 """Part of the table's rows, up to which an index would serve."""
+_MOST_CHARACTERS: Final = 4_096
+"""Of a condition, which is searched in time that grows with the square of the longest word in it."""
 _COLUMN: Final = re.compile(r"\(*\"?([A-Za-z_]\w*)\"?\)*(?:::[\w ]+)?\)* (?:=|<|>|<=|>=|~~) ")
 _SQLITE_SCAN: Final = re.compile(r"^SCAN (?:TABLE )?(\S+)(?! USING)")
 
@@ -28,7 +30,7 @@ def postgresql_scans(plan: Mapping[str, Any], rows_of: Mapping[str, float]) -> I
     if plan.get("Node Type") == "Seq Scan" and "Filter" in plan:
         table = str(plan.get("Relation Name", ""))
         rows, found = int(rows_of.get(table, 0)), int(plan.get("Plan Rows", 0))
-        columns = tuple(dict.fromkeys(_COLUMN.findall(str(plan["Filter"]))))
+        columns = tuple(dict.fromkeys(_COLUMN.findall(str(plan["Filter"])[:_MOST_CHARACTERS])))
         if rows >= SCANNED_FROM and found <= rows * _FOUND_AT_MOST and columns:
             yield Scan(table, rows, found, columns)
     for inner in plan.get("Plans", ()):

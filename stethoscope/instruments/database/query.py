@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from stethoscope.instruments.database.call_site import Depth
 from stethoscope.instruments.database.outline import MOST_CHARACTERS, Outline, outline
 from stethoscope.store.series import HistogramSeries
 
@@ -31,7 +32,7 @@ class Query:
 class Statement:
     """One text. ``is_part`` says that it asks for a page of what there is, or for many at once."""
 
-    __slots__ = ("is_part", "offset", "query", "reads", "record", "record_rows")
+    __slots__ = ("depth", "is_part", "offset", "query", "reads", "record", "record_rows")
 
     def __init__(self, query: Query, seen: Outline) -> None:
         self.query = query
@@ -40,6 +41,7 @@ class Statement:
         self.record_rows = query.rows.record_repeating
         self.offset = seen.offset
         self.is_part = seen.is_part
+        self.depth = Depth()
 
     def count(self, seconds: float, rows: int) -> None:
         """One operation; -1 for rows says that nobody knows how many."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from stethoscope.error_type import error_type
 from stethoscope.instruments.database.plans import Scan, postgresql_scans, sqlite_scans, tables_of
 from stethoscope.instruments.sqlalchemy.own import own_engine, visit
 from stethoscope.names.findings import Illness, Severity
@@ -28,6 +29,7 @@ _AGAIN_AFTER: Final = 3600.0
 _MOST_WAITING: Final = 16
 _MOST_KNOWN: Final = 2_000
 _MOST_CHARACTERS: Final = 16_384
+"""Of a statement, and of a parameter: plans repeat both."""
 
 
 class _Question(NamedTuple):
@@ -52,7 +54,7 @@ class Explainer:
     def ask(self, query: Query, sql: str, parameters: Any, route: str, site: str) -> None:
         """Have a query explained, unless it was lately. Never waits: what finds no room is asked another time."""
         now = monotonic()
-        if not query.reads or len(sql) > _MOST_CHARACTERS or now < self._asked.get(query.fingerprint, now):
+        if not query.reads or now < self._asked.get(query.fingerprint, now) or _is_long(sql, parameters):
             return
         try:
             self._questions.put_nowait(_Question(query, sql, parameters, route, site))
@@ -71,7 +73,8 @@ class Explainer:
             try:
                 self._explain(question)
             except Exception as error:
-                self._instrument.recorder.failed("explain", error)
+                # What a database says may repeat a value.
+                self._instrument.recorder.failed("explain", RuntimeError(f"EXPLAIN has raised {error_type(error)}"))
             finally:
                 self._questions.task_done()
 
@@ -120,6 +123,11 @@ class Explainer:
                 if name in known
             }
             yield from sqlite_scans(lines, question.query.text, counts)
+
+
+def _is_long(sql: str, parameters: Any) -> bool:
+    values = parameters.values() if isinstance(parameters, Mapping) else parameters or ()
+    return any(len(one) > _MOST_CHARACTERS for one in (sql, *values) if isinstance(one, (str, bytes, bytearray)))
 
 
 def _driver(connection: sa.Connection, sql: str, parameters: Any) -> sa.CursorResult[Any]:
