@@ -94,8 +94,8 @@ MEASURES: Final = {
     ),
     "database": Measure(
         "cost of a query, and of looking for what is ill",
-        {"rounds": 40},
-        lambda options: database.run(options.rounds),
+        {"rounds": 15, "processes": 4, "pairs": 60},
+        lambda options: database.run(options.rounds, options.processes, options.pairs),
     ),
     "imports": Measure(
         "time and weight of `import stethoscope`",

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import venv
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ from benchmarks.processes import Worker
 from benchmarks.report import Floor, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MODULE: Final = "benchmarks.database_worker"
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -33,8 +33,7 @@ PACKAGES: Final = (
     "anyio>=4.0",
 )
 OURS: Final = "stethoscope"
-UNDETECTED: Final = "stethoscope-without-detection"
-CONTENDERS: Final = ("bare", OURS, UNDETECTED, "opentelemetry", "opentelemetry-sampled", "asgi-profiler")
+CONTENDERS: Final = ("bare", OURS, "opentelemetry", "opentelemetry-sampled", "asgi-profiler")
 OPENTELEMETRY_FLOOR: Final = 0.12
 PROFILER_FLOOR: Final = 1.0
 DETECTION_FLOOR: Final = 0.05
@@ -56,37 +55,68 @@ def interpreter() -> str:
 
 
 Readings = dict[str, dict[str, list[float]]]
-"""Seconds per query, by workload and contender."""
+"""Seconds per query, by workload and contender. Several processes of a contender follow each other."""
 
 
-def measure(rounds: int, python: str) -> Readings:
-    """Interleaved: each round visits every process once for each workload, in an order of its own."""
+def measure(rounds: int, processes: int, python: str) -> Readings:
+    """Interleaved: each round visits a process of each contender once for each workload, in an order of its own.
+
+    Processes differ by where things lie in memory: each contender has several, one after the other.
+    """
     readings: Readings = {workload: {name: [] for name in CONTENDERS} for workload in _REQUESTS}
-    shuffled, names = random.Random(0), [*CONTENDERS]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with ExitStack() as stack:
-        workers = {name: stack.enter_context(Worker(MODULE, [name], env, python)) for name in names}
-        for worker in workers.values():
-            worker.ask("small", 40)
-            worker.ask("many", 2)
-        for _ in range(rounds):
-            for workload in [workload for workload, visits in _VISITS.items() for _ in range(visits)]:
-                shuffled.shuffle(names)
-                for name in names:
-                    readings[workload][name].append(workers[name].ask(workload, _REQUESTS[workload])["seconds"])
+    for _ in range(processes):
+        with _workers(python) as workers:
+            _visit(workers, rounds, readings)
     return readings
 
 
-def run(rounds: int) -> Result:
-    readings = measure(rounds, interpreter())
+@contextmanager
+def _workers(python: str) -> Iterator[dict[str, Worker]]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(Worker(MODULE, [name], env, python)) for name in CONTENDERS}
+        for worker in workers.values():
+            worker.ask("small", 40)
+            worker.ask("many", 2)
+        yield workers
+
+
+def _visit(workers: Mapping[str, Worker], rounds: int, readings: Readings) -> None:
+    shuffled, names = random.Random(0), [*CONTENDERS]
+    for workload in [workload for workload, visits in _VISITS.items() for _ in range(visits * rounds)]:
+        shuffled.shuffle(names)
+        for name in names:
+            readings[workload][name].append(workers[name].ask(workload, _REQUESTS[workload])["seconds"])
+
+
+def measure_detection(pairs: int, python: str) -> list[float]:
+    """A request of 1,000 lazy loads with detection, by the same without, in one process: a ratio for each pair.
+
+    Which of the two comes first changes from pair to pair, so that what drifts takes no side.
+    """
+    ratios: list[float] = []
+    with Worker(MODULE, [OURS], {**os.environ, "PYTHONPATH": str(ROOT)}, python) as worker:
+        worker.ask("many", 3)
+        for pair in range(pairs):
+            ways = ("many", "undetected")
+            seconds = {way: worker.ask(way, 1)["seconds"] for way in (ways if pair % 2 else ways[::-1])}
+            ratios.append(seconds["many"] / seconds["undetected"])
+    return ratios
+
+
+def run(rounds: int, processes: int, pairs: int) -> Result:
+    python = interpreter()
+    readings = measure(rounds, processes, python)
+    detection = measure_detection(pairs, python)
     return Result(
         name="database",
-        floors=_floors(readings),
+        floors=_floors(readings, detection),
         columns=("requests of", "contender", "µs/query", "cost µs", "÷ opentelemetry"),
         rows=[_row(readings, workload, name) for workload in _REQUESTS for name in CONTENDERS],
-        readings=readings,
-        note=f"{rounds} rounds; SQLite in memory, SQLAlchemy 2.0, in a request of our middleware where the contender is ours. "
-        "Least round of each process; 50 small Core queries, or 1,000 lazy loads of the ORM, in a request.",
+        readings={**readings, "detection": {OURS: detection}},
+        note=f"{rounds} rounds of {processes} processes; SQLite in memory, SQLAlchemy 2.0, in a request of our middleware where the "
+        "contender is ours. 50 small Core queries, or 1,000 lazy loads of the ORM, in a request: least round of all. "
+        f"Detection: median of {pairs} pairs of such requests with and without it, in one process.",
     )
 
 
@@ -106,10 +136,9 @@ def _row(readings: Readings, workload: str, name: str) -> tuple[str, ...]:
     )
 
 
-def _floors(readings: Readings) -> Sequence[Floor]:
+def _floors(readings: Readings, detection: Sequence[float]) -> Sequence[Floor]:
     ours = _cost(readings, "small", OURS)
-    many: Mapping[str, Sequence[float]] = readings["many"]
-    detection = min(many[OURS]) / min(many[UNDETECTED]) - 1
+    low, median, high = statistics.quantiles(detection, n=4)
     return [
         Floor(
             "cost of a query ÷ opentelemetry, unsampled",
@@ -120,11 +149,7 @@ def _floors(readings: Readings) -> Sequence[Floor]:
         Floor(
             "detection in a request of 1,000 queries",
             DETECTION_FLOOR,
-            detection,
-            spread=f"{_median_ratio(many) - 1:.3f} by medians",
+            median - 1,
+            spread=f"{low - 1:.3f} to {high - 1:.3f} (quartiles)",
         ),
     ]
-
-
-def _median_ratio(many: Mapping[str, Sequence[float]]) -> float:
-    return statistics.median(many[OURS]) / statistics.median(many[UNDETECTED])

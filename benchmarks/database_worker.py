@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -77,14 +77,17 @@ def stethoscope(engine: sa.Engine, app: Any) -> Any:
     return stethoscope.Stethoscope(app, service="benchmark", headers=(), instruments=("sqlalchemy",))
 
 
-def stethoscope_without_detection(engine: sa.Engine, app: Any) -> Any:
+@contextmanager
+def undetected() -> Iterator[None]:
     """Only to see what detection costs: queries are counted as ever, and nobody looks where they come from."""
-    from stethoscope.instruments.database.database import Database
-
-    Database._look_at = lambda *_: None  # type: ignore[method-assign]
     instrument: Any = import_module("stethoscope.instruments.database.instrument")
-    instrument.detect = lambda *_: None
-    return stethoscope(engine, app)
+    database: Any = import_module("stethoscope.instruments.database.database").Database
+    detect, look_at = instrument.detect, database._look_at
+    instrument.detect = database._look_at = lambda *_: None
+    try:
+        yield
+    finally:
+        instrument.detect, database._look_at = detect, look_at
 
 
 def opentelemetry(engine: sa.Engine, app: Any, sampled: bool = False) -> Any:
@@ -115,7 +118,6 @@ def asgi_profiler(engine: sa.Engine, app: Any) -> Any:
 CONTENDERS: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "bare": bare,
     "stethoscope": stethoscope,
-    "stethoscope-without-detection": stethoscope_without_detection,
     "opentelemetry": opentelemetry,
     "opentelemetry-sampled": opentelemetry_sampled,
     "asgi-profiler": asgi_profiler,
@@ -150,6 +152,11 @@ class Rounds:
     def many(self, requests: float) -> Answer:
         return {"seconds": self._time("/many", int(requests)) / MANY}
 
+    def undetected(self, requests: float) -> Answer:
+        """As `many`, in the same process, without detection."""
+        with undetected():
+            return self.many(requests)
+
     def version(self, _: float) -> Answer:
         return {"major": int(sa.__version__.split(".")[0]), "minor": int(sa.__version__.split(".")[1])}
 
@@ -163,7 +170,8 @@ class Rounds:
 
 def main(contender: str) -> None:
     rounds = Rounds(contender)
-    answer_commands({"small": rounds.small, "many": rounds.many, "version": rounds.version}, sys.stdin)
+    commands = {"small": rounds.small, "many": rounds.many, "undetected": rounds.undetected, "version": rounds.version}
+    answer_commands(commands, sys.stdin)
 
 
 if __name__ == "__main__":

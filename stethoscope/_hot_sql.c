@@ -285,7 +285,7 @@ static PyTypeObject WatchedType = {
     .tp_members = watched_members,
 };
 
-/* execution.tally */
+/* execution.add_up */
 
 typedef struct {
     double worst, ended, seconds;
@@ -355,8 +355,8 @@ static int add_one(PyObject *run, PyObject *keys, PyObject *record, PyObject *re
     return key == Py_None || add_key(keys, key, started, ended, writes, uses);
 }
 
-/* tally(uses, runs, record, record_rows) */
-static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
+/* add_up(uses, runs, record, record_rows) */
+static PyObject *add_up(PyObject *Py_UNUSED(module), PyObject *arguments) {
     PyObject *target, *list, *record, *record_rows;
     Uses uses;
     if (!PyArg_ParseTuple(arguments, "OO!OO", &target, &PyList_Type, &list, &record, &record_rows))
@@ -378,7 +378,7 @@ static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
     return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "%R are not runs of a statement", list);
 }
 
-static PyMethodDef functions[] = {{"tally", tally, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyMethodDef functions[] = {{"add_up", add_up, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "stethoscope._hot_sql", .m_size = -1, .m_methods = functions};

@@ -82,7 +82,7 @@ def key_of(parameters: Any) -> int | None:
         return None
 
 
-def tally(
+def add_up(
     uses: Uses, runs: Sequence[Run], record: Callable[[float], None], record_rows: Callable[[float], None]
 ) -> float:
     """Count operations of one statement, in order, in the metrics and in ``uses``. Returns the seconds of all."""
@@ -113,4 +113,4 @@ def tally(
 
 _compiled: Any = hot.extension("_hot_sql")
 if _compiled is not None:
-    tally = _compiled.tally
+    add_up = _compiled.add_up

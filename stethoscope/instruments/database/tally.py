@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from stethoscope.current import CURRENT
 from stethoscope.instruments.database.call_site import call_site
-from stethoscope.instruments.database.execution import key_of
 from stethoscope.instruments.database.detection import Found, repetitions
+from stethoscope.instruments.database.execution import key_of
 from stethoscope.instruments.database.outline import Outline, outline
 from stethoscope.instruments.database.work import Uses
 from stethoscope.names.findings import Illness

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from stethoscope.current import Current, Share
 from stethoscope.instruments.database.call_site import call_site
-from stethoscope.instruments.database.execution import Run, tally
+from stethoscope.instruments.database.execution import Run, add_up
 from stethoscope.instruments.database.query import Query, Statement
 from stethoscope.names.findings import Illness
 
@@ -146,7 +146,7 @@ class Work(Share):
             del runs[: len(mine)]
             if mine:
                 self.pieces += len(mine)
-                self.seconds += tally(self.uses_of(statement), mine, statement.record, statement.record_rows)
+                self.seconds += add_up(self.uses_of(statement), mine, statement.record, statement.record_rows)
 
     def runs_of(self, statement: Statement) -> list[Run]:
         """A list for a statement's operations, that nobody may have a use for if there are too many statements."""
