@@ -8,17 +8,23 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from stethoscope.command import CommandError
 from stethoscope.settings import Settings
 from stethoscope.store.discovery import Discovery
-from stethoscope.store.home import default_places
+from stethoscope.store.home import default_places, safe_name
 from stethoscope.store.watched import Watched
 
 _PREFIX: Final = "/_stethoscope"
 _SECONDS: Final = 10
+_TOKEN: Final = ": give the token by --token or STETHOSCOPE_TOKEN"
+_HINTS: Final = {
+    401: _TOKEN,
+    403: _TOKEN,
+    404: ": --service chooses one of a sidecar's, and an app has no other than its own",
+}
 _MOST_BYTES: Final = 8 << 20
 
 
@@ -41,7 +47,9 @@ def question(arguments: Namespace, path: str, query: Mapping[str, str]) -> Reque
     parts = urlsplit(address if "://" in address else f"http://{address}")
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise CommandError(f"{address} is no address: expected one such as http://127.0.0.1:8000")
-    base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or _PREFIX}"
+    # Of several services in a sidecar, each has a path of its own.
+    usual = f"/services/{quote(safe_name(arguments.service))}" if arguments.service else _PREFIX
+    base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or usual}"
     url = f"{base}/api/{path}{'?' if query else ''}{urlencode(query)}"
     token = arguments.token or os.environ.get("STETHOSCOPE_TOKEN")
     return Request(url, headers={"authorization": f"Bearer {token}"} if token else {})
@@ -53,8 +61,9 @@ def answer(request: Request) -> Any:
         with urlopen(request, timeout=_SECONDS) as response:
             return json.loads(response.read(_MOST_BYTES))
     except HTTPError as error:
-        hint = ": give the token by --token or STETHOSCOPE_TOKEN" if error.code in (401, 403) else ""
-        raise CommandError(f"{request.full_url} answers {error.code} {error.reason}{hint}") from error
+        raise CommandError(
+            f"{request.full_url} answers {error.code} {error.reason}{_HINTS.get(error.code, '')}"
+        ) from error
     except (URLError, OSError) as error:
         raise CommandError(f"{request.full_url} can not be reached: {getattr(error, 'reason', error)}") from error
     except ValueError as error:

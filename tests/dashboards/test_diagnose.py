@@ -17,6 +17,7 @@ from stethoscope.store import registry
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import recorder_for
 from tests.servers import Server, free_port, serve
+from tests.sidecar.running import sidecar
 
 TOKEN = "a-token-for-diagnose"
 
@@ -103,6 +104,19 @@ def recorded(folder: Path, *severities: str) -> Recorder:
 def test_how_severe_it_must_be_to_fail(severity: str, limit: str, status: int, folder: Path) -> None:
     recorded(folder, severity)
     assert main(["diagnose", "--dir", str(folder), "--fail-on", limit]) == status
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_one_of_a_sidecars_services_is_chosen_by_its_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded(folder, "critical")
+    recorder_for(Settings.resolve(service="healthy", dir=str(folder)), "").counter(names.POOL_TIMEOUTS, ("p",)).add(1.0)
+    with sidecar("--dir", str(folder)) as beside:
+        address = f"127.0.0.1:{beside.port}"
+        assert main(["diagnose", address, "--service", "patient"]) == 1
+        assert main(["diagnose", address, "--service", "healthy"]) == 0
+        assert main(["diagnose", f"{address}/services/patient"]) == 1
+        assert main(["diagnose", address, "--service", "nobody"]) == 2
+    assert "404" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("own_registry")

@@ -26,11 +26,13 @@ from stethoscope.sentry_options import SentryOptions
 from stethoscope.settings import Options, Settings, SettingsError
 from stethoscope.thresholds import Thresholds
 from tests.docs.api_reference import api_page
+from tests.docs.findings_reference import findings_page
 from tests.docs.pages import ROOT
 
 SETTINGS_PAGE: Final = ROOT / "docs" / "reference" / "settings.md"
 METRICS_PAGE: Final = ROOT / "docs" / "reference" / "metrics.md"
 API_PAGE: Final = ROOT / "docs" / "reference" / "api.md"
+FINDINGS_PAGE: Final = ROOT / "docs" / "reference" / "findings.md"
 
 MEANINGS: Final[Mapping[str, str]] = {
     "service": "Name of the service. All processes of this user on this host that have the same one share their "
@@ -349,7 +351,12 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
         yield f"| {' | '.join(row)} |"
 
 
-PAGES: Final = {SETTINGS_PAGE: settings_page, METRICS_PAGE: metrics_page, API_PAGE: api_page}
+PAGES: Final = {
+    SETTINGS_PAGE: settings_page,
+    METRICS_PAGE: metrics_page,
+    API_PAGE: api_page,
+    FINDINGS_PAGE: findings_page,
+}
 
 
 def write() -> None:
