@@ -94,7 +94,7 @@ MEASURES: Final = {
     ),
     "database": Measure(
         "cost of a query, and of looking for what is ill",
-        {"rounds": 15, "processes": 4, "pairs": 60},
+        {"rounds": 15, "processes": 4, "pairs": 100},
         lambda options: database.run(options.rounds, options.processes, options.pairs),
     ),
     "imports": Measure(

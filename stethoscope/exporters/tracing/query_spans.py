@@ -17,10 +17,9 @@ class QuerySpans:
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
-        self._silent = _is_told_by_contrib()
 
     def add(self, system: str, operation: str, collection: str, text: str, seconds: float, error: str) -> None:
-        if self._silent:
+        if _is_told_by_contrib():  # which may have been switched on since
             return
         ended = time_ns()
         told = {"db.system.name": system, "db.operation.name": operation, "db.query.text": text}

@@ -82,7 +82,7 @@ def key_of(parameters: Any) -> int | None:
         return None
 
 
-def add_up(
+def add_up_plainly(
     uses: Uses, runs: Sequence[Run], record: Callable[[float], None], record_rows: Callable[[float], None]
 ) -> float:
     """Count operations of one statement, in order, in the metrics and in ``uses``. Returns the seconds of all."""
@@ -112,5 +112,6 @@ def add_up(
 
 
 _compiled: Any = hot.extension("_hot_sql")
-if _compiled is not None:
-    add_up = _compiled.add_up
+add_up: Final[Callable[[Uses, Sequence[Run], Callable[[float], None], Callable[[float], None]], float]] = (
+    add_up_plainly if _compiled is None else _compiled.add_up
+)

@@ -7,6 +7,7 @@ and are stored nowhere.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import threading
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,11 @@ class Explainer:
         self._own = own_engine(engine)
         self._system = engine.dialect.name
         self._asked: dict[str, float] = {}
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """The state of a process that has asked nothing: the lock of a queue that was forked may be held by nobody who is left."""
+        self._process = os.getpid()
         self._questions: queue.Queue[_Question] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
 
@@ -56,6 +62,8 @@ class Explainer:
         now = monotonic()
         if not query.reads or now < self._asked.get(query.fingerprint, now) or _is_long(sql, parameters):
             return
+        if self._process != os.getpid():
+            self._start_over()
         try:
             self._questions.put_nowait(_Question(query, sql, parameters, route, site))
         except queue.Full:

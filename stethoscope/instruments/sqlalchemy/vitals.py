@@ -53,24 +53,25 @@ class Vitals:
         self._system = engine.dialect.name
         self._pool = pool
         self._before: dict[tuple[str, ...], float] = {}
-        self._asking = threading.Lock()
+        self._asking: threading.Thread | None = None
         self._recorder.every(ASKED_EVERY, DUTY, self.begin)
 
     def begin(self) -> None:
         """Ask, in a thread, if it is this process's turn and nobody waits for an answer already."""
-        if self._recorder.leads(DUTY) and not self._asking.locked():
-            threading.Thread(target=self.ask, name="stethoscope vitals", daemon=True).start()
+        # Of a thread that did not come along when this process was forked, it is known that it is not alive.
+        if self._recorder.leads(DUTY) and (self._asking is None or not self._asking.is_alive()):
+            self._asking = threading.Thread(target=self.ask, name="stethoscope vitals", daemon=True)
+            self._asking.start()
 
     def ask(self) -> None:
         """Ask now. A database that does not answer is one that is not up."""
-        with self._asking:
-            try:
-                visit(self._own, {"postgresql": self._postgresql, "sqlite": self._sqlite}.get(self._system, _nothing))
-            except Exception as error:
-                self._set(names.DATABASE_UP, 0.0)
-                self._recorder.warn_once(f"vitals {self._pool}", "no vitals of the database %s: %r", self._pool, error)
-            else:
-                self._set(names.DATABASE_UP, 1.0)
+        try:
+            visit(self._own, {"postgresql": self._postgresql, "sqlite": self._sqlite}.get(self._system, _nothing))
+        except Exception as error:
+            self._set(names.DATABASE_UP, 0.0)
+            self._recorder.warn_once(f"vitals {self._pool}", "no vitals of the database %s: %r", self._pool, error)
+        else:
+            self._set(names.DATABASE_UP, 1.0)
 
     def _set(self, metric: Metric, value: float, *labels: str) -> None:
         self._recorder.gauge(metric, (self._pool, *labels)).set(float(value))

@@ -1,0 +1,96 @@
+"""What runs around each query does the same compiled and plain, and leaves to Python what is not plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import stethoscope
+from stethoscope import names
+from stethoscope.instruments.database import execution
+from stethoscope.instruments.database.database import Database
+from stethoscope.instruments.database.work import Uses
+from stethoscope.store.recorder import Recorder
+from tests.instruments.reading import numbers
+from tests.instruments.sqlalchemy.shop import in_thread, request
+
+QUERIES = 50
+LOOKED_AT = 4  # of 50: the first, second, fourth and 16th
+
+
+@pytest.fixture
+def engine() -> sa.Engine:
+    return stethoscope.watch(
+        sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+    )
+
+
+def ask(engine: sa.Engine) -> Callable[[], None]:
+    def work() -> None:
+        with engine.connect() as connection:
+            for number in range(QUERIES):
+                connection.execute(sa.text("SELECT :number"), {"number": number})
+
+    return work
+
+
+def test_plain_queries_come_to_python_only_to_be_looked_at(
+    own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    plain = Database._put_down
+
+    def put_down(*given: Any) -> None:
+        seen.append(given)
+        plain(*given)
+
+    monkeypatch.setattr(Database, "_put_down", put_down)
+    request(in_thread(ask(engine)), own)
+    assert len(seen) == (QUERIES if execution._compiled is None else LOOKED_AT)
+    assert sum(numbers(own, names.QUERY_DURATION.name).values()) == QUERIES
+
+
+def test_calls_in_other_forms_are_passed_on(own: Recorder, engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        dialect: Any = engine.dialect
+        driver: Any = connection.connection.dbapi_connection
+        cursor = driver.cursor()
+        dialect.do_execute(cursor, "SELECT 1", ())
+        dialect.do_execute(cursor, "SELECT 2", (), context=None)
+        with pytest.raises(TypeError):
+            dialect.do_execute(cursor)
+        with pytest.raises(TypeError):
+            dialect.do_execute(cursor, "SELECT 1", (), None, None)
+    assert sum(numbers(own, names.QUERY_DURATION.name).values()) == 2
+
+
+Runs = list[execution.Run]
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [],
+        [(1, 0.0, 0.25, 3, 0), (2, 0.25, 0.5, -1, 0), (1, 0.5, 1.5, 0, 0)],
+        [(1, 0.0, 0.01, -1, 0), (1, 0.02, 0.03, -1, 0), (1, 0.04, 0.05, -1, 1), (1, 0.06, 0.07, -1, 1)],
+        [(1, 0.0, 0.01, -1, 0), (1, 0.2, 0.3, -1, 0), (None, 0.3, 0.4, 7, 2)],
+        [(key, 0.0, 0.0, -1, 0) for key in range(execution.MOST_PARAMETERS + 5)],
+    ],
+    ids=["none", "different", "repeated until a write", "apart", "too many"],
+)
+def test_runs_are_added_up_the_same_both_ways(runs: Runs) -> None:
+    def added(add_up: Callable[..., float]) -> object:
+        uses, seconds, rows = Uses(), list[float](), list[float]()
+        totals = [add_up(uses, part, seconds.append, rows.append) for part in (runs, runs)]
+        return totals, seconds, rows, {name: getattr(uses, name) for name in Uses.__slots__}
+
+    assert added(execution.add_up) == added(execution.add_up_plainly)
+
+
+def test_what_are_no_runs_is_an_error_and_no_crash() -> None:
+    for runs in ([None], [()], [("a", "b", "c", "d", "e")], [(1, 2.0, 3.0, "x", 0)]):
+        with pytest.raises((TypeError, ValueError)):
+            execution.add_up(Uses(), runs, lambda _: None, lambda _: None)  # type: ignore[arg-type]
