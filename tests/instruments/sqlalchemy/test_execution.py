@@ -18,7 +18,8 @@ from tests.instruments.reading import numbers
 from tests.instruments.sqlalchemy.shop import in_thread, request
 
 QUERIES = 50
-LOOKED_AT = 4  # of 50: the first, second, fourth and 16th
+LOOKED_AT = 4
+"""Of 50: the first, second, fourth and 16th. More on a machine that stops the test for a while: those took long."""
 
 
 @pytest.fixture
@@ -49,7 +50,10 @@ def test_plain_queries_come_to_python_only_to_be_looked_at(
 
     monkeypatch.setattr(Database, "_put_down", put_down)
     request(in_thread(ask(engine)), own)
-    assert len(seen) == (QUERIES if execution._compiled is None else LOOKED_AT)
+    if execution._compiled is None:
+        assert len(seen) == QUERIES
+    else:
+        assert LOOKED_AT <= len(seen) <= QUERIES / 2
     assert sum(numbers(own, names.QUERY_DURATION.name).values()) == QUERIES
 
 
