@@ -76,24 +76,27 @@ def _scope(path: str, more: dict[str, object]) -> dict[str, Any]:
 
 
 def call(app: ASGIApp, scope: Scope) -> list[Message]:
-    """Calls ``app`` on an event loop of its own, as a client that stays until the app returns."""
+    """Calls ``app`` on an event loop of its own, as a client that stays until it has its answer."""
     return asyncio.run(_call(app, scope))
 
 
 async def _call(app: ASGIApp, scope: Scope) -> list[Message]:
     sent: list[Message] = []
-    forever = asyncio.Event()
+    complete = asyncio.Event()
     arriving: list[Message] = [{"type": "http.request"}]
     if scope["type"] == "websocket":
         arriving = [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}]
 
     async def receive() -> Message:
-        if not arriving:
-            await forever.wait()
-        return arriving.pop(0)
+        if arriving:
+            return arriving.pop(0)
+        await complete.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            complete.set()
 
     await app(scope, receive, send)
     return sent
