@@ -7,6 +7,7 @@ import os
 import resource
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from stethoscope import hot
@@ -34,6 +35,10 @@ def pytest_runtest_teardown() -> None:
         recorder.chores.clear()
     gc.callbacks[:] = [one for one in gc.callbacks if not isinstance(getattr(one, "__self__", None), Collector)]
 
+
+# How long an example takes says what else the machine does.
+hypothesis.settings.register_profile("stethoscope", deadline=None)
+hypothesis.settings.load_profile("stethoscope")
 
 # Apps and recorders of all tests of a process stay open until its end.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import parser as text_parser
 from prometheus_client.metrics_core import Metric as ParsedFamily
@@ -102,7 +102,6 @@ label_values = st.tuples(st.text(max_size=12), st.text(st.sampled_from('\\"\n{},
 
 
 @FORMATS
-@settings(deadline=None)
 @given(
     counters=st.dictionaries(label_values, st.floats(0, allow_infinity=True)),
     gauges=st.dictionaries(label_values, st.floats()),
@@ -134,7 +133,6 @@ def test_whatever_is_recorded_is_read_back(
 @example('a\\nb\n\\"\\')
 @example("\x00\x07\x1b\x7f\x85\ud800\udfff")
 @example("x" * 50_000)
-@settings(deadline=None)
 def test_escaped_labels_and_helps_are_one_line_of_utf8_and_read_back(value: str) -> None:
     """B26: quotes, backslashes, newlines, NUL, lone surrogates, long ones."""
     given = Metric("x", Kind.GAUGE, f"Help {value}.", ("a",))

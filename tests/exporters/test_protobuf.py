@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stethoscope.exporters.native import MOST_BUCKETS, ZERO_THRESHOLD, native
@@ -67,7 +67,6 @@ def _assert_value(metric: Any, definition: Metric, series: Series) -> None:
     assert sum(accumulate(read_back.positive_delta)) + read_back.zero_count == value.count
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e9), max_size=80), st.integers(7, 40))
 def test_a_native_histogram_loses_nothing_but_resolution(values: list[float], most: int) -> None:
     found = native(distribution(PLAIN, values), most)

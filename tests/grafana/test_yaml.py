@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from stethoscope.signals.yaml import dump
@@ -18,7 +18,6 @@ VALUES = some.recursive(
 )
 
 
-@settings(deadline=None)
 @given(VALUES)
 @example({"a": "sum by (x) (y)\nand z > 0", "for": "5m", "on": "yes", "n": [1.5, {"b": []}, [["c"]]]})
 @example({"a": ["two\nlines", {"b": "two\nlines\n"}]})

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -47,7 +47,6 @@ def is_new(given: bytes) -> bool:
 # What is accepted.
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     st.text(ALPHABET, min_size=1, max_size=128).map(str.encode), st.sampled_from([b"x-request-id", b"x-correlation-id"])
 )
@@ -55,7 +54,6 @@ def test_id_of_the_accepted_alphabet_is_taken_as_it_is(value: bytes, name: bytes
     assert id_of((name, value)) == value
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     st.one_of(
         st.binary(), st.binary(min_size=127, max_size=130), st.text().map(lambda text: text.encode(errors="replace"))

@@ -12,7 +12,7 @@ from typing import cast
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stethoscope.middleware import logs
@@ -240,7 +240,6 @@ class TestJSONFormatter:
         assert fields["message"] == "a log record could not be formatted: TypeError"
         assert fields["record"] == "lost"
 
-    @settings(deadline=None)
     @given(st.text(), st.dictionaries(st.text(), ANYTHING, max_size=3))
     def test_any_text_and_any_extra_make_one_line(self, text: str, extra: dict[str, object]) -> None:
         """C12: any text at all."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stethoscope.asgi import Message, Receive, Scope, Send
@@ -78,7 +78,6 @@ def test_shares_of_the_time_follow_the_apps_own_entry() -> None:
     assert server_timing(b"300.000", shares) == b'app;dur=300.000, db;dur=10.500;desc="7 times", cache;dur=250.000'
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(SHARES)
 def test_server_timing_is_valid_and_short_whatever_shares_are_called(shares: dict[str, Share]) -> None:
     """B37: names with separators, quotes, line breaks, of no ASCII, or of nothing."""

@@ -193,7 +193,7 @@ def use(data: bytes) -> None:
     assert "requests" in families
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.binary(max_size=400))
 @example(data=IMAGE)
 def test_random_bytes_are_read_as_damaged_or_not_at_all(data: bytes) -> None:
@@ -202,7 +202,7 @@ def test_random_bytes_are_read_as_damaged_or_not_at_all(data: bytes) -> None:
     use(layout.header(bytes(16), 0.0, 1, layout.Role.WORKER, 64 + len(data)) + data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(flips=st.lists(st.integers(0, len(IMAGE) * 8 - 1), min_size=1, max_size=8))
 def test_flipped_bits_never_raise_anything_but_damaged(flips: list[int]) -> None:
     """A3: any bits of a real segment."""
@@ -212,7 +212,7 @@ def test_flipped_bits_never_raise_anything_but_damaged(flips: list[int]) -> None
     use(bytes(data))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(length=st.integers(0, len(IMAGE)), tail=st.integers(0, 200))
 def test_any_prefix_never_raises_anything_but_damaged(length: int, tail: int) -> None:
     """A3: truncated anywhere, and truncated and grown again with zeros."""
@@ -237,7 +237,7 @@ almost_metrics = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(
     metric=almost_metrics | anything,
     labels=st.lists(st.text(max_size=3), max_size=3) | anything,

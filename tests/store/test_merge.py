@@ -51,7 +51,7 @@ def expected(segments: list[Recorded]) -> dict[tuple[str, str], object]:
     return {key: (value, cells[key]) if key in cells else value for key, value in sums.items()}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(segments=st.lists(recorded, max_size=6), data=st.data())
 def test_merging_conserves_counts_in_any_order(segments: list[Recorded], data: st.DataObject) -> None:
     """Also counts that need the wide form, and those whose sum does."""
@@ -81,7 +81,7 @@ def test_blocks_of_one_number_within_one_segment_add_up() -> None:
     assert found[1] == {192: 2**32 - 1 + 7 + 2**40} | {192 + lane: 3 for lane in range(1, 64)}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(segments=st.lists(st.dictionaries(st.integers(0, CELLS - 1), counts, max_size=6), min_size=1, max_size=4))
 def test_explicit_buckets_of_blocks_are_those_of_cells(segments: list[dict[int, int]]) -> None:
     families, _ = Merger().merge([part({(HISTOGRAM, "a"): cells}) for cells in segments])

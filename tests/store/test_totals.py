@@ -32,7 +32,6 @@ recorded = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(recorded=recorded, identities=st.lists(st.binary(min_size=16, max_size=16), max_size=3))
 def test_totals_are_read_back_as_they_were_written(recorded: Recorded, identities: list[bytes]) -> None:
     """Encode, decode: identity, with counts of up to 61 bits and any text in labels."""
@@ -71,7 +70,7 @@ def test_series_beyond_the_cap_are_added_to_the_overflow_series_the_youngest_fir
     assert (overflow.count, overflow.sum) == (1000 + sum(range(10, 16)), 9 * (1000 + sum(range(10, 16))))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(batches=st.lists(st.lists(st.integers(0, 40), max_size=30), max_size=5), cap=st.integers(1, 10))
 def test_a_cap_never_changes_a_sum_however_often_it_is_applied(batches: list[list[int]], cap: int) -> None:
     """A14: fold after fold, as attackers invent label values."""

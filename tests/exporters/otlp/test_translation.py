@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -71,7 +71,6 @@ def test_a_request_duration_has_the_names_and_types_of_the_conventions() -> None
     assert not point.HasField("max")
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), max_size=60))
 def test_both_forms_of_a_histogram_are_the_same_counts(values: list[float]) -> None:
     family = Family(PLAIN, (histogram(PLAIN, [], values),))

@@ -5,7 +5,7 @@ import threading
 
 import prometheus_client
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import Counter, Gauge, Histogram, Summary
 from prometheus_client import values as library
@@ -208,7 +208,6 @@ class TestCarriedOver:
         assert number(recorder, "level") == -2.0
         assert (distribution(recorder, "weight").count, distribution(recorder, "weight").sum) == (2, 3.0)
 
-    @settings(deadline=None)
     @given(st.lists(st.floats(0, 50), min_size=1, max_size=50))
     def test_a_histogram_keeps_its_counts_and_its_sum(self, observed: list[float]) -> None:
         price = Histogram("price", "Price.", buckets=(0.5, 1, 10))
