@@ -34,18 +34,17 @@ the memoryview, and that holds the mapping. Every index is checked against it.
 
 #define TEXTS(T)                                                                                                        \
     T(type) T(headers) T(method) T(scheme) T(status) T(trailers) T(body) T(more_body) T(router) T(route) T(root_path)   \
-    T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(find) T(failed)           \
-    T(add_outcome) T(record) T(first_byte) T(clock) T(correlation_id) T(name_route) T(remembered)         \
-    T(throw) T(close) T(send) T(_record) T(serves) T(path)
+    T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(failed) T(add_outcome)    \
+    T(record) T(first_byte) T(clock) T(correlation_id) T(name_route) T(remembered) T(serves) T(path) T(get)
 
 #define DECLARE(name) static PyObject *text_##name;
 TEXTS(DECLARE)
 static PyObject *kind_http, *kind_start, *kind_body, *x_request_id, *empty_text, *unmatched, *zero, *empty_tuple;
 
-/* What Python functions do in the cases that are not plain, by `quicken`. */
+/* The Python functions, for the cases that are not plain: by `quicken` and `fall_back_on`. */
 
-static PyObject *plain_add, *plain_record, *plain_record_request, *plain_init, *plain_send, *plain_close, *plain_enter,
-    *plain_leave;
+static PyObject *plain_add, *plain_record, *plain_record_request, *plain_before, *plain_after, *plain_enter, *plain_leave,
+    *plain_value_of;
 
 /* The class `exchange.Exchange`, by `quicken`, and the context variable `current.CURRENT`. */
 
@@ -107,10 +106,9 @@ typedef struct {
     char disconnected, trailers, last, recorded, excluded;
 } Exchange;
 
-static PyTypeObject ScalarType, HistogramSeriesType, RequestSeriesType, InletType, BarType, LayerType, CurrentType, ExchangeType,
-    SendingType;
+static PyTypeObject ScalarType, HistogramSeriesType, RequestSeriesType, InletType, BarType, LayerType, CurrentType, ExchangeType;
 
-#define OBJECT(Struct, name, field) {name, T_OBJECT, offsetof(Struct, field), 0, NULL}
+#define OBJECT(Struct, name, field) {name, T_OBJECT_EX, offsetof(Struct, field), 0, NULL}
 #define FLAG(Struct, name, field) {name, T_BOOL, offsetof(Struct, field), 0, NULL}
 #define INDEX(Struct, name, field) {name, T_PYSSIZET, offsetof(Struct, field), 0, NULL}
 #define WHOLE(Struct, name, field) {name, T_LONGLONG, offsetof(Struct, field), 0, NULL}
@@ -215,28 +213,54 @@ static inline int is_a(PyObject *object, PyTypeObject *base, PyObject **known) {
 static PyObject *known_Scalar, *known_HistogramSeries, *known_RequestSeries, *known_Inlet, *known_Bar, *known_Layer,
     *known_Exchange;
 
-static inline void put(PyObject **field, PyObject *value) {
-    PyObject *old = *field;
-    Py_INCREF(value);
-    *field = value;
-    Py_XDECREF(old);
+static inline void put(PyObject **field, PyObject *value) { Py_XSETREF(*field, Py_NewRef(value)); }
+
+#define IS_TUPLE(object) ((object) != NULL && PyTuple_CheckExact(object))
+
+static int is_text(PyObject *text, PyObject *known) {
+    if (text == known)
+        return 1;
+    return text != NULL && PyUnicode_CheckExact(text) && PyUnicode_Compare(text, known) == 0;
 }
 
-/* Numbers in memory. Each returns a pointer to where a number is, NULL where there is none. */
+/* What a key of a dict says, where it is a bool: 0 also where there is none. -1: it is not plain. */
+static int flag_in(PyObject *dict, PyObject *key) {
+    PyObject *value = PyDict_GetItemWithError(dict, key);
+    if (value == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    return PyBool_Check(value) ? value == Py_True : -1;
+}
 
+/* Where a number is; NULL where there is none. Nothing may be allocated while it is used: that can run a collection,
+   which runs anything, also what gives the memory back. */
 static inline void *number_at(PyObject *view, Py_ssize_t index, Py_ssize_t size) {
     if (view == NULL || !PyMemoryView_Check(view) || index <= 0)
         return NULL;
-    Py_buffer *buffer = PyMemoryView_GET_BUFFER(view);
-    return (index + 1) * size <= buffer->len ? (char *)buffer->buf + index * size : NULL;
+    PyMemoryViewObject *memory = (PyMemoryViewObject *)view;
+    if (memory->flags & _Py_MEMORYVIEW_RELEASED || memory->mbuf->flags & _Py_MANAGED_BUFFER_RELEASED)
+        return NULL;
+    return index < memory->view.len / size ? (char *)memory->view.buf + index * size : NULL;
 }
 
-/* A Python function, as the method that a compiled one has taken the place of: with three arguments at most. */
+/* Falling back. */
+
+/* A Python method, with three arguments at most: of more it says itself that they are too many. */
 static PyObject *call_plain(PyObject *function, PyObject *self, PyObject *const *given, Py_ssize_t count) {
-    PyObject *arguments[4] = {self, NULL, NULL, NULL};
-    count = count < 3 ? count : 3;
+    PyObject *arguments[5] = {self, NULL, NULL, NULL, NULL};
+    count = count < 4 ? count : 4;
     memcpy(arguments + 1, given, sizeof(PyObject *) * (size_t)count);
     return PyObject_Vectorcall(function, arguments, (size_t)count + 1, NULL);
+}
+
+/* Whether the Python function is to do all over what was not done here. What was raised here is raised there once more,
+   and there it is known what to do about it; but an interrupt, or whatever else is no Exception, comes only once. */
+static int falls_back(void) {
+    if (!PyErr_Occurred())
+        return 1;
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return 0;
+    PyErr_Clear();
+    return 1;
 }
 
 /* series.Scalar.add */
@@ -326,7 +350,13 @@ static int record_whole(PyObject *series, long long number) {
     return failed;
 }
 
-static int record_request(RequestSeries *self, double seconds, long long received, long long sent) {
+static int record_request(PyObject *outcome, double seconds, long long received, long long sent) {
+    if (!IS_A(outcome, RequestSeries)) {
+        PyObject *answer = PyObject_CallMethod(outcome, "record", "dLL", seconds, received, sent);
+        Py_XDECREF(answer);
+        return answer ? 0 : -1;
+    }
+    RequestSeries *self = (RequestSeries *)outcome;
     if (record_one(self->duration, seconds, NULL) < 0)
         return -1;
     if (received && record_whole(self->received, received) < 0)
@@ -338,7 +368,7 @@ static PyObject *request_record(PyObject *self, PyObject *const *values, Py_ssiz
     if (count == 3 && PyFloat_CheckExact(values[0]) && PyLong_CheckExact(values[1]) && PyLong_CheckExact(values[2])) {
         long long received = PyLong_AsLongLong(values[1]), sent = PyLong_AsLongLong(values[2]);
         if (!PyErr_Occurred()) {
-            if (record_request((RequestSeries *)self, PyFloat_AS_DOUBLE(values[0]), received, sent) < 0)
+            if (record_request(self, PyFloat_AS_DOUBLE(values[0]), received, sent) < 0)
                 return NULL;
             Py_RETURN_NONE;
         }
@@ -373,40 +403,28 @@ static inline PyObject *name_of(PyObject *header) {
     return PyBytes_CheckExact(name) ? name : NULL;
 }
 
-/* hot.value_of. A new reference; NULL without an exception: there is none. */
+/* hot.value_of */
 
 static PyObject *find_value(PyObject *headers, PyObject *names) {
-    if (!PyList_Check(headers) && !PyTuple_Check(headers))
-        return NULL;
-    for (Py_ssize_t at = 0; at < PySequence_Fast_GET_SIZE(headers); at++) {
+    int is_plain = PyTuple_CheckExact(names) && (PyList_CheckExact(headers) || PyTuple_CheckExact(headers));
+    for (Py_ssize_t at = 0; is_plain && at < PySequence_Fast_GET_SIZE(headers); at++) {
         PyObject *header = PySequence_Fast_GET_ITEM(headers, at), *name = name_of(header);
-        for (Py_ssize_t one = 0; name != NULL && one < PyTuple_GET_SIZE(names); one++) {
+        is_plain = name != NULL;
+        for (Py_ssize_t one = 0; is_plain && one < PyTuple_GET_SIZE(names); one++) {
             PyObject *wanted = PyTuple_GET_ITEM(names, one);
-            if (PyBytes_CheckExact(wanted) && PyBytes_GET_SIZE(wanted) == PyBytes_GET_SIZE(name) &&
+            is_plain = PyBytes_CheckExact(wanted);
+            if (is_plain && PyBytes_GET_SIZE(wanted) == PyBytes_GET_SIZE(name) &&
                 memcmp(PyBytes_AS_STRING(wanted), PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)) == 0)
                 return Py_NewRef(PyTuple_GET_ITEM(header, 1));
         }
-        if (name == NULL) { /* a list of lists, as some servers have it */
-            PyObject *pair = PySequence_Tuple(header);
-            int bytes = pair && PyTuple_GET_SIZE(pair) == 2 ? PySequence_Contains(names, PyTuple_GET_ITEM(pair, 0)) : -1;
-            PyObject *value = bytes > 0 ? Py_NewRef(PyTuple_GET_ITEM(pair, 1)) : NULL;
-            if (bytes < 0 && !PyErr_Occurred())
-                PyErr_SetString(PyExc_ValueError, "a header is a pair of name and value");
-            Py_XDECREF(pair);
-            if (bytes)
-                return value;
-        }
     }
-    return NULL;
+    return is_plain ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(plain_value_of, headers, names, NULL);
 }
 
 static PyObject *value_of(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count) {
-    if (count != 2 || !PyTuple_CheckExact(given[1])) {
-        PyErr_SetString(PyExc_TypeError, "value_of() takes headers and a tuple of names");
-        return NULL;
-    }
-    PyObject *value = find_value(given[0], given[1]);
-    return value || PyErr_Occurred() ? value : Py_NewRef(Py_None);
+    if (count == 2)
+        return find_value(given[0], given[1]);
+    return PyErr_Format(PyExc_TypeError, "value_of() takes headers and a tuple of names, got %zd arguments", count);
 }
 
 #define IS(name, text) (memcmp(PyBytes_AS_STRING(name), text, sizeof(text) - 1) == 0)
@@ -440,7 +458,7 @@ static PyObject *identify(PyObject *headers) {
     return function ? PyObject_CallOneArg(function, headers) : NULL;
 }
 
-/* routes.name_route, for an app that is mounted nowhere. NULL without an exception: ask the Python function. */
+/* routes.name_route, for an app that is mounted nowhere. NULL: it is not plain. */
 static PyObject *plain_template(PyObject *scope) {
     PyObject *router = PyDict_GetItemWithError(scope, text_router);
     PyObject *route = PyDict_GetItemWithError(scope, text_route);
@@ -449,22 +467,23 @@ static PyObject *plain_template(PyObject *scope) {
         PyDict_GetItemWithError(scope, text_app_root_path) != NULL ||
         (root != NULL && root != Py_None && !(PyUnicode_CheckExact(root) && PyUnicode_GET_LENGTH(root) == 0)))
         return NULL;
+    PyObject *included = PyDict_GetItemWithError(scope, text_fastapi), *context = NULL;
+    if (included != NULL && included != Py_None) {
+        if (!PyDict_CheckExact(included))
+            return NULL;
+        context = PyDict_GetItemWithError(included, text_effective_route_context);
+    }
     Py_INCREF(route);
-    PyObject *included = PyDict_GetItemWithError(scope, text_fastapi);
-    PyObject *context = included && PyDict_CheckExact(included)
-                            ? PyDict_GetItemWithError(included, text_effective_route_context)
-                            : NULL;
     if (context != NULL && context != Py_None) {
+        Py_INCREF(context);
         PyObject *original = PyObject_GetAttr(context, text_original_route);
-        if (original == route) {
-            Py_INCREF(context);
-            Py_SETREF(route, context);
-        }
+        if (original == route)
+            put(&route, context);
         Py_XDECREF(original);
+        Py_DECREF(context);
     }
     PyObject *template = PyErr_Occurred() ? NULL : PyObject_GetAttr(route, text_path_format);
     Py_DECREF(route);
-    PyErr_Clear();
     if (template != NULL && !(PyUnicode_CheckExact(template) && PyUnicode_GET_LENGTH(template)))
         Py_CLEAR(template);
     return template;
@@ -472,18 +491,17 @@ static PyObject *plain_template(PyObject *scope) {
 
 static PyObject *find_route(Exchange *self) {
     PyObject *route = self->current.route;
-    if (route != NULL && route != Py_None && PyUnicode_CheckExact(route) && PyUnicode_GET_LENGTH(route))
-        return Py_NewRef(route);
+    int named = route ? PyObject_IsTrue(route) : 0;
+    if (named)
+        return named > 0 ? Py_NewRef(route) : NULL;
     PyObject *function = PyDict_GetItemWithError(exchange_globals, text_name_route), *found = NULL;
     if (function == own_name_route)
         found = plain_template(self->current.scope);
     if (found == NULL)
-        found = function ? PyObject_CallOneArg(function, self->current.scope) : NULL;
-    if (found == NULL)
-        return NULL;
-    int named = PyObject_IsTrue(found);
+        found = falls_back() && function ? PyObject_CallOneArg(function, self->current.scope) : NULL;
+    named = found ? PyObject_IsTrue(found) : -1;
     if (named == 0)
-        Py_SETREF(found, Py_NewRef(unmatched));
+        put(&found, unmatched);
     else if (named < 0)
         Py_CLEAR(found);
     return found;
@@ -506,169 +524,127 @@ static int report(PyObject *layer) {
     return answer ? 0 : -1;
 }
 
-/* exchange.Exchange.__init__ */
+/* exchange.Exchange.__init__. NULL: it is not plain. */
 
-static int begin(Exchange *self, PyObject *layer, PyObject *scope, PyObject *receive, PyObject *send) {
-    if (!PyDict_CheckExact(scope) || !IS_A(layer, Layer))
-        return 0;
-    Layer *place = (Layer *)layer;
+static Exchange *begin(PyObject *layer, PyObject *scope, PyObject *receive, PyObject *send) {
+    Exchange *self = (Exchange *)((PyTypeObject *)exchange_class)->tp_alloc((PyTypeObject *)exchange_class, 0);
+    if (self == NULL || now(&self->current.started) < 0)
+        goto not_plain;
     PyObject *headers = PyDict_GetItemWithError(scope, text_headers);
-    PyObject *method = PyDict_GetItemWithError(scope, text_method);
-    PyObject *scheme = PyDict_GetItemWithError(scope, text_scheme);
-    if (headers == NULL || method == NULL || scheme == NULL || place->exclusions != Py_None || place->inlets == NULL ||
-        !PyDict_Check(place->inlets))
-        return 0;
-    double started;
-    if (now(&started) < 0)
-        return -1;
+    self->current.id = headers ? identify(headers) : NULL;
+    if (self->current.id == NULL)
+        goto not_plain;
+    PyObject *method = PyDict_GetItemWithError(scope, text_method), *scheme = PyDict_GetItemWithError(scope, text_scheme);
+    if (method == NULL || !PyUnicode_CheckExact(method) || scheme == NULL || !PyUnicode_CheckExact(scheme))
+        goto not_plain;
     PyObject *key = PyTuple_Pack(2, method, scheme);
-    PyObject *inlet = key ? PyDict_GetItemWithError(place->inlets, key) : NULL;
+    self->inlet = key ? Py_XNewRef(PyDict_GetItemWithError(((Layer *)layer)->inlets, key)) : NULL;
     Py_XDECREF(key);
-    if (inlet == NULL || !IS_A(inlet, Inlet) || ((Inlet *)inlet)->active == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    Py_INCREF(inlet);
-    PyObject *id = identify(headers);
-    if (id == NULL || !add_to(((Inlet *)inlet)->active, 1.0)) {
-        Py_DECREF(inlet);
-        Py_XDECREF(id);
-        return id ? 0 : -1;
-    }
-    self->current.started = started;
-    put(&self->current.scope, scope);
-    Py_XSETREF(self->current.id, id);
-    put(&self->current.route, Py_None);
-    put(&self->current.shares, Py_None);
-    put(&self->current.carried, Py_None);
-    put(&self->current.token, Py_None);
-    put(&self->current.trace, Py_None);
-    put(&self->layer, layer);
-    put(&self->receive, receive);
-    put(&self->send, send);
-    put(&self->headers, empty_tuple);
-    Py_XSETREF(self->inlet, inlet);
-    put(&self->error, empty_text);
-    put(&self->status, zero);
-    return 1;
+    if (self->inlet == NULL || !IS_A(self->inlet, Inlet))
+        goto not_plain;
+    self->current.scope = Py_NewRef(scope);
+    self->current.route = Py_NewRef(Py_None);
+    self->current.shares = Py_NewRef(Py_None);
+    self->current.carried = Py_NewRef(Py_None);
+    self->current.token = Py_NewRef(Py_None);
+    self->current.trace = Py_NewRef(Py_None);
+    self->layer = Py_NewRef(layer);
+    self->receive = Py_NewRef(receive);
+    self->send = Py_NewRef(send);
+    self->headers = Py_NewRef(empty_tuple);
+    self->error = Py_NewRef(empty_text);
+    self->status = Py_NewRef(zero);
+    if (add_to(((Inlet *)self->inlet)->active, 1.0))
+        return self;
+not_plain:
+    Py_XDECREF(self);
+    return NULL;
 }
 
-static int exchange_init(PyObject *self, PyObject *arguments, PyObject *named) {
-    if (PyTuple_GET_SIZE(arguments) == 4 && named == NULL) {
-        PyObject **given = &PyTuple_GET_ITEM(arguments, 0);
-        int begun = begin((Exchange *)self, given[0], given[1], given[2], given[3]);
-        if (begun)
-            return begun < 0 ? -1 : 0;
-    }
-    PyObject *all = PyTuple_New(PyTuple_GET_SIZE(arguments) + 1);
-    if (all == NULL)
-        return -1;
-    PyTuple_SET_ITEM(all, 0, Py_NewRef(self));
-    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(arguments); at++)
-        PyTuple_SET_ITEM(all, at + 1, Py_NewRef(PyTuple_GET_ITEM(arguments, at)));
-    PyObject *answer = PyObject_Call(plain_init, all, named);
-    Py_DECREF(all);
-    Py_XDECREF(answer);
-    return answer ? 0 : -1;
-}
+/* What the layer does to tell observers: those that want to know, as its Python functions have it. */
 
-/* What the layer does to tell observers. Each returns -1 for what is raised and no Exception. */
+typedef int Wants(Exchange *self, PyObject *observer, PyObject *seconds);
 
-static int carries(Exchange *self, PyObject *name) {
-    if (name == Py_None)
-        return 1;
-    PyObject *carried = self->current.carried;
-    return carried != NULL && carried != Py_None ? PySequence_Contains(carried, name) : 0;
-}
-
-/* Of a request that has not failed. */
-static int is_above(Exchange *self, double seconds, PyObject *bars) {
-    if (bars == Py_None)
-        return 1;
-    PyObject *bar = PyDict_CheckExact(bars) ? PyDict_GetItemWithError(bars, self->current.route) : NULL;
-    if (bar == NULL || !IS_A(bar, Bar))
-        return PyErr_Occurred() ? -1 : 1;
-    return seconds > ((Bar *)bar)->seconds || self->current.started + seconds >= ((Bar *)bar)->until;
-}
-
-static int has_header(Exchange *self, PyObject *names) {
-    if (!PyTuple_CheckExact(names) || !PyTuple_GET_SIZE(names))
+static int wants_arrival(Exchange *self, PyObject *observer, PyObject *Py_UNUSED(seconds)) {
+    PyObject *names = PyTuple_GET_ITEM(observer, 1);
+    if (PyTuple_GET_SIZE(names) == 0)
         return 1;
     PyObject *headers = PyDict_GetItemWithError(self->current.scope, text_headers);
     PyObject *value = headers ? find_value(headers, names) : NULL;
     Py_XDECREF(value);
-    return value ? 1 : PyErr_Occurred() ? -1 : 0;
+    return value ? value != Py_None : PyErr_Occurred() ? -1 : 0;
 }
 
-static int told(PyObject *layer, int wants, PyObject *answer) {
-    if (wants >= 0 && (!wants || answer))
-        return 0;
-    return report(layer);
+static int wants_return(Exchange *self, PyObject *observer, PyObject *Py_UNUSED(seconds)) {
+    PyObject *name = PyTuple_GET_ITEM(observer, 1), *carried = self->current.carried;
+    if (name == Py_None)
+        return 1;
+    return carried != NULL && carried != Py_None ? PySequence_Contains(carried, name) : 0;
 }
 
-static int tell_of_arrival(Exchange *self) {
-    PyObject *layer = self->layer, *all = ((Layer *)layer)->tell_of_arrival;
+/* Of a request that has not failed. */
+static int wants_record(Exchange *self, PyObject *observer, PyObject *seconds) {
+    PyObject *bars = PyTuple_GET_ITEM(observer, 2), *bar;
+    int carries = wants_return(self, observer, NULL);
+    if (carries <= 0 || bars == Py_None)
+        return carries;
+    if (PyDict_CheckExact(bars))
+        bar = Py_XNewRef(PyDict_GetItemWithError(bars, self->current.route));
+    else
+        bar = PyObject_CallMethodOneArg(bars, text_get, self->current.route);
+    if (bar == NULL)
+        return PyErr_Occurred() ? -1 : 1;
+    double taken = PyFloat_AS_DOUBLE(seconds);
+    int is_above = !IS_A(bar, Bar) || taken > ((Bar *)bar)->seconds || self->current.started + taken >= ((Bar *)bar)->until;
+    Py_DECREF(bar);
+    return is_above;
+}
+
+/* Returns -1 for what was raised and is no Exception. */
+static int tell(Exchange *self, PyObject *observers, Wants *wants, PyObject *const *told, size_t count) {
     int failed = 0;
-    Py_INCREF(all); /* an observer may have others appointed */
-    for (Py_ssize_t at = 0; !failed && at < PyTuple_GET_SIZE(all); at++) {
-        PyObject *one = PyTuple_GET_ITEM(all, at), *answer = NULL;
-        int wants = has_header(self, PyTuple_GET_ITEM(one, 1));
-        if (wants > 0)
-            answer = PyObject_CallOneArg(PyTuple_GET_ITEM(one, 0), (PyObject *)self);
-        failed = told(layer, wants, answer);
+    Py_INCREF(observers); /* one of them may have others appointed */
+    for (Py_ssize_t at = 0; !failed && at < PyTuple_GET_SIZE(observers); at++) {
+        PyObject *observer = PyTuple_GET_ITEM(observers, at);
+        int wanted = wants(self, observer, count > 2 ? told[2] : NULL);
+        PyObject *answer = wanted > 0 ? PyObject_Vectorcall(PyTuple_GET_ITEM(observer, 0), told, count, NULL) : NULL;
+        if (wanted && answer == NULL)
+            failed = report(self->layer);
         Py_XDECREF(answer);
     }
-    Py_DECREF(all);
+    Py_DECREF(observers);
     return failed;
 }
 
+static int tell_exchange(Exchange *self, PyObject *observers, Wants *wants) {
+    PyObject *told[1] = {(PyObject *)self};
+    return tell(self, observers, wants, told, 1);
+}
+
 static int tell_of_record(Exchange *self, double seconds) {
-    PyObject *layer = self->layer, *all = ((Layer *)layer)->tell_of_record, *time = NULL;
-    int failed = 0;
-    Py_INCREF(all);
-    for (Py_ssize_t at = 0; !failed && at < PyTuple_GET_SIZE(all); at++) {
-        PyObject *one = PyTuple_GET_ITEM(all, at), *answer = NULL;
-        int wants = carries(self, PyTuple_GET_ITEM(one, 1));
-        if (wants > 0)
-            wants = is_above(self, seconds, PyTuple_GET_ITEM(one, 2));
-        if (wants > 0 && (time != NULL || (time = PyFloat_FromDouble(seconds)) != NULL)) {
-            PyObject *told[4] = {(PyObject *)self, self->status, time, Py_None};
-            answer = PyObject_Vectorcall(PyTuple_GET_ITEM(one, 0), told, 4, NULL);
-        }
-        failed = told(layer, wants, answer);
-        Py_XDECREF(answer);
-    }
-    Py_DECREF(all);
+    PyObject *time = PyFloat_FromDouble(seconds), *status = Py_NewRef(self->status);
+    PyObject *told[4] = {(PyObject *)self, status, time, Py_None};
+    int failed = time ? tell(self, ((Layer *)self->layer)->tell_of_record, wants_record, told, 4) : -1;
+    Py_DECREF(status);
     Py_XDECREF(time);
     return failed;
 }
 
-static int tell_of_return(Exchange *self) {
-    PyObject *layer = self->layer, *all = ((Layer *)layer)->tell_of_return;
-    int failed = 0;
-    Py_INCREF(all);
-    for (Py_ssize_t at = 0; !failed && at < PyTuple_GET_SIZE(all); at++) {
-        PyObject *one = PyTuple_GET_ITEM(all, at), *answer = NULL;
-        int wants = carries(self, PyTuple_GET_ITEM(one, 1));
-        if (wants > 0)
-            answer = PyObject_CallOneArg(PyTuple_GET_ITEM(one, 0), (PyObject *)self);
-        failed = told(layer, wants, answer);
-        Py_XDECREF(answer);
-    }
-    Py_DECREF(all);
-    return failed;
-}
+/* exchange.Exchange._end, of a response that went well. Each returns -1 where something was raised. */
 
-/* exchange.Exchange._record("") */
-
-static int record_plainly(Exchange *self) {
+/* Whether `record` can do it. Then there is one active request fewer. */
+static int leaves_flight(Exchange *self) {
     Layer *layer = (Layer *)self->layer;
     Inlet *inlet = (Inlet *)self->inlet;
-    if (!IS_A(self->layer, Layer) || layer->exclusions != Py_None || self->disconnected ||
-        !IS_A(self->inlet, Inlet) || inlet->outcomes == NULL ||
-        !PyDict_CheckExact(inlet->outcomes) || !PyDict_CheckExact(self->current.scope) ||
-        !add_to(inlet->active, -1.0))
-        return 0;
+    return self->layer != NULL && IS_A(self->layer, Layer) && layer->exclusions == Py_None && IS_TUPLE(layer->tell_of_record) &&
+           self->inlet != NULL && IS_A(self->inlet, Inlet) && inlet->outcomes != NULL && PyDict_CheckExact(inlet->outcomes) &&
+           self->current.scope != NULL && PyDict_CheckExact(self->current.scope) && !self->disconnected &&
+           add_to(inlet->active, -1.0);
+}
+
+/* _record("") */
+static int record(Exchange *self) {
+    Inlet *inlet = (Inlet *)self->inlet;
     self->recorded = 1;
     PyObject *route = find_route(self);
     if (route == NULL)
@@ -676,37 +652,39 @@ static int record_plainly(Exchange *self) {
     put(&self->current.route, route);
     double seconds = self->ended - self->current.started;
     PyObject *key = PyTuple_Pack(3, route, self->status, empty_text);
-    PyObject *outcome = key ? PyDict_GetItemWithError(inlet->outcomes, key) : NULL;
-    Py_XINCREF(outcome);
+    PyObject *outcome = key ? Py_XNewRef(PyDict_GetItemWithError(inlet->outcomes, key)) : NULL;
     if (outcome == NULL && !PyErr_Occurred())
         outcome = PyObject_CallMethodObjArgs(self->inlet, text_add_outcome, route, self->status, empty_text, NULL);
     Py_XDECREF(key);
-    int failed = outcome == NULL;
-    if (!failed && IS_A(outcome, RequestSeries))
-        failed = record_request((RequestSeries *)outcome, seconds, self->received, inlet->sends_body ? self->sent : 0) < 0;
-    else if (!failed) {
-        PyObject *answer = PyObject_CallMethod(outcome, "record", "dLL", seconds, self->received,
-                                               inlet->sends_body ? self->sent : (long long)0);
-        failed = answer == NULL;
-        Py_XDECREF(answer);
-    }
+    int failed = outcome ? record_request(outcome, seconds, self->received, inlet->sends_body ? self->sent : 0) : -1;
     Py_XDECREF(outcome);
     if (!failed && self->parts) {
         PyObject *series = PyObject_CallMethodOneArg(self->inlet, text_first_byte, route);
-        failed = series == NULL || record_one(series, self->first_byte - self->current.started, NULL) < 0;
+        failed = series ? record_one(series, self->first_byte - self->current.started, NULL) : -1;
         Py_XDECREF(series);
     }
-    if (!failed)
-        self->current.counted = 1;
-    if (!failed && layer->tell_of_record != NULL && PyObject_IsTrue(layer->tell_of_record)) {
-        put(&self->error, empty_text);
-        failed = tell_of_record(self, seconds) < 0;
-    }
     Py_DECREF(route);
-    return failed ? -1 : 1;
+    if (failed)
+        return -1;
+    self->current.counted = 1;
+    return PyTuple_GET_SIZE(((Layer *)self->layer)->tell_of_record) ? tell_of_record(self, seconds) : 0;
 }
 
-/* exchange.Exchange._start, for a start that needs nothing but our headers at the end. NULL without an exception: not plain. */
+/* Returns 1 where it is done, 0 where it is not plain: then nothing is. `size`: of the last piece of the body. */
+static int end_plainly(Exchange *self, Py_ssize_t size) {
+    double ended;
+    long status = self->status != NULL && PyLong_CheckExact(self->status) ? PyLong_AsLong(self->status) : 0;
+    if (status <= 0 || now(&ended) < 0 || ended == 0.0)
+        return 0;
+    int is_recorded_now = status < 500 && !self->recorded;
+    if (is_recorded_now && !leaves_flight(self))
+        return 0;
+    self->sent += size;
+    self->ended = ended;
+    return is_recorded_now && record(self) < 0 && report(self->layer) < 0 ? -1 : 1;
+}
+
+/* exchange.Exchange._start, for a start that needs nothing but our headers at the end. NULL: it is not plain. */
 
 static int is_ours(PyObject *name) {
     Py_ssize_t length = PyBytes_GET_SIZE(name);
@@ -741,343 +719,98 @@ static PyObject *with_our_headers(PyObject *headers, PyObject *id, PyObject *add
 }
 
 static PyObject *remembered_headers(Layer *layer, double seconds) {
-    long microseconds = (long)(seconds * 1e6);
-    if (layer->timing == NULL || microseconds < 0 || microseconds >= REMEMBERED)
+    double microseconds = seconds * 1e6;
+    if (layer->timing == NULL || !(microseconds >= 0.0 && microseconds < REMEMBERED))
         return NULL;
     PyObject *remembered = PyObject_GetAttr(layer->timing, text_remembered), *found = NULL;
-    if (remembered != NULL && PyList_CheckExact(remembered) && microseconds < PyList_GET_SIZE(remembered)) {
-        found = PyList_GET_ITEM(remembered, microseconds);
+    if (remembered != NULL && PyList_CheckExact(remembered) && (Py_ssize_t)microseconds < PyList_GET_SIZE(remembered)) {
+        found = PyList_GET_ITEM(remembered, (Py_ssize_t)microseconds);
         found = PyTuple_CheckExact(found) ? Py_NewRef(found) : NULL;
     }
     Py_XDECREF(remembered);
-    PyErr_Clear();
     return found;
+}
+
+/* The message with our headers, after those of the app. */
+static PyObject *with_headers(Exchange *self, PyObject *message, PyObject *headers) {
+    Layer *layer = (Layer *)self->layer;
+    PyObject *added = remembered_headers(layer, self->first_byte - self->current.started);
+    PyObject *all = added ? with_our_headers(headers, layer->sends_id ? self->current.id : NULL, added) : NULL;
+    PyObject *changed = all ? PyDict_Copy(message) : NULL;
+    if (changed != NULL && PyDict_SetItem(changed, text_headers, all) < 0)
+        Py_CLEAR(changed);
+    Py_XDECREF(all);
+    Py_XDECREF(added);
+    return changed;
 }
 
 static PyObject *start_plainly(Exchange *self, PyObject *message) {
     Layer *layer = (Layer *)self->layer;
+    if (self->status != zero || self->layer == NULL || !IS_A(self->layer, Layer) || now(&self->first_byte) < 0)
+        return NULL;
     PyObject *status = PyDict_GetItemWithError(message, text_status);
     PyObject *headers = PyDict_GetItemWithError(message, text_headers);
-    if (!IS_A(self->layer, Layer) || status == NULL || !PyLong_CheckExact(status) ||
-        headers == NULL || !PyList_CheckExact(headers) || layer->more_headers != Py_None ||
-        self->current.shares != Py_None || PyDict_GetItemWithError(message, text_trailers) != NULL)
+    if (status == NULL || !PyLong_CheckExact(status) || headers == NULL || !PyList_CheckExact(headers) ||
+        layer->more_headers != Py_None || self->current.shares != Py_None ||
+        PyDict_GetItemWithError(message, text_trailers) != NULL)
         return NULL;
     for (Py_ssize_t at = 0; at < PyList_GET_SIZE(headers); at++) {
         PyObject *name = name_of(PyList_GET_ITEM(headers, at));
         if (name == NULL || is_ours(name))
             return NULL;
     }
-    double first_byte;
-    if (now(&first_byte) < 0)
-        return NULL;
-    PyObject *changed = NULL;
-    if (layer->adds_headers) {
-        PyObject *added = remembered_headers(layer, first_byte - self->current.started);
-        if (added == NULL)
-            return NULL;
-        PyObject *all = with_our_headers(headers, layer->sends_id ? self->current.id : NULL, added);
-        Py_DECREF(added);
-        changed = all ? PyDict_Copy(message) : NULL;
-        if (changed != NULL && PyDict_SetItem(changed, text_headers, all) < 0)
-            Py_CLEAR(changed);
-        Py_XDECREF(all);
-        if (changed == NULL)
-            return NULL;
+    Py_INCREF(status);
+    Py_INCREF(headers);
+    PyObject *changed = layer->adds_headers ? with_headers(self, message, headers) : Py_NewRef(message);
+    if (changed != NULL) {
+        put(&self->status, status);
+        put(&self->headers, headers);
     }
-    self->first_byte = first_byte;
-    put(&self->status, status);
-    put(&self->headers, headers);
-    return changed ? changed : Py_NewRef(message);
+    Py_DECREF(status);
+    Py_DECREF(headers);
+    return changed;
 }
 
-/* A message on its way: the coroutines exchange.Exchange._send_start and ._send_body. */
+/* exchange.Exchange._before and ._after */
 
-typedef struct {
-    PyObject_HEAD
-    PyObject *exchange, *message, *way;
-    char begun, done, is_body, more;
-} Sending;
-
-COLLECTED(sending_fields, Sending, 0, 0, exchange, way)
-
-static PyObject *sending_of(PyObject *exchange, PyObject *message, int is_body, int more) {
-    Sending *self = PyObject_GC_New(Sending, &SendingType);
-    if (self == NULL)
-        return NULL;
-    self->exchange = Py_NewRef(exchange);
-    self->message = Py_NewRef(message);
-    self->way = NULL;
-    self->begun = self->done = 0;
-    self->is_body = (char)is_body;
-    self->more = (char)more;
-    PyObject_GC_Track((PyObject *)self);
-    return (PyObject *)self;
-}
-
-static void sending_finalize(PyObject *object) {
-    Sending *self = (Sending *)object;
-    if (self->begun || self->done)
-        return;
-    PyObject *kind, *error, *trace;
-    PyErr_Fetch(&kind, &error, &trace);
-    if (PyErr_WarnEx(PyExc_RuntimeWarning, "coroutine 'Exchange.send' was never awaited", 1) < 0)
-        PyErr_WriteUnraisable(object);
-    PyErr_Restore(kind, error, trace);
-}
-
-static void sending_dealloc(PyObject *self) {
-    if (PyObject_CallFinalizerFromDealloc(self) == 0)
-        sending_fields_dealloc(self);
-}
-
-/* What `await` makes of what the server's send returned. */
-static PyObject *way_of(PyObject *awaitable) {
-    if (PyCoro_CheckExact(awaitable))
-        return Py_NewRef(awaitable);
-    PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
-    if (methods == NULL || methods->am_await == NULL) {
-        PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression", Py_TYPE(awaitable)->tp_name);
-        return NULL;
-    }
-    PyObject *way = methods->am_await(awaitable);
-    if (way != NULL && !PyIter_Check(way)) {
-        PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'", Py_TYPE(way)->tp_name);
-        Py_CLEAR(way);
-    }
-    return way;
-}
-
-/* The message has been sent. Returns -1 for what must be raised. */
-static int sent(Sending *self) {
-    Exchange *exchange = (Exchange *)self->exchange;
-    if (!self->is_body)
-        return 0;
-    PyObject *body = PyDict_GetItemWithError(self->message, text_body);
-    Py_ssize_t size = 0;
-    int full = body ? PyObject_IsTrue(body) : PyErr_Occurred() ? -1 : 0;
-    if (full > 0)
-        size = PyObject_Size(body);
-    if (full < 0 || size < 0)
-        return report(exchange->layer);
-    exchange->sent += size;
-    if (self->more) {
-        exchange->parts += 1;
-        return 0;
-    }
-    if (!exchange->last || exchange->ended != 0.0)
-        return 0;
-    double ended;
-    if (now(&ended) < 0)
-        return report(exchange->layer);
-    exchange->ended = ended;
-    long status = PyLong_CheckExact(exchange->status) ? PyLong_AsLong(exchange->status) : 500;
-    if (status >= 500 || status == -1 || exchange->recorded) {
-        PyErr_Clear();
-        return 0;
-    }
-    int recorded = record_plainly(exchange);
-    if (recorded == 0) {
-        PyObject *error = PyUnicode_FromString(exchange->disconnected ? "client_disconnect" : "");
-        PyObject *answer = error ? PyObject_CallMethodOneArg(self->exchange, text__record, error) : NULL;
-        Py_XDECREF(error);
-        Py_XDECREF(answer);
-        recorded = answer ? 1 : -1;
-    }
-    return recorded < 0 ? report(exchange->layer) : 0;
-}
-
-static void not_sent(Sending *self) {
-    Exchange *exchange = (Exchange *)self->exchange;
-    if (PyErr_ExceptionMatches(PyExc_OSError)) /* ASGI HTTP spec 2.4, "Disconnected Client - send exception" */
-        exchange->disconnected = exchange->disconnected || exchange->ended == 0.0;
-}
-
-static PySendResult settle(Sending *self, PySendResult state, PyObject **result) {
-    if (state == PYGEN_NEXT)
-        return state;
-    self->done = 1;
-    Py_CLEAR(self->way);
-    if (state == PYGEN_ERROR)
-        not_sent(self);
-    else if (sent(self) < 0) {
-        Py_CLEAR(*result);
-        state = PYGEN_ERROR;
-    }
-    return state;
-}
-
-static PySendResult sending_send(PyObject *object, PyObject *value, PyObject **result) {
-    Sending *self = (Sending *)object;
-    *result = NULL;
-    if (self->done) {
-        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-        return PYGEN_ERROR;
-    }
-    if (!self->begun) {
-        if (value != Py_None) {
-            PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
-            return PYGEN_ERROR;
-        }
-        self->begun = 1;
-        PyObject *awaitable = PyObject_CallOneArg(((Exchange *)self->exchange)->send, self->message);
-        self->way = awaitable ? way_of(awaitable) : NULL;
-        Py_XDECREF(awaitable);
-        if (self->way == NULL)
-            return settle(self, PYGEN_ERROR, result);
-    }
-    if (self->way == NULL) {
-        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-        return PYGEN_ERROR;
-    }
-    PyObject *way = Py_NewRef(self->way);
-    PySendResult state = PyIter_Send(way, value, result);
-    Py_DECREF(way);
-    return settle(self, state, result);
-}
-
-/* As a generator shows it: a value that it yields, or StopIteration with the one that it returns. */
-static PyObject *shown(PySendResult state, PyObject *result) {
-    if (state != PYGEN_RETURN)
-        return result;
-    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, result);
-    Py_DECREF(result);
-    if (stop != NULL)
-        PyErr_SetObject(PyExc_StopIteration, stop);
-    Py_XDECREF(stop);
-    return NULL;
-}
-
-static PyObject *sending_send_method(PyObject *self, PyObject *value) {
-    PyObject *result;
-    PySendResult state = sending_send(self, value, &result);
-    return shown(state, result);
-}
-
-static PyObject *sending_next(PyObject *self) { return sending_send_method(self, Py_None); }
-
-/* StopIteration of an inner iterator that has ended, as the value that it returned. */
-static PySendResult ended_with(PyObject **result) {
-    if (!PyErr_ExceptionMatches(PyExc_StopIteration))
-        return PYGEN_ERROR;
-    PyObject *kind, *error, *trace;
-    PyErr_Fetch(&kind, &error, &trace);
-    PyErr_NormalizeException(&kind, &error, &trace);
-    *result = Py_NewRef(((PyStopIterationObject *)error)->value);
-    Py_XDECREF(kind);
-    Py_XDECREF(error);
-    Py_XDECREF(trace);
-    return PYGEN_RETURN;
-}
-
-static void raise_given(PyObject *const *given, Py_ssize_t count) {
-    PyObject *kind = given[0], *value = count > 1 ? given[1] : Py_None;
-    if (PyExceptionInstance_Check(kind))
-        PyErr_SetObject((PyObject *)Py_TYPE(kind), kind);
-    else if (PyExceptionClass_Check(kind))
-        PyErr_SetObject(kind, value == Py_None ? NULL : value);
-    else
-        PyErr_SetString(PyExc_TypeError, "exceptions must be classes or instances deriving from BaseException");
-}
-
-static PyObject *sending_throw(PyObject *object, PyObject *const *given, Py_ssize_t count) {
-    Sending *self = (Sending *)object;
-    if (count < 1 || count > 3) {
-        PyErr_SetString(PyExc_TypeError, "throw() takes 1 to 3 arguments");
-        return NULL;
-    }
-    if (!self->begun || self->done) {
-        self->begun = self->done = 1;
-        raise_given(given, count);
-        return NULL;
-    }
-    PyObject *way = Py_NewRef(self->way), *result = NULL, *throw = NULL;
-    PySendResult state = PYGEN_ERROR;
-    throw = PyObject_GetAttr(way, text_throw);
-    if (throw == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear();
-        raise_given(given, count);
-    } else if (throw != NULL) {
-        result = PyObject_Vectorcall(throw, given, (size_t)count, NULL);
-        state = result ? PYGEN_NEXT : ended_with(&result);
-    }
-    Py_XDECREF(throw);
-    Py_DECREF(way);
-    state = settle(self, state, &result);
-    return shown(state, result);
-}
-
-static PyObject *sending_close(PyObject *object, PyObject *Py_UNUSED(nothing)) {
-    Sending *self = (Sending *)object;
-    PyObject *way = self->way;
-    self->begun = self->done = 1;
-    self->way = NULL;
-    if (way == NULL)
-        Py_RETURN_NONE;
-    PyObject *answer = PyObject_CallMethodNoArgs(way, text_close);
-    if (answer == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear();
-        answer = Py_NewRef(Py_None);
-    }
-    Py_DECREF(way);
-    return answer;
-}
-
-/* exchange.Exchange.send */
-
-static int is_text(PyObject *text, PyObject *known) {
-    if (text == known)
-        return 1;
-    return text != NULL && PyUnicode_CheckExact(text) && PyUnicode_Compare(text, known) == 0;
-}
-
-static PyObject *exchange_send(PyObject *object, PyObject *message) {
+static PyObject *exchange_before(PyObject *object, PyObject *message) {
     Exchange *self = (Exchange *)object;
-    if (PyDict_CheckExact(message) && self->layer != NULL) {
-        PyObject *kind = PyDict_GetItemWithError(message, text_type);
-        if (is_text(kind, kind_body)) {
-            PyObject *more = PyDict_GetItemWithError(message, text_more_body);
-            int is_more = more ? PyObject_IsTrue(more) : 0;
-            if (is_more >= 0) {
-                if (!is_more)
-                    self->last = !self->trailers;
-                return sending_of(object, message, 1, is_more);
-            }
-        } else if (is_text(kind, kind_start)) {
-            PyObject *changed = NULL;
-            if (self->status != NULL && PyObject_IsTrue(self->status) == 1)
-                changed = Py_NewRef(message);
-            else
-                changed = start_plainly(self, message);
-            if (changed != NULL) {
-                PyObject *sending = sending_of(object, changed, 0, 0);
-                Py_DECREF(changed);
-                return sending;
-            }
-        }
-        PyErr_Clear();
+    PyObject *kind = PyDict_CheckExact(message) ? PyDict_GetItemWithError(message, text_type) : NULL, *changed = NULL;
+    if (is_text(kind, kind_start))
+        changed = start_plainly(self, message);
+    else if (is_text(kind, kind_body)) {
+        int goes_on = flag_in(message, text_more_body);
+        if (goes_on == 0)
+            self->last = !self->trailers;
+        changed = goes_on >= 0 ? Py_NewRef(message) : NULL;
     }
-    return PyObject_CallFunctionObjArgs(plain_send, object, message, NULL);
+    if (changed == NULL && falls_back())
+        changed = PyObject_CallFunctionObjArgs(plain_before, object, message, NULL);
+    return changed;
 }
 
-/* exchange.Exchange.close */
-
-/* Whether the response was complete, and no more than a moment ago. */
-static int has_ended(Exchange *self) {
-    double time;
-    if (!self->recorded || self->ended == 0.0)
+/* Returns 1 where it is done, 0 where it is not plain, -1 where something was raised. */
+static int count_body(Exchange *self, PyObject *message) {
+    PyObject *body = PyDict_GetItemWithError(message, text_body);
+    int goes_on = flag_in(message, text_more_body);
+    if (goes_on < 0 || (body == NULL ? PyErr_Occurred() != NULL : !PyBytes_CheckExact(body)))
         return 0;
-    if (now(&time) < 0) {
-        PyErr_Clear();
-        return 0;
-    }
-    return time - self->ended <= BACKGROUND_FROM;
+    Py_ssize_t size = body ? PyBytes_GET_SIZE(body) : 0;
+    if (!goes_on && self->last && self->ended == 0.0)
+        return end_plainly(self, size);
+    self->sent += size;
+    self->parts += goes_on;
+    return 1;
 }
 
-static PyObject *exchange_close(PyObject *self, PyObject *error) {
-    if (error != Py_None || !has_ended((Exchange *)self))
-        return PyObject_CallFunctionObjArgs(plain_close, self, error, NULL);
-    ((Exchange *)self)->current.over = 1;
-    Py_RETURN_NONE;
+static PyObject *exchange_after(PyObject *object, PyObject *message) {
+    PyObject *kind = PyDict_CheckExact(message) ? PyDict_GetItemWithError(message, text_type) : NULL;
+    int done = is_text(kind, kind_start);
+    if (is_text(kind, kind_body))
+        done = count_body((Exchange *)object, message);
+    if (done)
+        return done > 0 ? Py_NewRef(Py_None) : NULL;
+    return falls_back() ? PyObject_CallFunctionObjArgs(plain_after, object, message, NULL) : NULL;
 }
 
 /* layer.Layer._enter, for a request where nothing is current, while nothing of ours has failed */
@@ -1088,78 +821,81 @@ static int is_for_us(Layer *self, PyObject *scope) {
     PyObject *path = PyDict_GetItemWithError(scope, text_path), *root = PyDict_GetItemWithError(scope, text_root_path);
     if (self->endpoints == NULL || path == NULL || !PyUnicode_CheckExact(path) ||
         (root != NULL && !(PyUnicode_CheckExact(root) && PyUnicode_GET_LENGTH(root) == 0)))
-        return 1;
+        return -1;
     PyObject *answer = PyObject_CallMethodOneArg(self->endpoints, text_serves, path);
     int serves = answer ? PyObject_IsTrue(answer) : -1;
     Py_XDECREF(answer);
     return serves;
 }
 
-/* Returns 1 where it is done, 0 where it is not plain, -1 where something was raised; nothing has been done in these two. */
-static int enter_plainly(PyObject *object, PyObject *const *given, Exchange **entered) {
+/* NULL: it is not plain, and nothing has been done. */
+static Exchange *enter_plainly(PyObject *object, PyObject *const *given) {
     Layer *self = (Layer *)object;
     PyObject *scope = given[0], *outer = NULL;
-    if (exchange_class == NULL || self->failures || !PyDict_CheckExact(scope) ||
-        !is_text(PyDict_GetItemWithError(scope, text_type), kind_http))
-        return 0;
-    if (PyContextVar_Get(current, NULL, &outer) < 0)
-        return -1;
+    if (exchange_class == NULL || current == NULL || self->failures || self->exclusions != Py_None ||
+        !IS_TUPLE(self->tell_of_arrival) || self->inlets == NULL || !PyDict_Check(self->inlets) || !PyDict_CheckExact(scope) ||
+        !is_text(PyDict_GetItemWithError(scope, text_type), kind_http) || PyContextVar_Get(current, NULL, &outer) < 0)
+        return NULL;
     int is_alone = outer == NULL || outer == Py_None;
     Py_XDECREF(outer);
-    int no = is_alone ? is_for_us(self, scope) : 1;
-    if (no)
-        return no < 0 ? -1 : 0;
-    Exchange *exchange = (Exchange *)((PyTypeObject *)exchange_class)->tp_alloc((PyTypeObject *)exchange_class, 0);
-    int begun = exchange ? begin(exchange, object, scope, given[1], given[2]) : -1;
-    PyObject *token = begun > 0 ? PyContextVar_Set(current, (PyObject *)exchange) : NULL;
-    if (begun > 0 && token == NULL) {
+    if (!is_alone || is_for_us(self, scope) != 0)
+        return NULL;
+    Exchange *exchange = begin(object, scope, given[1], given[2]);
+    PyObject *token = exchange ? PyContextVar_Set(current, (PyObject *)exchange) : NULL;
+    if (token != NULL) {
+        Py_SETREF(exchange->current.token, token);
+        exchange->current.is_alone = 1;
+    } else if (exchange != NULL) {
         add_to(((Inlet *)exchange->inlet)->active, -1.0);
-        begun = -1;
+        Py_CLEAR(exchange);
     }
-    if (begun <= 0) {
-        Py_XDECREF(exchange);
-        return begun;
-    }
-    Py_XSETREF(exchange->current.token, token);
-    exchange->current.is_alone = 1;
-    *entered = exchange;
-    return 1;
+    return exchange;
 }
 
 static PyObject *layer_enter(PyObject *self, PyObject *const *given, Py_ssize_t count) {
-    Exchange *exchange = NULL;
-    if (count == 3 && enter_plainly(self, given, &exchange) > 0) {
-        if (tell_of_arrival(exchange) < 0)
-            Py_CLEAR(exchange);
-        return (PyObject *)exchange;
-    }
-    PyErr_Clear();
-    return call_plain(plain_enter, self, given, count);
+    Exchange *exchange = count == 3 ? enter_plainly(self, given) : NULL;
+    if (exchange == NULL)
+        return falls_back() ? call_plain(plain_enter, self, given, count) : NULL;
+    if (tell_exchange(exchange, ((Layer *)self)->tell_of_arrival, wants_arrival) < 0)
+        Py_CLEAR(exchange);
+    return (PyObject *)exchange;
 }
 
 /* layer.Layer._leave, where the response was complete, and the app had nothing to do after it */
 
-static int leave_plainly(Exchange *self) {
-    self->current.over = 1;
-    int failed = tell_of_return(self);
-    PyObject *token = self->current.token, *kind, *error, *trace;
-    self->current.token = Py_NewRef(Py_None);
-    PyErr_Fetch(&kind, &error, &trace);
-    if (PyContextVar_Reset(current, token) < 0)
-        PyErr_Clear(); /* closed as a generator, in another context than the one it ran in */
-    PyErr_Restore(kind, error, trace);
-    Py_DECREF(token);
-    return failed;
+/* Whether the response was complete, and no more than a moment ago. */
+static int has_ended(Exchange *self) {
+    double time;
+    return self->recorded && self->ended != 0.0 && now(&time) == 0 && time - self->ended <= BACKGROUND_FROM;
 }
 
-static PyObject *layer_leave(PyObject *self, PyObject *const *given, Py_ssize_t count) {
-    if (count == 2 && given[1] == Py_None && IS_A(given[0], Exchange)) {
-        Exchange *exchange = (Exchange *)given[0];
-        if (exchange->current.is_alone && exchange->layer == self && exchange->current.token != Py_None &&
-            has_ended(exchange))
-            return leave_plainly(exchange) < 0 ? NULL : Py_NewRef(Py_None);
+static PyObject *leave_plainly(Exchange *self, PyObject *observers) {
+    PyObject *token = Py_NewRef(self->current.token), *kind, *error, *trace;
+    self->current.over = 1;
+    int failed = tell_exchange(self, observers, wants_return);
+    put(&self->current.token, Py_None);
+    PyErr_Fetch(&kind, &error, &trace);
+    if (PyContextVar_Reset(current, token) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_ValueError))
+            failed = -1;
+        else
+            PyErr_Clear(); /* closed as a generator, in another context than the one it ran in */
     }
-    return call_plain(plain_leave, self, given, count);
+    if (kind != NULL)
+        PyErr_Restore(kind, error, trace);
+    Py_DECREF(token);
+    return failed ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *layer_leave(PyObject *object, PyObject *const *given, Py_ssize_t count) {
+    PyObject *observers = ((Layer *)object)->tell_of_return;
+    if (count == 2 && given[1] == Py_None && IS_A(given[0], Exchange) && IS_TUPLE(observers)) {
+        Exchange *exchange = (Exchange *)given[0];
+        PyObject *token = exchange->current.token;
+        if (exchange->current.is_alone && token != NULL && token != Py_None && has_ended(exchange))
+            return leave_plainly(exchange, observers);
+    }
+    return falls_back() ? call_plain(plain_leave, object, given, count) : NULL;
 }
 
 /* Types. */
@@ -1169,16 +905,10 @@ static PyMethodDef histogram_methods[] = {{"record", histogram_record, METH_O, N
 static PyMethodDef request_methods[] = {{"record", (PyCFunction)(void (*)(void))request_record, METH_FASTCALL, NULL},
                                         {NULL, NULL, 0, NULL}};
 static PyMethodDef exchange_methods[] = {
-    {"send", exchange_send, METH_O, NULL}, {"close", exchange_close, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+    {"_before", exchange_before, METH_O, NULL}, {"_after", exchange_after, METH_O, NULL}, {NULL, NULL, 0, NULL}};
 static PyMethodDef layer_methods[] = {{"_enter", (PyCFunction)(void (*)(void))layer_enter, METH_FASTCALL, NULL},
                                       {"_leave", (PyCFunction)(void (*)(void))layer_leave, METH_FASTCALL, NULL},
                                       {NULL, NULL, 0, NULL}};
-static PyMethodDef sending_methods[] = {
-    {"send", sending_send_method, METH_O, NULL},
-    {"throw", (PyCFunction)(void (*)(void))sending_throw, METH_FASTCALL, NULL},
-    {"close", sending_close, METH_NOARGS, NULL},
-    {NULL, NULL, 0, NULL}};
-
 #define BASE(Name, Struct, lower, methods_or_null)                                                                      \
     static PyTypeObject Name##Type = {                                                                                  \
         PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot." #Name,                                             \
@@ -1208,22 +938,6 @@ static PyTypeObject BarType = {
     .tp_members = bar_members,
 };
 
-static PyAsyncMethods sending_async = {.am_await = PyObject_SelfIter, .am_send = sending_send};
-
-static PyTypeObject SendingType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot.Sending",
-    .tp_basicsize = sizeof(Sending),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-    .tp_methods = sending_methods,
-    .tp_as_async = &sending_async,
-    .tp_iter = PyObject_SelfIter,
-    .tp_iternext = sending_next,
-    .tp_finalize = sending_finalize,
-    .tp_traverse = sending_fields_traverse,
-    .tp_clear = sending_fields_clear,
-    .tp_dealloc = sending_dealloc,
-};
-
 /* Putting it in place. */
 
 static struct {
@@ -1234,9 +948,8 @@ static struct {
     {&ScalarType, "add", &plain_add},
     {&HistogramSeriesType, "record", &plain_record},
     {&RequestSeriesType, "record", &plain_record_request},
-    {&ExchangeType, "__init__", &plain_init},
-    {&ExchangeType, "send", &plain_send},
-    {&ExchangeType, "close", &plain_close},
+    {&ExchangeType, "_before", &plain_before},
+    {&ExchangeType, "_after", &plain_after},
     {&LayerType, "_enter", &plain_enter},
     {&LayerType, "_leave", &plain_leave},
 };
@@ -1289,22 +1002,22 @@ static PyObject *observe(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+/* fall_back_on(value_of): of the functions of `hot`, the one that is compiled here. */
+static PyObject *fall_back_on(PyObject *Py_UNUSED(module), PyObject *function) {
+    put(&plain_value_of, function);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {{"quicken", quicken, METH_O, NULL},
                                   {"value_of", (PyCFunction)(void (*)(void))value_of, METH_FASTCALL, NULL},
+                                  {"fall_back_on", fall_back_on, METH_O, NULL},
                                   {"observe", observe, METH_VARARGS, NULL},
                                   {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "stethoscope._hot", .m_size = -1, .m_methods = functions};
-
-static int add_type(PyObject *module, PyTypeObject *type) {
-    return PyType_Ready(type) < 0 || PyModule_AddType(module, type) < 0 ? -1 : 0;
-}
-
-PyMODINIT_FUNC PyInit__hot(void) {
+static int make_texts(void) {
 #define INTERN(name)                                                                                                    \
     if ((text_##name = PyUnicode_InternFromString(#name)) == NULL)                                                      \
-        return NULL;
+        return -1;
     TEXTS(INTERN)
     kind_http = PyUnicode_InternFromString("http");
     kind_start = PyUnicode_InternFromString("http.response.start");
@@ -1313,19 +1026,26 @@ PyMODINIT_FUNC PyInit__hot(void) {
     empty_text = PyUnicode_InternFromString("");
     zero = PyLong_FromLong(0);
     empty_tuple = PyTuple_New(0);
-    if (!kind_http || !kind_start || !kind_body || !x_request_id || !empty_text || !zero || !empty_tuple)
-        return NULL;
-    ExchangeType.tp_base = &CurrentType;
-    ExchangeType.tp_init = exchange_init;
-    PyObject *module = PyModule_Create(&definition);
-    if (module == NULL || add_type(module, &ScalarType) < 0 || add_type(module, &HistogramSeriesType) < 0 ||
-        add_type(module, &RequestSeriesType) < 0 || add_type(module, &InletType) < 0 ||
-        add_type(module, &BarType) < 0 || add_type(module, &LayerType) < 0 ||
-        add_type(module, &CurrentType) < 0 ||
-        add_type(module, &ExchangeType) < 0 || add_type(module, &SendingType) < 0 ||
-        PyModule_AddStringConstant(module, "SOURCE", SOURCE) < 0) {
-        Py_XDECREF(module);
-        return NULL;
-    }
-    return module;
+    return kind_http && kind_start && kind_body && x_request_id && empty_text && zero && empty_tuple ? 0 : -1;
 }
+
+static int fill(PyObject *module) {
+    PyTypeObject *types[] = {&ScalarType, &HistogramSeriesType, &RequestSeriesType, &InletType,
+                             &BarType,    &LayerType,           &CurrentType,       &ExchangeType};
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "what it keeps is of one interpreter; others run the Python code");
+        return -1;
+    }
+    ExchangeType.tp_base = &CurrentType;
+    for (size_t at = 0; at < sizeof(types) / sizeof(types[0]); at++)
+        if (PyModule_AddType(module, types[at]) < 0)
+            return -1;
+    return make_texts() < 0 ? -1 : PyModule_AddStringConstant(module, "SOURCE", SOURCE);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, fill}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "stethoscope._hot", .m_methods = functions, .m_slots = slots};
+
+PyMODINIT_FUNC PyInit__hot(void) { return PyModuleDef_Init(&definition); }

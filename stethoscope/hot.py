@@ -145,4 +145,5 @@ COMPILED: bool = _hot is not None
 """Whether this process runs the compiled methods."""
 
 if _hot is not None:
+    _hot.fall_back_on(value_of)
     globals().update({name: found for name, found in vars(_hot).items() if name in globals() and name[0] != "_"})

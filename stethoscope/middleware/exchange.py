@@ -25,7 +25,6 @@ own. Measure before changing it: ``python -m benchmarks inprocess``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,47 +107,45 @@ class Exchange(hot.Exchange, Current):
             self._layer.failed(error)
         return message
 
-    def send(self, message: Message) -> Awaitable[Any]:
-        """Returns what the server's ``send`` returns, or a coroutine around it."""
+    async def send(self, message: Message) -> Any:
+        """Returns what the server's ``send`` returns."""
+        message = self._before(message)
         try:
-            kind = message["type"]
-            if kind == "http.response.body":
-                if not (more := message.get("more_body")):
-                    self._last = not self._trailers
-                return self._send_body(message, more)
-            if kind != "http.response.start":
-                return self._send_other(kind, message)
-            if not self.status:
-                message = self._start(message)
-        except Exception as error:
-            self._layer.failed(error)
-        return self._send_start(message)
-
-    async def _send_start(self, message: Message) -> Any:
-        try:
-            return await self._send(message)
+            answer = await self._send(message)
         except OSError:  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
             self.disconnected = self.disconnected or not self.ended
             raise
+        self._after(message)
+        return answer
 
-    async def _send_body(self, message: Message, more: object) -> Any:
+    def _before(self, message: Message) -> Message:
+        """What goes on in the place of a message."""
         try:
-            answer = await self._send(message)
-        except OSError:  # as above
-            self.disconnected = self.disconnected or not self.ended
-            raise
-        try:
-            if body := message.get("body"):
-                self.sent += len(body)
-            if more:
-                self._parts += 1
-            elif self._last and not self.ended:
-                self.ended = clock()
-                if self.status < 500 and not self._recorded:
-                    self._record("client_disconnect" if self.disconnected else "")
+            kind = message["type"]
+            if kind == "http.response.body":
+                if not message.get("more_body"):
+                    self._last = not self._trailers
+            elif kind == "http.response.start" and not self.status:
+                return self._start(message)
         except Exception as error:
             self._layer.failed(error)
-        return answer
+        return message
+
+    def _after(self, message: Message) -> None:
+        """The message has been sent."""
+        try:
+            kind = message["type"]
+            if kind == "http.response.body":
+                if body := message.get("body"):
+                    self.sent += len(body)
+                if message.get("more_body"):
+                    self._parts += 1
+                elif self._last:
+                    self._end()
+            elif kind != "http.response.start" and self._is_last(kind, message):
+                self._end()
+        except Exception as error:
+            self._layer.failed(error)
 
     def _start(self, message: Message) -> Message:
         self.first_byte = now = clock()
@@ -177,15 +174,6 @@ class Exchange(hot.Exchange, Current):
         changed: Message = message.copy()  # type: ignore[attr-defined]  # a dict, says the specification
         changed["headers"] = given
         return changed
-
-    async def _send_other(self, kind: str, message: Message) -> Any:
-        answer = await self._send(message)
-        try:
-            if self._is_last(kind, message):
-                self._end()
-        except Exception as error:
-            self._layer.failed(error)
-        return answer
 
     def _is_last(self, kind: str, message: Message) -> bool:
         """Response extensions of the ASGI specification; anything unknown means nothing to us."""

@@ -69,7 +69,7 @@ class Layer(hot.Layer):
         self.observers = tuple(observers)
         # Each is called only for what it does something about: a call that does nothing takes as long as most that do.
         self.tell_of_arrival = tuple(
-            (one.started, wanted(one, "started_with")) for one in self.observers if overrides(one, "started")
+            (one.started, tuple(wanted(one, "started_with"))) for one in self.observers if overrides(one, "started")
         )
         self.tell_of_record = tuple(
             (one.ended, wanted(one, "ended_carrying"), wanted(one, "ended_above"))
