@@ -17,10 +17,9 @@ messages of our own, nothing of asyncio: it works on any event loop. Whatever fa
 at the border to the app's own messages, counted and logged once.
 
 The way of a plain request through here is the hottest code of the package. Where the package was built with
-a compiler, ``_hot.c`` has `__init__`, `send`, `close` and what they call once more, for the plain case: what is
-changed here is changed there (`stethoscope.hot`). Where not, `send` is no coroutine of its own where it has nothing to
-do after the message, gauges are counted in place, and steps that run once for each request are not functions of their
-own. Measure before changing it: ``python -m benchmarks inprocess``.
+a compiler, ``_hot.c`` has `__init__`, `_before`, `_after` and what they call once more, for the plain case: what is
+changed here is changed there (`stethoscope.hot`). `send` itself stays a coroutine function, because apps and frameworks
+look at that. Measure before changing it: ``python -m benchmarks inprocess``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,135 @@
+"""Compiled and plain, the hot path does the same; and what is compiled leaves `send` what servers make of it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Generator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from starlette.background import BackgroundTask
+
+from stethoscope import hot, names
+from stethoscope.asgi import Message, Receive, Scope, Send
+from tests.middleware.scripted import BODY, START, Client, Records, http_scope, plain, run, start
+
+CASES = 200
+
+
+@pytest.fixture
+def warm(records: Records) -> Records:
+    """What is made at the first request is there."""
+    for _ in range(20):
+        run(records.around(plain))
+    return records
+
+
+def seen(folder: Path, **environment: str) -> list[str]:
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.middleware.hot_cases", str(folder), str(CASES)],
+        env=os.environ | environment | {"PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr[-3000:]
+    return found.stdout.splitlines()
+
+
+@pytest.mark.skipif(not hot.COMPILED, reason="there is nothing to compare")
+def test_random_requests_leave_the_same_behind_compiled_and_plain(tmp_path: Path) -> None:
+    compiled, pure = seen(tmp_path / "compiled"), seen(tmp_path / "plain", STETHOSCOPE_PURE="1")
+    assert (compiled[0], pure[0]) == ("True", "False")
+    assert len(compiled) == len(pure) == CASES + 1
+    for number, (one, other) in enumerate(zip(compiled[1:], pure[1:], strict=True)):
+        assert one == other, f"case {number}"
+
+
+@pytest.mark.parametrize("message", [START, BODY])
+def test_send_is_a_coroutine_function_and_makes_coroutines(warm: Records, message: Message) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert inspect.iscoroutinefunction(send)
+        coroutine = send(dict(message))
+        assert inspect.iscoroutine(coroutine)
+        assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+        await coroutine
+
+    assert [sent["type"] for sent in run(warm.around(app)).sent] == [message["type"]]
+
+
+def test_a_background_task_can_be_send_itself(warm: Records) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(dict(START))
+        await BackgroundTask(send, dict(BODY))()
+
+    assert [sent["type"] for sent in run(warm.around(app)).sent] == [START["type"], BODY["type"]]
+
+
+def test_a_servers_send_may_be_a_coroutine_that_is_a_generator(warm: Records) -> None:
+    class Server(Client):
+        @types.coroutine
+        def send(self, message: Message) -> Generator[Any, Any, None]:
+            yield from Client.send(self, message).__await__()
+
+    async def play() -> Server:
+        server = Server()
+        for _ in range(3):
+            await warm.around(plain)(http_scope(), server.receive, server.send)
+        return server
+
+    assert len(anyio.run(play).sent) == 6
+
+
+def test_throwing_into_send_while_it_calls_the_server_raises_as_coroutines_do(warm: Records) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(dict(START))
+        under_way.append(send(dict(BODY)))
+        with pytest.raises(ValueError, match="already executing"):
+            await under_way[0]
+
+    class Server(Client):
+        async def send(self, message: Message) -> None:
+            if under_way:
+                under_way[0].throw(KeyError())
+
+    under_way: list[Any] = []
+
+    async def play() -> None:
+        server = Server()
+        await warm.around(app)(http_scope(), server.receive, server.send)
+
+    anyio.run(play)
+
+
+def test_a_status_of_the_enumeration_is_recorded_when_the_response_is_complete(warm: Records) -> None:
+    seen: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(HTTPStatus.CREATED, [(b"a", b"b")]))
+        await send(dict(BODY))
+        seen.append(sum(count for labels, count in warm.counts(names.REQUEST_DURATION).items() if labels[2] == "201"))
+
+    run(warm.around(app))
+    assert seen == [1]
+
+
+def test_other_interpreters_of_a_process_run_the_python_code() -> None:
+    interpreters = pytest.importorskip("_xxsubinterpreters" if sys.version_info < (3, 13) else "_interpreters")
+    other = interpreters.create()
+    code = f"import sys\nsys.path[:] = {sys.path!r}\nfrom stethoscope import hot\nassert not hot.COMPILED"
+    try:
+        assert interpreters.run_string(other, code) is None
+    finally:
+        interpreters.destroy(other)
+
+
+def test_a_field_that_was_not_set_is_missing() -> None:
+    with pytest.raises(AttributeError):
+        hot.Exchange().status  # type: ignore[attr-defined]  # noqa: B018
