@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks import (
     accuracy,
+    api,
     database,
     exports,
     imports,
@@ -76,6 +77,11 @@ MEASURES: Final = {
         "one scrape of eight workers, and the memory it reads",
         {"rounds": 7},
         lambda options: scrape.run(options.rounds),
+    ),
+    "api": Measure(
+        "how long the metrics API takes to answer for eight workers and 200 routes",
+        {"rounds": 40},
+        lambda options: api.run(options.rounds),
     ),
     "accuracy": Measure(
         "error of merged quantiles",

@@ -40,7 +40,7 @@ class Service:
     """The living workers of one contender, filled alike; the first of them is the one that is scraped."""
 
     def __init__(self, store: str, stack: ExitStack) -> None:
-        self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=_shared_memory())))
+        self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=shared_memory())))
         env = {**os.environ, "STETHOSCOPE_SERVICE": "bench", DIRECTORY_VARIABLES[store]: str(self._directory)}
         self._workers = [stack.enter_context(Worker(MODULE, [store, str(n)], env)) for n in range(WORKERS)]
         self._recorded = {"requests": 0.0, "seconds": 0.0}
@@ -66,7 +66,7 @@ class Service:
                 self._recorded[what] += recorded
 
 
-def _shared_memory() -> Path | None:
+def shared_memory() -> Path | None:
     """tmpfs for both, so that no disk is part of the comparison."""
     return _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
 

@@ -146,7 +146,8 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         metrics_access=settings.metrics_access,
         foreign=foreign,
         board=Board(
-            lambda: Moment(source(), recorder.history(), recorder.notes),
+            lambda: Moment(source(), recorder.history()),
+            recorder,
             token=settings.token,
             access=settings.auth,
             thresholds=settings.thresholds,

@@ -39,7 +39,7 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 exchange.clock = _clock  # the seam that tests use, too
-_stethoscope: Final = Stethoscope(_app)
+_stethoscope = Stethoscope(_app)
 
 
 def record(traffic: Traffic) -> None:
@@ -57,6 +57,13 @@ def _complete(scope: Scope) -> None:
     except StopIteration:
         return
     raise RuntimeError("a request that waits for nothing did wait")
+
+
+def observed(token: str) -> Stethoscope:
+    """What records, with its own endpoints open to who has the token."""
+    global _stethoscope
+    _stethoscope = Stethoscope(_app, token=token)
+    return _stethoscope
 
 
 def render() -> bytes:

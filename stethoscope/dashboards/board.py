@@ -16,7 +16,7 @@ from stethoscope.asgi import Receive, Scope, Send
 from stethoscope.dashboards.api.api import Api
 from stethoscope.dashboards.api.parameters import BadQuery
 from stethoscope.dashboards.assets import INDEX, asset
-from stethoscope.dashboards.documents.window import Moment
+from stethoscope.dashboards.documents.window import NOTHING, Beside, Moment
 from stethoscope.dashboards.flight import Flight
 from stethoscope.dashboards.gate import Gate
 from stethoscope.dashboards.metrics import OnError
@@ -34,13 +34,14 @@ _DEFAULTS: Final = Thresholds()
 class Board:
     """Serves one service. Works on asyncio and trio, in several event loops.
 
-    ``moment`` takes a snapshot, with what is beside it; it is called in a thread, never twice at once.
+    ``moment`` takes a snapshot; it is called in a thread, never twice at once. ``beside`` has what is no number.
     ``access`` lets in who has no ``token``. ``on_error`` is told of failures, which are answered with 500.
     """
 
     def __init__(
         self,
         moment: Callable[[], Moment],
+        beside: Beside = NOTHING,
         *,
         token: str | None,
         access: AccessRule | None = None,
@@ -50,8 +51,8 @@ class Board:
         moments = Flight(moment)
         self._on_error = on_error
         self._gate = Gate(token, access)
-        self._api = Api(moments, self._gate, thresholds, on_error)
-        self._stream = Stream(moments, thresholds, on_error)
+        self._api = Api(moments, beside, self._gate, thresholds, on_error)
+        self._stream = Stream(moments, thresholds, on_error, beside=beside)
 
     async def serve(self, below: str, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer, if ``below``, what follows the prefix in the path, is ours; returns whether it is."""

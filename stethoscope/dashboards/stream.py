@@ -28,7 +28,7 @@ from stethoscope.asgi import Receive, Scope, Send
 from stethoscope.dashboards.api.answers import to_json, wants_gzip
 from stethoscope.dashboards.api.operations import OPERATIONS, Question
 from stethoscope.dashboards.api.parameters import VIEW, WINDOW, Value, read_query
-from stethoscope.dashboards.documents.window import Moment
+from stethoscope.dashboards.documents.window import NOTHING, Beside, Moment
 from stethoscope.dashboards.flight import Flight
 from stethoscope.dashboards.listening import Listening
 from stethoscope.dashboards.metrics import OnError
@@ -99,8 +99,10 @@ class Stream:
         on_error: OnError,
         tick_seconds: float = TICK,
         patience_seconds: float = PATIENCE,
+        beside: Beside = NOTHING,
     ) -> None:
         self._moments = moments
+        self._beside = beside
         self._thresholds = thresholds
         self._on_error = on_error
         self._tick_seconds = tick_seconds
@@ -184,7 +186,7 @@ class Stream:
         values |= _ALL.get(view[0], {})
         if "window" in values:
             values["window"] = view[1]
-        document = operation.answer(Question(tick.moment, values, self._thresholds))
+        document = operation.answer(Question(lambda: tick.moment, self._beside, values, self._thresholds))
         return {"view": view[0], "point": tick.point, "document": document}
 
 

@@ -73,8 +73,9 @@ def _from_folder(arguments: Namespace) -> Look:
     name = cast("WindowName", arguments.window)
 
     def look() -> Overview:
-        moment = Moment(watched.snapshot(), watched.history(), watched.notes)
-        found = findings(moment.window("all"), moment.notes(FINDINGS_FOUND), settings.thresholds)
-        return overview(name, moment.window(name), settings.thresholds, found, last_errors(moment.notes(REQUESTS)))
+        moment = Moment(watched.snapshot(), watched.history())
+        found = findings(moment.window("all"), watched.notes(FINDINGS_FOUND), settings.thresholds)
+        errors = last_errors(watched.brief_notes(REQUESTS))
+        return overview(name, moment.window(name), settings.thresholds, found, errors)
 
     return look

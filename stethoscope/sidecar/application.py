@@ -177,7 +177,8 @@ class _Services:
 
     def _endpoints(self, service: Watched) -> Endpoints:
         board = Board(
-            lambda: Moment(service.snapshot(), service.history(), service.notes),
+            lambda: Moment(service.snapshot(), service.history()),
+            service,
             token=self._token,
             access=_open_to(self._token),
             thresholds=self._thresholds,

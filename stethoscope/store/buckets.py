@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import Final
 
 from stethoscope.names import Metric
@@ -94,13 +94,14 @@ class Buckets:
             counts[self.bucket_of[cell]] += count
         return tuple(accumulate(counts))
 
-    def quantiles(self, qs: Sequence[float], blocks: Blocks) -> list[float]:
+    def quantiles(self, qs: Sequence[float], blocks: Iterable[int], counts: Iterable[int]) -> list[float]:
         """The values at quantiles ``qs`` (0–1), interpolated between neighbours in rank as NumPy's default does.
 
-        NaN when nothing was recorded. Values above the range are answered as the range's end.
+        ``counts`` are 64 for each of ``blocks``, which ascend. NaN when nothing was recorded. Values above the range are
+        answered as the range's end.
         """
         # How many there are up to each cell: places of ranks are found in it by halving.
-        running = list(accumulate(chain.from_iterable(blocks.values())))
+        running = list(accumulate(counts))
         total = running[-1] if running else 0
         if not total:
             return [float("nan")] * len(qs)

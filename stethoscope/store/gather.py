@@ -73,10 +73,11 @@ class Gatherer:
             if self._folder and not all(part.alive for part in reading.parts):
                 with suppress(OSError):
                     fold(self._folder, self._cap)
+            created = self._merger.created()
         workers = tuple(sorted(part.contents.pid for part in parts if part.alive))
         is_private = any(part.alive for part in private)
-        families.update(_own_families(len(workers), reading.size, reading.skipped, is_private))
-        return Snapshot(self.service, time.time(), dict(sorted(families.items())), workers)
+        families = families.with_more(_own_families(len(workers), reading.size, reading.skipped, is_private))
+        return Snapshot(self.service, time.time(), families, workers, created=created)
 
     def _read_between_folds(self, folder: Folder) -> _Reading:
         for _ in range(_ATTEMPTS):

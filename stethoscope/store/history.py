@@ -61,6 +61,7 @@ class History:
         self._clock = clock
         self._boot = boot_id()
         self._decoded: dict[tuple[str, float], Snapshot] = {}
+        self._asked: set[tuple[str, float]] = set()
 
     def due(self) -> bool:
         """Whether it is time to put the next snapshot aside."""
@@ -78,8 +79,10 @@ class History:
         self._forget(now)
 
     def rest(self) -> None:
-        """Let go of what is kept for the next question: nobody may ask any more."""
-        self._decoded.clear()
+        """Let go of what is kept for the next question where nobody has asked since the last time."""
+        for unasked in self._decoded.keys() - self._asked:
+            self._decoded.pop(unasked, None)
+        self._asked.clear()
 
     def reset(self, present: Snapshot) -> None:
         """Let windows and points begin now. Raises OSError when that can not be written."""
@@ -131,6 +134,7 @@ class History:
 
     def _read(self, kind: str, stamp: float, present: Snapshot) -> Snapshot:
         known = self._decoded.get((kind, stamp))
+        self._asked.add((kind, stamp))
         if known is None:
             contents = read_image(zlib.decompress(self._bytes(kind, stamp)))
             families, _ = Merger().merge([Part(contents, alive=False)])

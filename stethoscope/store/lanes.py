@@ -25,6 +25,7 @@ _RUN: Final = 128
 _HIGH_BYTES: Final = b"\x00\x00\x00\xff" * CELLS_PER_BLOCK
 _HIGH_BITS: Final = int.from_bytes(_HIGH_BYTES, "little")
 _HIGH_BITS_OF_RUN: Final = int.from_bytes(_HIGH_BYTES * _RUN, "little")
+_HIGHEST_BITS_OF_RUN: Final = int.from_bytes(b"\x00\x00\x00\x80" * CELLS_PER_BLOCK * _RUN, "little")
 _EMPTY: Final = bytes(BLOCK_BYTES)
 _MOST_ADDITIONS: Final = 200
 
@@ -67,6 +68,12 @@ class BlockSums:
         for lane, count in enumerate(memoryview(block).cast("Q" if len(block) == WIDE_BYTES else "I"), first):
             self._spelled[lane] += count
 
+    def packed(self) -> bytes | None:
+        """All counts in 32 bits each; None where one has 32 bits itself."""
+        if self._spelled or any(run & _HIGHEST_BITS_OF_RUN for run in self._runs):
+            return None
+        return b"".join(run.to_bytes(_RUN * BLOCK_BYTES, "little") for run in self._runs)
+
     def counts(self) -> list[int]:
         """All counts: those of slot ``s`` are the 64 from ``64 * s`` on."""
         together = b"".join(run.to_bytes(_RUN * BLOCK_BYTES, "little") for run in self._runs)
@@ -88,25 +95,38 @@ class LateCounts:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._expected: list[tuple[bytes, list[slice | None], list[tuple[int, slice]]]] = []
-        self._counts: list[int] | None = None
+        self._expected: list[tuple[bytes, Sequence[slice | None], Sequence[tuple[int, slice]]]] = []
+        self._packed: bytes | None = None
+        self._counts: Sequence[int] | None = None
         self._lock = Lock()
 
     def expect(self, data: bytes, places: Sequence[slice | None], further: Sequence[tuple[int, slice]]) -> None:
-        """Say what will have to be added. Places are as in `BlockSums.add`; further blocks come with their slot."""
-        missing = [None] * (self._slots - len(places))
-        self._expected.append((data, [*places, *missing], list(further)))
+        """Say what will have to be added. Places are as in `BlockSums.add`; further blocks come with their slot.
 
-    def get(self) -> list[int]:
-        """As `BlockSums.counts`. The first call takes milliseconds."""
+        None of it may be changed afterwards.
+        """
+        self._expected.append((data, places, further))
+
+    def get(self) -> Sequence[int]:
+        """All counts: those of slot ``s`` are the 64 from ``64 * s`` on. The first call takes milliseconds."""
         with self._lock:
             if self._counts is None:
-                sums = BlockSums(self._slots)
-                for data, places, further in self._expected:
-                    sums.add(data, places)
-                    for slot, place in further:
-                        sums.add_block(slot, data[place])
-                    sleep(0)  # lets other threads run
-                self._counts = sums.counts()
-                self._expected.clear()
+                sums = self._sums()
+                self._packed = sums.packed()
+                self._counts = sums.counts() if self._packed is None else memoryview(self._packed).cast("I")
             return self._counts
+
+    def packed(self) -> bytes | None:
+        """The same in 32 bits for each, none of which has the highest one set; None where there is a larger count."""
+        self.get()
+        return self._packed
+
+    def _sums(self) -> BlockSums:
+        sums = BlockSums(self._slots)
+        for data, places, further in self._expected:
+            sums.add(data, [*places, *[None] * (self._slots - len(places))])
+            for slot, place in further:
+                sums.add_block(slot, data[place])
+            sleep(0)  # lets other threads run
+        self._expected.clear()
+        return sums

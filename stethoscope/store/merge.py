@@ -2,16 +2,17 @@
 
 Adding up is done on whole blocks of counts as wide integers (see `stethoscope.store.lanes`), with
 places that are looked up once per segment and remembered, because between two scrapes the live
-numbers of a segment change but its records do not.
+numbers of a segment change but its records do not. It is done for each metric when somebody asks for that one:
+most readers want few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
-from struct import Struct
+from threading import RLock
 from weakref import WeakKeyDictionary
 
 from stethoscope.names import PER_WORKER, Kind, Merge, Metric
@@ -19,7 +20,7 @@ from stethoscope.store.buckets import CELLS_PER_BLOCK, Buckets, buckets_for, cel
 from stethoscope.store.lanes import LateCounts
 from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES
 from stethoscope.store.reader import Contents, Index, Key, SeriesEntry
-from stethoscope.store.snapshot import Distribution, Family, Series
+from stethoscope.store.snapshot import Distribution, Family, Packed, Series
 
 LIVE_ONLY = frozenset(mode for mode in Merge if mode.startswith("live")) | {Merge.ALL}
 
@@ -36,22 +37,59 @@ class BlockDistribution(Distribution):
     """A distribution kept as its explicit buckets, and as blocks that are added up only when cells are asked for."""
 
     def __init__(
-        self, buckets: Buckets, cumulative: tuple[int, ...], counts: LateCounts, blocks: Mapping[int, int], sum: float
+        self, buckets: Buckets, explicit: bytes, counts: LateCounts, blocks: Mapping[int, int], sum: float
     ) -> None:
-        """``blocks`` gives for each block's number where in ``counts`` it begins."""
+        """``explicit`` has a count of 64 bits for each bucket; ``blocks`` gives for each block's number where in ``counts`` it begins."""
         self.buckets = buckets
-        self.cumulative = cumulative
         self.sum = sum
+        self._explicit = explicit
         self._counts = counts
         self._blocks = blocks
 
+    @cached_property
+    def cumulative(self) -> tuple[int, ...]:
+        return tuple(accumulate(memoryview(self._explicit).cast("Q")))
+
     def blocks(self) -> dict[int, list[int]]:
         counts = self._counts.get()
-        return {block: counts[first : first + CELLS_PER_BLOCK] for block, first in self._blocks.items()}
+        return {block: list(counts[first : first + CELLS_PER_BLOCK]) for block, first in self._blocks.items()}
+
+    def packed(self) -> Packed | None:
+        counts = self._counts.packed()
+        if counts is None:
+            return None
+        places = ((block, 4 * first) for block, first in self._blocks.items())
+        return {block: int.from_bytes(counts[place : place + BLOCK_BYTES], "little") for block, place in places}
 
     @cached_property
     def cells(self) -> dict[int, int]:  # type: ignore[override]
         return {cell: count for block, counts in self.blocks().items() for cell, count in cells_in_block(block, counts)}
+
+
+class Families(Mapping[str, Family]):
+    """Families by name, each made when it is asked for. Any thread."""
+
+    def __init__(self, make: Mapping[str, Callable[[], Family]]) -> None:
+        self._make = dict(sorted(make.items()))
+        self._made: dict[str, Family] = {}
+
+    def __getitem__(self, name: str) -> Family:
+        if name not in self._made:
+            self._made[name] = self._make[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._make
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._make)
+
+    def __len__(self) -> int:
+        return len(self._make)
+
+    def with_more(self, families: Mapping[str, Family]) -> Families:
+        """The same and ``families``."""
+        return Families({**self._make, **{name: partial(families.__getitem__, name) for name in families}})
 
 
 @dataclass(slots=True)
@@ -61,177 +99,224 @@ class _Known:
     key: Key
     created: float
     blocks: dict[int, int] = field(default_factory=dict)
-    """Block number to the place of its counts in the sums, ascending."""
+    """Block number to the place of its counts in the sums, ascending. Replaced whole, never changed."""
 
 
 @dataclass(slots=True)
-class _Plan:
-    """Where each series and block of one segment goes in the merger's tables, as far as its index was read."""
+class _Places:
+    """Where one segment has what is recorded of one metric. Once a merge has it, it is not changed."""
 
-    series: list[int] = field(default_factory=list)
-    sums: list[tuple[int, int]] = field(default_factory=list)
-    """Series and word, of counters and histograms."""
+    words: list[tuple[int, int]] = field(default_factory=list)
+    """Series and word."""
     buckets: list[tuple[int, slice]] = field(default_factory=list)
     """Series and place of the explicit counts, of histograms."""
-    gauges: list[tuple[int, int]] = field(default_factory=list)
-    places: list[slice | None] = field(default_factory=list)
+    blocks: list[slice | None] = field(default_factory=list)
     """By slot: where its block is."""
     further: list[tuple[int, slice]] = field(default_factory=list)
     """Slot and place of blocks that come second, or in the wide form."""
-    blocks_seen: int = 0
-    wide_seen: int = 0
+
+    def copy(self) -> _Places:
+        return _Places(self.words.copy(), self.buckets.copy(), self.blocks.copy(), self.further.copy())
+
+    def add_block(self, slot: int, place: slice) -> None:
+        self.blocks.extend([None] * (slot + 1 - len(self.blocks)))
+        if self.blocks[slot] is None:
+            self.blocks[slot] = place
+        else:
+            self.further.append((slot, place))
+
+
+class _Table:
+    """What the merger knows of a metric across segments."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.known: list[_Known] = []
+        self.slots = 0
+        self._numbers: dict[Key, int] = {}
+        self._order: list[int] = []
+
+    def number(self, entry: SeriesEntry, pid: int) -> int:
+        """The series' number in this table."""
+        metric, key = self.metric, entry.key
+        pid = pid if metric.merge in PER_WORKER and metric.kind is Kind.GAUGE else 0
+        key = Key(metric, key.labels, key.overflow, pid)
+        number = self._numbers.setdefault(key, len(self.known))
+        if number == len(self.known):
+            self.known.append(_Known(key, entry.created))
+        self.known[number].created = min(self.known[number].created, entry.created)
+        return number
+
+    def slot(self, series: int, block: int) -> int:
+        """The place of a block's counts in the sums, in blocks."""
+        blocks = self.known[series].blocks
+        if block not in blocks:
+            first = self.slots * CELLS_PER_BLOCK
+            self.known[series].blocks = blocks = dict(sorted([*blocks.items(), (block, first)]))
+            self.slots += 1
+        return blocks[block] // CELLS_PER_BLOCK
+
+    def in_order(self) -> list[int]:
+        """Numbers of series by labels. Sorted anew only when there are more than before."""
+        if len(self._order) != len(self.known):
+            self._order = sorted(range(len(self.known)), key=self._rank)
+        return self._order
+
+    def _rank(self, number: int) -> tuple[bool, tuple[str, ...], int]:
+        key = self.known[number].key
+        return key.overflow, key.labels, key.pid
+
+
+class _Plan:
+    """Where each series and block of one segment goes in the merger's tables, as far as its index was read."""
+
+    def __init__(self) -> None:
+        self.series: list[tuple[_Table, int] | None] = []
+        """By ordinal; None for those whose metric is defined otherwise."""
+        self.places: dict[str, _Places] = {}
+        self._blocks_seen = 0
+        self._wide_seen = 0
+
+    def extend(self, contents: Contents, table_of: Callable[[Metric], _Table | None]) -> None:
+        """Look at the records that were published since the last time."""
+        index = contents.index
+        seen = (len(self.series), self._blocks_seen, self._wide_seen)
+        if seen == (len(index.series), len(index.blocks), len(index.wide)):
+            return
+        self.places = {name: places.copy() for name, places in self.places.items()}
+        for entry in index.series[len(self.series) :]:
+            table = table_of(entry.key.metric)
+            self.series.append(None if table is None else (table, self._add_series(table, entry, contents.pid)))
+        for series, block, offset in index.blocks[self._blocks_seen :]:
+            if (place := self.series[series]) is not None:
+                slot = place[0].slot(place[1], block)
+                self._of(place[0]).add_block(slot, slice(offset, offset + BLOCK_BYTES))
+        for series, block, offset in index.wide[self._wide_seen :]:
+            if (place := self.series[series]) is not None:
+                slot = place[0].slot(place[1], block)
+                self._of(place[0]).further.append((slot, slice(offset, offset + WIDE_BYTES)))
+        self._blocks_seen, self._wide_seen = len(index.blocks), len(index.wide)
+
+    def _of(self, table: _Table) -> _Places:
+        return self.places.setdefault(table.metric.name, _Places())
+
+    def _add_series(self, table: _Table, entry: SeriesEntry, pid: int) -> int:
+        number, places = table.number(entry, pid), self._of(table)
+        places.words.append((number, entry.word))
+        if table.metric.kind is Kind.HISTOGRAM:
+            first = 8 * (entry.word + SCALAR_WORDS)
+            places.buckets.append((number, slice(first, first + 8 * (len(table.metric.bounds) + 1))))
+        return number
+
+
+_Placed = list[tuple[Part, _Places]]
+"""The segments that have anything of a metric, and where."""
 
 
 class Merger:
-    """Merges again and again the segments of one service. For one thread at a time."""
+    """Merges again and again the segments of one service. For one thread at a time; what it returns is for any."""
 
     def __init__(self) -> None:
         self._plans: WeakKeyDictionary[Index, _Plan] = WeakKeyDictionary()
-        self._metrics: dict[str, Metric] = {}
-        self._numbers: dict[Key, int] = {}
-        self._known: list[_Known] = []
-        self._slots = 0
-        self._order: list[tuple[Metric, list[int]]] = []
-        self._ordered = 0
+        self._tables: dict[str, _Table] = {}
+        self._lock = RLock()
+        """Held while tables change, and while a family is made of them: both may be in different threads."""
 
-    def merge(self, parts: Sequence[Part], pause: Callable[[], None] = lambda: None) -> tuple[dict[str, Family], int]:
+    def merge(self, parts: Sequence[Part], pause: Callable[[], None] = lambda: None) -> tuple[Families, int]:
         """Families by name, and the number of series left out because their metric is defined otherwise.
 
         Where definitions of a metric differ, that of the youngest worker holds: after a deploy the new
         one. ``pause`` is called now and then, to let other threads run.
         """
         parts = sorted(parts, key=lambda part: part.contents.age_rank, reverse=True)
-        plans = [self._plan(part) for part in parts]
-        values = [0.0] * len(self._known)
-        buckets = [0] * len(self._known)
-        gauges: dict[int, tuple[float, float]] = {}
-        counts = LateCounts(self._slots)
-        for part, plan in zip(parts, plans, strict=True):
-            self._add_scalars(part, plan, values, gauges)
-            pause()
-            data = part.contents.data
-            for series, place in plan.buckets:
-                # All explicit counts of a series at once: 64 bits for each, which no sum overflows.
-                buckets[series] += int.from_bytes(data[place], "little")
-            counts.expect(data, plan.places, plan.further)
-            pause()
-        return self._families(values, buckets, gauges, counts), sum(plan.series.count(-1) for plan in plans)
+        with self._lock:
+            plans = [self._plan(part.contents) for part in parts]
+            placed: dict[str, _Placed] = {name: [] for name in self._tables}
+            for part, plan in zip(parts, plans, strict=True):
+                for name, places in plan.places.items():
+                    placed[name].append((part, places))
+            make: dict[str, Callable[[], Family]] = {}
+            for name, table in self._tables.items():
+                if table.metric.kind is not Kind.GAUGE:
+                    make[name] = partial(self._family, table, placed[name], pause)
+                elif gauges := _gauges(table, placed[name]):
+                    make[name] = partial(_itself, Family(table.metric, gauges))
+        return Families(make), sum(plan.series.count(None) for plan in plans)
 
-    def _plan(self, part: Part) -> _Plan:
-        """Where the part's records go. Only those published since the last time are looked at."""
-        index = part.contents.index
-        plan = self._plans.setdefault(index, _Plan())
-        for entry in index.series[len(plan.series) :]:
-            number = self._number(entry, part.contents.pid)
-            plan.series.append(number)
-            if number >= 0:
-                (plan.gauges if entry.key.metric.kind is Kind.GAUGE else plan.sums).append((number, entry.word))
-            if number >= 0 and entry.key.metric.kind is Kind.HISTOGRAM:
-                first = 8 * (entry.word + SCALAR_WORDS)
-                plan.buckets.append((number, slice(first, first + 8 * (len(entry.key.metric.bounds) + 1))))
-        for series, block, offset in index.blocks[plan.blocks_seen :]:
-            self._place(plan, plan.series[series], block, slice(offset, offset + BLOCK_BYTES))
-        for series, block, offset in index.wide[plan.wide_seen :]:
-            if plan.series[series] >= 0:
-                plan.further.append((self._slot(plan.series[series], block), slice(offset, offset + WIDE_BYTES)))
-        plan.blocks_seen, plan.wide_seen = len(index.blocks), len(index.wide)
+    def created(self) -> float | None:
+        """The Unix time at which the oldest series was made; None without any."""
+        return min((known.created for table in self._tables.values() for known in table.known), default=None)
+
+    def _plan(self, contents: Contents) -> _Plan:
+        plan = self._plans.setdefault(contents.index, _Plan())
+        plan.extend(contents, self._table)
         return plan
 
-    def _number(self, entry: SeriesEntry, pid: int) -> int:
-        key = entry.key
-        metric = self._metrics.setdefault(key.metric.name, key.metric)
-        if metric is not key.metric and not _same(metric, key.metric):
-            return -1
-        pid = pid if metric.merge in PER_WORKER and metric.kind is Kind.GAUGE else 0
-        key = Key(metric, key.labels, key.overflow, pid)
-        number = self._numbers.setdefault(key, len(self._known))
-        if number == len(self._known):
-            self._known.append(_Known(key, entry.created))
-        self._known[number].created = min(self._known[number].created, entry.created)
-        return number
+    def _table(self, metric: Metric) -> _Table | None:
+        table = self._tables.get(metric.name)
+        if table is None:
+            table = self._tables[metric.name] = _Table(metric)
+        return table if table.metric is metric or _same(table.metric, metric) else None
 
-    def _place(self, plan: _Plan, series: int, block: int, place: slice) -> None:
-        if series < 0:
-            return
-        slot = self._slot(series, block)
-        plan.places.extend([None] * (slot + 1 - len(plan.places)))
-        if plan.places[slot] is None:
-            plan.places[slot] = place
-        else:
-            plan.further.append((slot, place))
+    def _family(self, table: _Table, placed: _Placed, pause: Callable[[], None]) -> Family:
+        with self._lock:
+            make = _histograms if table.metric.kind is Kind.HISTOGRAM else _counters
+            return Family(table.metric, tuple(make(table, placed, pause)))
 
-    def _slot(self, series: int, block: int) -> int:
-        blocks = self._known[series].blocks
-        if block not in blocks:
-            first = self._slots * CELLS_PER_BLOCK
-            self._known[series].blocks = blocks = dict(sorted([*blocks.items(), (block, first)]))
-            self._slots += 1
-        return blocks[block] // CELLS_PER_BLOCK
 
-    def _add_scalars(
-        self, part: Part, plan: _Plan, values: list[float], gauges: dict[int, tuple[float, float]]
-    ) -> None:
+def _itself(family: Family) -> Family:
+    return family
+
+
+def _counters(table: _Table, placed: _Placed, pause: Callable[[], None]) -> Iterator[Series]:
+    values = _sums(table, placed)
+    pause()
+    for number in table.in_order():
+        known = table.known[number]
+        yield Series(known.key.labels, values[number], known.created, known.key.overflow, known.key.pid)
+
+
+def _sums(table: _Table, placed: _Placed) -> list[float]:
+    values = [0.0] * len(table.known)
+    for part, places in placed:
         words = part.contents.words()
-        for series, word in plan.sums:
+        for series, word in places.words:
             values[series] += words[word]
-        for series, word in plan.gauges:
-            merge = self._known[series].key.metric.merge
-            if part.alive or merge not in LIVE_ONLY:
+    return values
+
+
+def _histograms(table: _Table, placed: _Placed, pause: Callable[[], None]) -> Iterator[Series]:
+    values, buckets, counts = _sums(table, placed), [0] * len(table.known), LateCounts(table.slots)
+    for part, places in placed:
+        data = part.contents.data
+        for series, place in places.buckets:
+            # All explicit counts of a series at once: 64 bits for each, which no sum overflows.
+            buckets[series] += int.from_bytes(data[place], "little")
+        counts.expect(data, places.blocks, places.further)
+        pause()
+    scheme, size = buckets_for(table.metric), 8 * (len(table.metric.bounds) + 1)
+    all_bits = (1 << 8 * size) - 1  # damaged counts may add up to more
+    for number in table.in_order():
+        known = table.known[number]
+        explicit = (buckets[number] & all_bits).to_bytes(size, "little")
+        distribution = BlockDistribution(scheme, explicit, counts, known.blocks, values[number])
+        yield Series(known.key.labels, distribution, known.created, known.key.overflow)
+
+
+def _gauges(table: _Table, placed: _Placed) -> tuple[Series, ...]:
+    merge = table.metric.merge
+    found: dict[int, tuple[float, float]] = {}
+    for part, places in placed:
+        if part.alive or merge not in LIVE_ONLY:
+            words = part.contents.words()
+            for series, word in places.words:
                 here = (words[word], words[word + 1])
-                gauges[series] = _merged_gauge(merge, gauges[series], here) if series in gauges else here
+                found[series] = _merged_gauge(merge, found[series], here) if series in found else here
+    return tuple(_gauge(table.known[number], *found[number]) for number in table.in_order() if number in found)
 
-    def _families(
-        self, values: list[float], buckets: list[int], gauges: dict[int, tuple[float, float]], counts: LateCounts
-    ) -> dict[str, Family]:
-        families = {}
-        for metric, numbers in self._in_order():
-            if metric.kind is Kind.HISTOGRAM:
-                series = self._histograms(metric, numbers, values, buckets, counts)
-            elif metric.kind is Kind.GAUGE:
-                series = self._scalars([number for number in numbers if number in gauges], gauges)
-            else:
-                series = self._scalars(numbers, {number: (values[number], 0.0) for number in numbers})
-            if series:
-                families[metric.name] = Family(metric, tuple(series))
-        return families
 
-    def _histograms(
-        self, metric: Metric, numbers: list[int], values: list[float], buckets: list[int], counts: LateCounts
-    ) -> list[Series]:
-        scheme, explicit = buckets_for(metric), Struct(f"<{len(metric.bounds) + 1}Q")
-        all_bits = (1 << 8 * explicit.size) - 1  # damaged counts may add up to more
-        series = []
-        for number in numbers:
-            known = self._known[number]
-            counts_of_all = (buckets[number] & all_bits).to_bytes(explicit.size, "little")
-            cumulative = tuple(accumulate(explicit.unpack(counts_of_all)))
-            distribution = BlockDistribution(scheme, cumulative, counts, known.blocks, values[number])
-            series.append(Series(known.key.labels, distribution, known.created, known.key.overflow))
-        return series
-
-    def _scalars(self, numbers: list[int], values: Mapping[int, tuple[float, float]]) -> list[Series]:
-        series = []
-        for number in numbers:
-            known, (value, stamp) = self._known[number], values[number]
-            key = known.key
-            series.append(Series(key.labels, value, known.created, key.overflow, key.pid, stamp))
-        return series
-
-    def _in_order(self) -> list[tuple[Metric, list[int]]]:
-        """Metrics by name, each with its series by labels. Sorted anew only when there are more series than before."""
-        if self._ordered != len(self._known):
-            by_metric: dict[str, list[int]] = {}
-            for number, known in enumerate(self._known):
-                by_metric.setdefault(known.key.metric.name, []).append(number)
-            for numbers in by_metric.values():
-                numbers.sort(key=self._rank)
-            self._order = [(self._metrics[name], by_metric[name]) for name in sorted(by_metric)]
-            self._ordered = len(self._known)
-        return self._order
-
-    def _rank(self, number: int) -> tuple[bool, tuple[str, ...], int]:
-        key = self._known[number].key
-        return key.overflow, key.labels, key.pid
+def _gauge(known: _Known, value: float, stamp: float) -> Series:
+    return Series(known.key.labels, value, known.created, known.key.overflow, known.key.pid, stamp)
 
 
 def _same(one: Metric, other: Metric) -> bool:

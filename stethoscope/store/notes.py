@@ -39,6 +39,8 @@ from stethoscope.store.layout import VERSION
 _MAGIC: Final = b"STETHNOT"
 _HEADER: Final = struct.Struct("<8sI52x")
 _SLOT: Final = struct.Struct("<IId")
+HEAD_BYTES: Final = _SLOT.size
+"""Bytes at the beginning of a slot that are others whenever its note is another."""
 _MOST_BYTES: Final = 32 << 20
 """Of a file that is read: none that a writer of ours has made is larger."""
 _NAME: Final = re.compile(rf"(?:[0-9a-f]+|retired)\.([a-z]+)\.v{VERSION}\.notes")
@@ -152,7 +154,7 @@ def decode(slot: bytes) -> Note | None:
 
 def read_notes(folder: Folder, kind: NoteKind) -> list[Note]:
     """All notes of a kind in a service's folder, newest first. Files that can not be read are left out."""
-    return newest(note for name in _names(folder, kind.name) for note in _read_named(folder, name))
+    return newest(note for name in names_of(folder, kind.name) for note in _read_named(folder, name))
 
 
 def newest(notes: Iterable[Note]) -> list[Note]:
@@ -169,7 +171,7 @@ def fold_notes(folder: Folder, kinds: Iterable[NoteKind]) -> None:
     with folder.exclusive(_LOCK) as mine:
         for kind in kinds if mine else ():
             retired = f"retired.{kind.name}.v{VERSION}.notes"
-            dead = [name for name in _names(folder, kind.name) if name != retired and _is_dead(folder, name)]
+            dead = [name for name in names_of(folder, kind.name) if name != retired and _is_dead(folder, name)]
             if dead:
                 notes = newest(note for name in [retired, *dead] for note in _read_named(folder, name))
                 folder.write(retired, _image(kind, notes[: kind.most]))
@@ -182,7 +184,7 @@ def _image(kind: NoteKind, notes: Iterable[Note]) -> bytes:
     return _HEADER.pack(_MAGIC, kind.most_bytes) + b"".join(slots)
 
 
-def _names(folder: Folder, kind: str) -> list[str]:
+def names_of(folder: Folder, kind: str) -> list[str]:
     return [name for name in folder.names() if (found := _NAME.fullmatch(name)) and found[1] == kind]
 
 
@@ -207,12 +209,24 @@ def _read_named(folder: Folder, name: str) -> list[Note]:
 
 
 def _read(descriptor: int) -> Iterator[Note]:
-    data = os.pread(descriptor, _MOST_BYTES, 0)
-    magic, size = _HEADER.unpack_from(data.ljust(_HEADER.size, b"\0"))
-    if magic != _MAGIC or size <= _SLOT.size:
-        return
-    for start in range(_HEADER.size, len(data), size):
+    places = slots(descriptor)
+    data = os.pread(descriptor, places.stop, 0)
+    for start in places:
         # A slot may just be written anew; by the second look that is over.
-        note = decode(data[start : start + size]) or decode(os.pread(descriptor, size, start))
+        note = decode(data[start : start + places.step]) or decode(os.pread(descriptor, places.step, start))
         if note is not None:
             yield note
+
+
+def slots(descriptor: int) -> range:
+    """Where slots begin in a file of notes, a slot's size apart; none in a file that is no such file. Raises OSError."""
+    head = os.pread(descriptor, _HEADER.size, 0)
+    magic, size = _HEADER.unpack_from(head.ljust(_HEADER.size, b"\0"))
+    if magic != _MAGIC or size <= _SLOT.size:
+        return range(0)
+    return range(_HEADER.size, min(os.fstat(descriptor).st_size, _MOST_BYTES), size)
+
+
+def body_bytes(head: bytes) -> int:
+    """How many bytes the note has of which this is the head, head included; 0 where there is none."""
+    return _SLOT.size + int(_SLOT.unpack(head)[1]) if len(head) == HEAD_BYTES else 0

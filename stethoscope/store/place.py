@@ -14,6 +14,7 @@ from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.series import HistogramSeries, Scalar, make_scalar
 
 if TYPE_CHECKING:
+    from stethoscope.store.brief import BriefNotes
     from stethoscope.store.gather import Gatherer
     from stethoscope.store.history import History
     from stethoscope.store.lease import Lease
@@ -30,6 +31,7 @@ class Place:
         self.gatherer: Gatherer | None = None
         self.leases: dict[str, Lease] = {}
         self.history: History | None = None
+        self.brief: dict[NoteKind, BriefNotes] = {}
         self.segment: Segment = (
             claim.segment if claim else private_segment(successor_of=earlier.segment if earlier else None)
         )

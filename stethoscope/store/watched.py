@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from stethoscope.names import NOTE_KINDS, Metric, NoteKind
+from stethoscope.store.brief import BriefNotes
 from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import History
@@ -46,6 +47,7 @@ class Watched:
         self.count = count
         self._gatherer = Gatherer(service, folder, list, series_cap)
         self._history = History(folder)
+        self._briefs: dict[NoteKind, BriefNotes] = {}
         self._leases: dict[str, Lease] = {}
         self._guard = threading.Lock()
 
@@ -64,6 +66,17 @@ class Watched:
     def notes(self, kind: NoteKind) -> list[Note]:
         """Notes of all workers, newest first; of each key the newest. Takes milliseconds."""
         return newest(read_notes(self.folder, kind))
+
+    def brief_notes(self, kind: NoteKind) -> list[Note]:
+        """The same without what is long in them: lists and objects (`stethoscope.store.brief`)."""
+        return self._brief(kind).all()
+
+    def whole_note(self, kind: NoteKind, key: str) -> Note | None:
+        """One of the notes that `brief_notes` has listed, with all of its content; None where it is there no more."""
+        return self._brief(kind).whole(key)
+
+    def _brief(self, kind: NoteKind) -> BriefNotes:
+        return self._briefs.get(kind) or self._briefs.setdefault(kind, BriefNotes(self.folder, kind))
 
     def leads(self, duty: str) -> bool:
         """Whether ``duty`` is ours now. A worker that has it gives way when it next asks; until then the answer is no."""
@@ -92,6 +105,8 @@ class Watched:
             if self._history.due():
                 self._history.put_aside(snapshot)
             self._history.rest()
+            for brief in list(self._briefs.values()):
+                brief.rest()
 
     def leave(self) -> None:
         """Give all duties back to the workers. Any number of times."""

@@ -15,9 +15,11 @@ import httpx
 import pytest
 
 from stethoscope.asgi import Message
-from stethoscope.dashboards.documents.window import Moment
+from stethoscope.dashboards.documents.window import Moment, Nothing
 from stethoscope.dashboards.flight import Flight
 from stethoscope.dashboards.stream import Stream
+from stethoscope.names import NoteKind
+from stethoscope.store.notes import Note
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.thresholds import Thresholds
 from tests.dashboards.boards import busy
@@ -179,15 +181,21 @@ def test_events_are_compressed_once_so_that_each_viewer_can_read_on_from_any() -
 def test_a_view_that_fails_is_told_and_the_others_go_on() -> None:
     numbers = count()
 
-    def source() -> Moment:
-        moment = Moment(busy())
-        if next(numbers) == 1:
-            moment.notes = lambda kind: 1 / 0  # type: ignore[assignment, return-value]
-        return moment
+    class Odd(Nothing):
+        def notes(self, kind: NoteKind) -> list[Note]:
+            if next(numbers) == 1:
+                raise OSError("no folder")
+            return []
 
     told: list[str] = []
     viewer = Viewer(3)
-    stream = Stream(Flight(source), Thresholds(), lambda where, error: told.append(where), tick_seconds=0.02)
+    stream = Stream(
+        Flight(Counted()),
+        Thresholds(),
+        lambda where, error: told.append(where),
+        tick_seconds=0.02,
+        beside=Odd(),
+    )
     asyncio.run(viewer.look(stream))
     kinds = [body.partition(b"\n")[0] for body in viewer.bodies]
     assert kinds == [b"event: tick", b"event: failed", b"event: tick"]

@@ -16,7 +16,7 @@ from stethoscope.dashboards.api.answers import answer, to_json
 from stethoscope.dashboards.api.operations import OPERATIONS, Operation, Question
 from stethoscope.dashboards.api.parameters import BadQuery, Value, read_query
 from stethoscope.dashboards.api.recent import Recent
-from stethoscope.dashboards.documents.window import Moment
+from stethoscope.dashboards.documents.window import Beside, Moment
 from stethoscope.dashboards.flight import Ask, Flight
 from stethoscope.dashboards.gate import CHALLENGE, Gate
 from stethoscope.dashboards.metrics import OnError
@@ -37,8 +37,11 @@ class Api:
     An answer is up to a second old (`stethoscope.dashboards.api.recent`).
     """
 
-    def __init__(self, moments: Flight[Moment], gate: Gate, thresholds: Thresholds, on_error: OnError) -> None:
+    def __init__(
+        self, moments: Flight[Moment], beside: Beside, gate: Gate, thresholds: Thresholds, on_error: OnError
+    ) -> None:
         self._moments = moments
+        self._beside = beside
         self._gate = gate
         self._thresholds = thresholds
         self._on_error = on_error
@@ -87,7 +90,7 @@ class Api:
         asked = (operation.path, *values.items())
         made = self._recent.get(asked)
         if made is None:
-            document = operation.answer(Question(ask.result(), values, self._thresholds))
+            document = operation.answer(Question(ask.result, self._beside, values, self._thresholds))
             if document is None:
                 return problem(404, "Nothing is known of it, or no longer.")
             made = to_json(document), _links(values, document)

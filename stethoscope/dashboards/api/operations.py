@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, TypedDict, cast
 
 from stethoscope.dashboards.api.parameters import LIMIT, OFFSET, PAGE_LIMIT, WINDOW, Parameter, Value
 from stethoscope.dashboards.documents import alerts, database, diagnosis, overview, performance, requests, system
-from stethoscope.dashboards.documents.window import Moment, Window, WindowName, described
+from stethoscope.dashboards.documents.window import Beside, Moment, Window, WindowName, described
 from stethoscope.names import FINDINGS_FOUND, QUERIES, REQUESTS, STALLS
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.timeline import Point
@@ -20,11 +20,17 @@ from stethoscope.thresholds import Thresholds
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request to answer: the moment, what was asked, and the service's thresholds."""
+    """One request to answer: where the numbers are, what is beside them, what was asked, and the service's thresholds."""
 
-    moment: Moment
+    take: Callable[[], Moment]
+    beside: Beside
     values: Mapping[str, Value]
     thresholds: Thresholds
+
+    @property
+    def moment(self) -> Moment:
+        """Taken when it is asked for: some questions are not about numbers."""
+        return self.take()
 
     @property
     def name(self) -> WindowName:
@@ -134,7 +140,7 @@ def _overview(question: Question) -> overview.Overview:
 
 
 def _database(question: Question) -> database.Database:
-    return database.database(question.name, question.window, question.moment.notes(QUERIES))
+    return database.database(question.name, question.window, question.beside.notes(QUERIES))
 
 
 def _pools(question: Question) -> database.Pools:
@@ -142,7 +148,7 @@ def _pools(question: Question) -> database.Pools:
 
 
 def _slow_queries(question: Question) -> database.SlowQueries:
-    found = database.slow_queries(question.window, question.moment.notes(QUERIES))
+    found = database.slow_queries(question.window, question.beside.notes(QUERIES))
     first = question.number("offset")
     return database.SlowQueries(
         window=described(question.name, question.window),
@@ -153,7 +159,7 @@ def _slow_queries(question: Question) -> database.SlowQueries:
 
 
 def _system(question: Question) -> system.System:
-    return system.system(question.name, question.window, question.moment.notes(STALLS))
+    return system.system(question.name, question.window, question.beside.notes(STALLS))
 
 
 def _alerts(question: Question) -> alerts.Alerts:
@@ -165,11 +171,11 @@ def _thresholds(question: Question) -> ThresholdTable:
 
 
 def _findings(question: Question) -> list[diagnosis.Finding]:
-    return diagnosis.findings(question.moment.window("all"), question.moment.notes(FINDINGS_FOUND), question.thresholds)
+    return diagnosis.findings(question.moment.window("all"), question.beside.notes(FINDINGS_FOUND), question.thresholds)
 
 
 def _last_errors(question: Question) -> performance.LastErrors:
-    return performance.last_errors(question.moment.notes(REQUESTS))
+    return performance.last_errors(question.beside.brief_notes(REQUESTS))
 
 
 def _diagnosis(question: Question) -> diagnosis.Diagnosis:
@@ -178,7 +184,7 @@ def _diagnosis(question: Question) -> diagnosis.Diagnosis:
 
 def _requests(question: Question) -> requests.FollowedPage:
     found = requests.matching(
-        requests.followed(question.moment.notes(REQUESTS)),
+        requests.followed(question.beside.brief_notes(REQUESTS)),
         route=question["route"],
         status=question["status"],
         min_ms=question["min_ms"],
@@ -188,11 +194,13 @@ def _requests(question: Question) -> requests.FollowedPage:
 
 
 def _request(question: Question) -> requests.FollowedRequest | None:
-    return requests.one(question.moment.notes(REQUESTS), question.text("request_id"))
+    found = requests.find(question.beside.brief_notes(REQUESTS), question.text("request_id"))
+    whole = found and question.beside.whole_note(REQUESTS, found.key)
+    return requests.one(whole) if whole else None
 
 
 def _timeline(question: Question) -> Timeline:
-    history = question.moment.history
+    history = question.beside.history()
     return Timeline(items=history.points(question.number("seconds")) if history else [])
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Final, TypedDict
+from typing import Annotated, Final, NamedTuple, TypedDict
 
 from stethoscope import names
 from stethoscope.dashboards.documents.notes import number, text, whole
 from stethoscope.dashboards.documents.window import Window, WindowName, described
 from stethoscope.names import Metric
-from stethoscope.store.buckets import SCALE
+from stethoscope.store.buckets import SCALE, buckets_for
 from stethoscope.store.notes import Note
-from stethoscope.store.snapshot import Distribution, Series, Snapshot
+from stethoscope.store.snapshot import Distribution, Series, Snapshot, together
 from stethoscope.store.timeline import DISCONNECT, failed, known, ratio, summed
 
 OVERFLOW_ROUTE: Final = "__overflow__"
@@ -104,8 +104,11 @@ def last_errors(notes: Iterable[Note]) -> LastErrors:
     """The latest failed request of each endpoint, of those that are kept; ``notes`` come with the newest first."""
     found: dict[tuple[str, str], LastError] = {}
     for content in (note.content for note in notes):
-        key, error = (text(content, "method"), text(content, "route")), text(content, "error_type")
-        if error not in ("", DISCONNECT) and key not in found:
+        error = text(content, "error_type")
+        if error in ("", DISCONNECT):
+            continue
+        key = (text(content, "method"), text(content, "route"))
+        if key not in found:
             found[key] = LastError(
                 type=error,
                 status=whole(content, "status") or None,
@@ -115,22 +118,60 @@ def last_errors(notes: Iterable[Note]) -> LastErrors:
     return found
 
 
+class _Part(NamedTuple):
+    """What was recorded of one endpoint: its series, and all their durations together."""
+
+    series: list[Series]
+    durations: Distribution
+
+
+def _parts(window: Snapshot) -> dict[tuple[str, str], _Part]:
+    """By method and route."""
+    found: defaultdict[tuple[str, str], list[Series]] = defaultdict(list)
+    for series in window.family(names.REQUEST_DURATION).series:
+        found[_names(series)].append(series)
+    return {key: _Part(series, summed(names.REQUEST_DURATION, series)) for key, series in found.items()}
+
+
 def totals(window: Snapshot) -> Requests:
-    return _requests(window.family(names.REQUEST_DURATION).series, _seconds(window))
+    """All requests. Reckoned once for a snapshot, as all that follows."""
+    return window.once(_totals)
+
+
+def _totals(window: Snapshot) -> Requests:
+    parts = window.once(_parts).values()
+    durations = together(buckets_for(names.REQUEST_DURATION), [part.durations for part in parts])
+    return _requests(_Part([one for part in parts for one in part.series], durations), _seconds(window))
 
 
 def endpoints(window: Snapshot, last_errors: LastErrors = _NONE) -> list[Endpoint]:
     """All endpoints, those that took most time first."""
-    seconds = _seconds(window)
-    by_endpoint: defaultdict[tuple[str, str], list[Series]] = defaultdict(list)
-    for series in window.family(names.REQUEST_DURATION).series:
-        by_endpoint[_names(series)].append(series)
-    spent = {key: sum(value.sum for value in _values(series)) for key, series in by_endpoint.items()}
-    whole = sum(spent.values())
-    found = [
-        _endpoint(key, by_endpoint[key], seconds, ratio(spent[key], whole), last_errors.get(key)) for key in by_endpoint
-    ]
-    return sorted((one for one in found if one["count"]), key=lambda one: (-one["time_ratio"], one["route"]))
+    found = window.once(_endpoints)
+    return [Endpoint(**{**one, "last_error": last_errors.get((one["method"], one["route"]))}) for one in found]
+
+
+def _endpoints(window: Snapshot) -> list[Endpoint]:
+    found = [_endpoint(window, key, None) for key, part in window.once(_parts).items() if part.durations.count]
+    return sorted(found, key=lambda one: (-one["time_ratio"], one["route"]))
+
+
+def _endpoint(window: Snapshot, key: tuple[str, str], last_error: LastError | None) -> Endpoint:
+    parts, (method, route) = window.once(_parts), key
+    part, whole = parts[key], window.once(_spent)
+    return Endpoint(
+        **_requests(part, _seconds(window)),
+        method=method,
+        route=route,
+        time_ratio=ratio(part.durations.sum, whole),
+        statuses=_counts(part.series, 2),
+        errors={name: count for name, count in _counts(part.series, 4).items() if name != "none"},
+        last_error=last_error,
+    )
+
+
+def _spent(window: Snapshot) -> float:
+    """Seconds in all requests together."""
+    return sum(part.durations.sum for part in window.once(_parts).values())
 
 
 def page(name: WindowName, window: Snapshot, found: list[Endpoint], offset: int, limit: int) -> Endpoints:
@@ -148,16 +189,14 @@ def endpoint_report(
     name: WindowName, window: Snapshot, method: str, route: str, last_errors: LastErrors = _NONE
 ) -> EndpointReport | None:
     """All about one endpoint; None where nothing was recorded of it in the window."""
-    found = endpoints(window, last_errors)
-    endpoint = next((one for one in found if (one["method"], one["route"]) == (method, route)), None)
-    if endpoint is None:
+    part = window.once(_parts).get((method, route))
+    if part is None or not part.durations.count:
         return None
-    durations = _of_endpoint(window, names.REQUEST_DURATION, method, route)
     queries = summed(names.REQUEST_QUERIES, _of_route(window, names.REQUEST_QUERIES, route))
     return EndpointReport(
         window=described(name, window),
-        endpoint=endpoint,
-        distribution=list(bars(summed(names.REQUEST_DURATION, durations))),
+        endpoint=_endpoint(window, (method, route), last_errors.get((method, route))),
+        distribution=list(bars(part.durations)),
         first_byte=_latency_of(window, names.FIRST_BYTE, method, route),
         background=_latency_of(window, names.BACKGROUND_DURATION, method, route),
         request_bytes_mean=_mean_of(window, names.REQUEST_SIZE, method, route),
@@ -210,27 +249,10 @@ def _seconds(window: Snapshot) -> float:
     return window.seconds or 1.0
 
 
-def _requests(series: Iterable[Series], seconds: float) -> Requests:
-    series = list(series)
-    times = latency(summed(names.REQUEST_DURATION, series), seconds)
-    errors = failed(series)
-    left = sum(value.count for value in _values(one for one in series if one.labels[-1] == DISCONNECT))
+def _requests(part: _Part, seconds: float) -> Requests:
+    times, errors = latency(part.durations, seconds), failed(part.series)
+    left = sum(value.count for value in _values(one for one in part.series if one.labels[-1] == DISCONNECT))
     return Requests(**times, error_count=errors, error_ratio=ratio(errors, times["count"]), disconnect_count=left)
-
-
-def _endpoint(
-    key: tuple[str, str], series: list[Series], seconds: float, time_ratio: float, last_error: LastError | None
-) -> Endpoint:
-    method, route = key
-    return Endpoint(
-        **_requests(series, seconds),
-        method=method,
-        route=route,
-        time_ratio=time_ratio,
-        statuses=_counts(series, 2),
-        errors={name: count for name, count in _counts(series, 4).items() if name != "none"},
-        last_error=last_error,
-    )
 
 
 def _counts(series: Iterable[Series], label: int) -> dict[str, int]:

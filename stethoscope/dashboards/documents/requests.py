@@ -118,11 +118,12 @@ def page(found: list[Followed], offset: int, limit: int) -> FollowedPage:
     return FollowedPage(total=len(found), offset=offset, items=found[offset : offset + limit])
 
 
-def one(notes: Iterable[Note], request_id: str) -> FollowedRequest | None:
+def find(notes: Iterable[Note], request_id: str) -> Note | None:
     """The latest request of this ID; None where none was kept."""
-    note = next((note for note in notes if text(note.content, "request_id") == request_id), None)
-    if note is None:
-        return None
+    return next((note for note in notes if text(note.content, "request_id") == request_id), None)
+
+
+def one(note: Note) -> FollowedRequest:
     content = note.content
     return FollowedRequest(
         **_followed(note),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Final, Literal, TypedDict, get_args
+from typing import Annotated, Final, Literal, Protocol, TypedDict, get_args
 
 from stethoscope.names import NoteKind
 from stethoscope.store.history import History
@@ -27,13 +26,42 @@ class Window(TypedDict):
     workers: Annotated[list[int], "Process ids of the living workers; ended ones are in the numbers too."]
 
 
+class Beside(Protocol):
+    """What there is of a service beside its numbers. Each call is for a thread, and returns what is there by then."""
+
+    def history(self) -> History | None: ...
+
+    def notes(self, kind: NoteKind) -> list[Note]: ...
+
+    def brief_notes(self, kind: NoteKind) -> list[Note]: ...
+
+    def whole_note(self, kind: NoteKind, key: str) -> Note | None: ...
+
+
+class Nothing:
+    """Beside numbers that are all there is."""
+
+    def history(self) -> History | None:
+        return None
+
+    def notes(self, kind: NoteKind) -> list[Note]:
+        return []
+
+    brief_notes = notes
+
+    def whole_note(self, kind: NoteKind, key: str) -> Note | None:
+        return None
+
+
+NOTHING: Final[Beside] = Nothing()
+
+
 @dataclass(slots=True)
 class Moment:
-    """One snapshot, the windows that end with it, and the notes beside it."""
+    """One snapshot, and the windows that end with it."""
 
     present: Snapshot
     history: History | None = None
-    notes: Callable[[NoteKind], list[Note]] = lambda kind: []
     _windows: dict[WindowName, Snapshot] = field(default_factory=dict)
 
     def window(self, name: WindowName) -> Snapshot:
@@ -45,7 +73,7 @@ class Moment:
     def _cut(self, seconds: float | None) -> Snapshot:
         since_reset = self.history.window(self.present, None) if self.history else self.present
         if since_reset.seconds is None:
-            since_reset = self.present.minus(_NOTHING, max(1.0, self.present.taken_at - _beginning(self.present)))
+            since_reset = self.present.minus(_NOTHING, max(1.0, self.present.taken_at - self.present.beginning()))
         # A window that reaches back to the beginning has all; the first snapshot was put aside later than that.
         if seconds is None or self.history is None or (since_reset.seconds or 0.0) <= seconds:
             return since_reset
@@ -62,13 +90,3 @@ def described(name: WindowName, window: Snapshot) -> Window:
 
 
 _NOTHING: Final = Snapshot("", 0.0, {})
-
-
-def _beginning(snapshot: Snapshot) -> float:
-    """When the first series was made; now, where there is none."""
-
-    def times() -> Iterator[float]:
-        for family in snapshot.families.values():
-            yield from (series.created for series in family.series if series.created)
-
-    return min(times(), default=snapshot.taken_at)

@@ -64,4 +64,4 @@ def _read(folder: Folder) -> tuple[dict[str, float], dict[str, Family]]:
         times = json.loads(file.readline())
         contents = read_image(zlib.decompress(file.read()))
     families, _ = Merger().merge([Part(contents, alive=False)])
-    return {str(name): float(time) for name, time in times.items()}, families
+    return {str(name): float(time) for name, time in times.items()}, dict(families)
