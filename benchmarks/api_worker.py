@@ -26,7 +26,7 @@ _QUERIES: Final = {
     "timeline": "",
     "thresholds": "",
     "diagnosis": "",
-    "requests": "limit=1000",
+    "requests": "",
     "performance/endpoints": "window=5m&limit=1000",
 }
 PATHS: Final = tuple(operation.path for operation in OPERATIONS if not operation.place)

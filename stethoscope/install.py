@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from stethoscope.asgi import ASGIApp
 from stethoscope.current import Current
@@ -53,6 +53,9 @@ class Stethoscope(Layer):
         sqlalchemy.adopt(recorder, settings, self.observe)
         observe_routes(app)
 
+
+_REST: Final = 5.0
+"""Seconds between two looks whether anybody may still want what the live page has made."""
 
 App = TypeVar("App", bound=Callable[..., Awaitable[Any]])
 
@@ -137,6 +140,15 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
 
         return renamed(snapshot, settings.names)
 
+    board = Board(
+        lambda: Moment(source(), recorder.history()),
+        recorder,
+        token=settings.token,
+        access=settings.auth,
+        thresholds=settings.thresholds,
+        on_error=recorder.failed,
+    )
+    recorder.every(_REST, "live page", board.rest)
     return Endpoints(
         scraped,
         prefix=settings.prefix,
@@ -145,13 +157,6 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         metrics_path=settings.metrics_path,
         metrics_access=settings.metrics_access,
         foreign=foreign,
-        board=Board(
-            lambda: Moment(source(), recorder.history()),
-            recorder,
-            token=settings.token,
-            access=settings.auth,
-            thresholds=settings.thresholds,
-            on_error=recorder.failed,
-        ),
+        board=board,
         on_error=recorder.failed,
     )

@@ -15,6 +15,7 @@ from typing import Final
 from stethoscope.asgi import Receive, Scope, Send
 from stethoscope.dashboards.api.api import Api
 from stethoscope.dashboards.api.parameters import BadQuery
+from stethoscope.dashboards.api.recent import FRESH
 from stethoscope.dashboards.assets import INDEX, asset
 from stethoscope.dashboards.documents.window import NOTHING, Beside, Moment
 from stethoscope.dashboards.flight import Flight
@@ -48,11 +49,15 @@ class Board:
         thresholds: Thresholds = _DEFAULTS,
         on_error: OnError,
     ) -> None:
-        moments = Flight(moment)
+        self._moments = moments = Flight(moment, kept_seconds=FRESH)
         self._on_error = on_error
         self._gate = Gate(token, access)
         self._api = Api(moments, beside, self._gate, thresholds, on_error)
         self._stream = Stream(moments, thresholds, on_error, beside=beside)
+
+    def rest(self) -> None:
+        """Let go of numbers that nobody will ask for any more: now and then, in any thread."""
+        self._moments.rest()
 
     async def serve(self, below: str, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer, if ``below``, what follows the prefix in the path, is ours; returns whether it is."""

@@ -13,22 +13,26 @@ T = TypeVar("T")
 class Flight(Generic[T]):
     """Shares what ``make`` returns among those who overlap. Safe in any threads and event loops.
 
-    Guarantee: a result goes to those who began to ask before it was complete, never to one who began
-    later. When ``make`` raises, the asker whose turn it was gets the error, and the next one's call
-    makes it anew. Nothing is kept when nobody is asking.
+    Guarantee: a result goes to those who began to ask before it was complete, and to one who began later only if that
+    one takes what is some seconds old. When ``make`` raises, the asker whose turn it was gets the error, and the next one's call
+    makes it anew. Nothing is kept when nobody is asking, unless somebody may ask for what is ``kept_seconds`` old: that is
+    kept until it is replaced, or by `rest` found to be older.
     """
 
-    def __init__(self, make: Callable[[], T], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self, make: Callable[[], T], clock_ns: Callable[[], int] = time.monotonic_ns, kept_seconds: float = 0.0
+    ) -> None:
         self._make = make
         self._clock_ns = clock_ns
+        self._kept_ns = int(kept_seconds * 1e9)
         self._making = threading.Lock()
         self._counting = threading.Lock()
         self._asks: set[Ask[T]] = set()
         self._latest: tuple[int, T] | None = None
 
-    def ask(self) -> Ask[T]:
-        """Begin to ask. Whoever asks must leave, whatever happens."""
-        ask = Ask(self, self._clock_ns())
+    def ask(self, seconds_old: float = 0.0) -> Ask[T]:
+        """Begin to ask, for what may be so many seconds old. Whoever asks must leave, whatever happens."""
+        ask = Ask(self, self._clock_ns() - int(seconds_old * 1e9))
         with self._counting:
             self._asks.add(ask)
         return ask
@@ -44,8 +48,20 @@ class Flight(Generic[T]):
     def leave(self, ask: Ask[T]) -> None:
         with self._counting:
             self._asks.discard(ask)
-            if not self._asks:
+            if not self._asks and not self._kept_ns:
                 self._latest = None
+
+    def rest(self) -> None:
+        """Let go of a result that nobody will ask for any more."""
+        with self._counting:
+            latest = self._latest
+            if not self._asks and latest is not None and self._clock_ns() - latest[0] > self._kept_ns:
+                self._latest = None
+
+    def forget(self) -> None:
+        """What has been made so far is for nobody who asks from now on."""
+        with self._counting:
+            self._latest = None
 
 
 class Ask(Generic[T]):

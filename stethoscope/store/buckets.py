@@ -62,6 +62,7 @@ class Buckets:
         "_explicit_cells",
         "_exponential",
         "_low",
+        "_midpoints",
         "block_count",
         "bounds",
         "bucket_of",
@@ -80,6 +81,7 @@ class Buckets:
         self._low = low * _PER_OCTAVE
         self._explicit_cells = tuple(bisect_left(self.bounds, bound) for bound in explicit)
         self._exponential = exponential
+        self._midpoints: dict[int, float] = {}
         numbers = (bisect_left(self._explicit_cells, cell) for cell in range(self.cell_count))
         self.bucket_of: Sequence[int] = bytes(numbers) if len(explicit) < 256 else tuple(numbers)
 
@@ -107,19 +109,27 @@ class Buckets:
             return [float("nan")] * len(qs)
         firsts = [block * CELLS_PER_BLOCK for block in blocks]
 
-        def at(rank: int) -> float:
-            block, place = divmod(bisect_right(running, rank), CELLS_PER_BLOCK)
-            return self.midpoint(firsts[block] + place)
+        def at(place: int) -> float:
+            return self.midpoint(firsts[place // CELLS_PER_BLOCK] + place % CELLS_PER_BLOCK)
 
         values = []
         for q in qs:
             rank = q * (total - 1)
-            low, high = at(int(rank)), at(min(int(rank) + 1, total - 1))
-            values.append(low + (high - low) * (rank - int(rank)))
+            below = int(rank)
+            place = bisect_right(running, below)
+            value = at(place)
+            if below + 1 < total and running[place] == below + 1:  # its neighbour in rank is in another cell
+                value += (at(bisect_right(running, below + 1)) - value) * (rank - below)
+            values.append(value)
         return values
 
     def midpoint(self, cell: int) -> float:
         """The value of a cell that has the least largest relative error: 2·l·u / (l + u) (DDSketch, section 2.1)."""
+        if cell not in self._midpoints:
+            self._midpoints[cell] = self._midpoint(cell)
+        return self._midpoints[cell]
+
+    def _midpoint(self, cell: int) -> float:
         if cell == 0:
             return 0.0
         if cell >= len(self.bounds):

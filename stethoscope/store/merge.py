@@ -55,6 +55,10 @@ class BlockDistribution(Distribution):
         return {block: list(counts[first : first + CELLS_PER_BLOCK]) for block, first in self._blocks.items()}
 
     def packed(self) -> Packed | None:
+        return self._packed
+
+    @cached_property
+    def _packed(self) -> Packed | None:
         counts = self._counts.packed()
         if counts is None:
             return None

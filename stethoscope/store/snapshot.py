@@ -139,21 +139,21 @@ class _Since(_Reckoned):
     def __init__(self, now: Distribution, then: Distribution) -> None:
         self.buckets = now.buckets
         self.sum = max(0.0, now.sum - then.sum)
-        self._now = now
-        self._then = then
+        self.now = now
+        self.then = then
 
     @cached_property
     def cumulative(self) -> tuple[int, ...]:
-        less = [max(0, now - then) for now, then in zip(self._now.cumulative, self._then.cumulative, strict=True)]
+        less = [max(0, now - then) for now, then in zip(self.now.cumulative, self.then.cumulative, strict=True)]
         return tuple(accumulate(less, max))
 
     @cached_property
     def _packed(self) -> Packed | None:
-        now, then = self._now.packed(), self._then.packed()
+        now, then = self.now.packed(), self.then.packed()
         return None if now is None or then is None else _packed_less(now, then)
 
     def _reckon(self) -> Blocks:
-        return _less(self._now.blocks(), self._then.blocks())
+        return _less(self.now.blocks(), self.then.blocks())
 
 
 class _Together(_Reckoned):
@@ -216,7 +216,14 @@ def _less(blocks: Blocks, earlier: Blocks) -> Blocks:
 def together(buckets: Buckets, distributions: Iterable[Distribution]) -> Distribution:
     """The sum of any number of series of one metric, whose scheme is ``buckets``."""
     parts = list(distributions)
-    return parts[0] if len(parts) == 1 else _Together(buckets, parts)
+    if len(parts) == 1:
+        return parts[0]
+    windows = [part for part in parts if isinstance(part, _Since)]
+    if not windows or len(windows) < len(parts):
+        return _Together(buckets, parts)
+    # The same as the sum of all differences, with one subtraction.
+    now = _Together(buckets, [part.now for part in windows])
+    return _Since(now, _Together(buckets, [part.then for part in windows]))
 
 
 def _all(parts: Iterable[Blocks]) -> Blocks:

@@ -19,7 +19,7 @@ export function Runtime({ document, context: { thresholds } }: { document: Syste
       <div class="stats">
         <Stat label="Workers" hint={HINTS.System.workers} quantity={count(document.workers.length)}>{text(count(document.worker_starts))} started in this window</Stat>
         <Stat label="Loop lag p99" hint={HINTS.System.event_loop_lag} quantity={seconds(lag.p99_seconds)} level={level(thresholds["event_loop_lag_p99"], lag.p99_seconds)}>longest {text(seconds(lag.max_seconds))}</Stat>
-        <Stat label="Loop stalls" hint={HINTS.System.event_loop_stalls} quantity={count(document.event_loop_stalls)} level={document.event_loop_stalls ? "warn" : "ok"}>above 100 ms</Stat>
+        <Stat label="Loop stalls" hint={HINTS.System.event_loop_stalls} quantity={count(document.event_loop_stalls)} level={document.event_loop_stalls ? "warn" : "ok"}>of 100 ms or longer</Stat>
         <Stat label="Thread wait p95" hint={HINTS.System.thread_wait} quantity={seconds(wait.p95_seconds)}>{text(count(wait.count))} had to wait</Stat>
         {document.queue_time.count > 0 && (
           <Stat label="Queue p95" hint={HINTS.System.queue_time} quantity={seconds(document.queue_time.p95_seconds)}>p50 {text(seconds(document.queue_time.p50_seconds))}</Stat>
@@ -33,7 +33,7 @@ export function Runtime({ document, context: { thresholds } }: { document: Syste
       )}
       <Card title="Workers" hint={HINTS.System.workers} wide><WorkerTable workers={document.workers} /></Card>
       <Card title="What blocked the event loop" hint={HINTS.System.stalls} wide>
-        <Table caption="What blocked the event loop" columns={STALLS} rows={document.stalls} rowKey={(row) => row.where} empty="Nothing has, for more than 100 ms." />
+        <Table caption="What blocked the event loop" columns={STALLS} rows={document.stalls} rowKey={(row) => row.where} empty="Nothing has, for 100 ms or longer." />
       </Card>
       <div class="columns">
         <Card title="Machine" hint="What may be used, by the cgroup's limits where there are any, and how much of it is.">

@@ -15,7 +15,7 @@ from stethoscope.dashboards.api import openapi
 from stethoscope.dashboards.api.answers import answer, to_json
 from stethoscope.dashboards.api.operations import OPERATIONS, Operation, Question
 from stethoscope.dashboards.api.parameters import BadQuery, Value, read_query
-from stethoscope.dashboards.api.recent import Recent
+from stethoscope.dashboards.api.recent import FRESH, Recent
 from stethoscope.dashboards.documents.window import Beside, Moment
 from stethoscope.dashboards.flight import Ask, Flight
 from stethoscope.dashboards.gate import CHALLENGE, Gate
@@ -72,7 +72,7 @@ class Api:
         return await self._read(*found, scope)
 
     async def _read(self, operation: Operation, place: Mapping[str, Value], scope: Scope) -> Response:
-        ask = self._moments.ask()
+        ask = self._moments.ask(FRESH)
         try:
             values = read_query(scope.get("query_string", b""), operation.parameters)
             return await to_thread.run_sync(
@@ -110,6 +110,7 @@ class Api:
         try:
             read_query(scope.get("query_string", b""), ())
             await to_thread.run_sync(lambda: self._start_over(ask.result()), limiter=threads())
+            self._moments.forget()
             self._recent.clear()
         except BadQuery as mistake:
             return problem(400, str(mistake))

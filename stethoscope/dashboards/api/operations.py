@@ -184,7 +184,7 @@ def _diagnosis(question: Question) -> diagnosis.Diagnosis:
 
 def _requests(question: Question) -> requests.FollowedPage:
     found = requests.matching(
-        requests.followed(question.beside.brief_notes(REQUESTS)),
+        question.beside.brief_notes(REQUESTS),
         route=question["route"],
         status=question["status"],
         min_ms=question["min_ms"],

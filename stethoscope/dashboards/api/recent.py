@@ -1,4 +1,4 @@
-"""Answers of the last second: who asks the same again so soon is given the same."""
+"""Answers of the last half second: who asks the same again so soon is given the same."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-FRESH: Final = 1.0
-"""Seconds for which an answer is given again."""
+FRESH: Final = 0.5
+"""Seconds for which an answer is given again, and numbers are taken for another answer: so one is up to a second old."""
 _MOST: Final = 64
 
 
 class Recent(Generic[T]):
-    """Values by what was asked, each for a second. Any thread.
+    """Values by what was asked, each for half a second. Any thread.
 
     Old ones go when a new one comes, and all of them by `clear`: what is left is bounded in number.
     """

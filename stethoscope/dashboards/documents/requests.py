@@ -96,26 +96,28 @@ class FollowedRequest(Followed):
     exception: Annotated[list[Raised], "The exception, then those that it came from."]
 
 
-def followed(notes: Iterable[Note]) -> list[Followed]:
-    return sorted(map(_followed, notes), key=lambda one: -one["at_unix_seconds"])
-
-
 def matching(
-    found: Iterable[Followed], *, route: str | None, status: int | None, min_ms: float | None, request_id: str | None
-) -> list[Followed]:
-    """Those that meet every condition that is given; of an ID its beginning is enough."""
-    return [
-        one
-        for one in found
-        if (route is None or one["route"] == route)
-        and (status is None or one["status"] == status)
-        and (min_ms is None or (one["duration_seconds"] or 0.0) * 1000 >= min_ms)
-        and (request_id is None or one["request_id"].startswith(request_id))
+    notes: Iterable[Note], *, route: str | None, status: int | None, min_ms: float | None, request_id: str | None
+) -> list[Note]:
+    """Those of requests that meet every condition that is given, the latest first; of an ID its beginning is enough."""
+    found = [
+        note
+        for note in notes
+        if (route is None or text(note.content, "route") == route)
+        and (status is None or whole(note.content, "status") == status)
+        and (min_ms is None or (number(note.content, "duration_seconds") or 0.0) * 1000 >= min_ms)
+        and (request_id is None or text(note.content, "request_id").startswith(request_id))
     ]
+    return sorted(found, key=_arrived_at, reverse=True)
 
 
-def page(found: list[Followed], offset: int, limit: int) -> FollowedPage:
-    return FollowedPage(total=len(found), offset=offset, items=found[offset : offset + limit])
+def page(found: list[Note], offset: int, limit: int) -> FollowedPage:
+    items = [_followed(note) for note in found[offset : offset + limit]]
+    return FollowedPage(total=len(found), offset=offset, items=items)
+
+
+def _arrived_at(note: Note) -> float:
+    return number(note.content, "arrived_at") or note.written_at
 
 
 def find(notes: Iterable[Note], request_id: str) -> Note | None:
@@ -152,7 +154,7 @@ def _followed(note: Note) -> Followed:
     content = note.content
     return Followed(
         request_id=text(content, "request_id"),
-        at_unix_seconds=number(content, "arrived_at") or note.written_at,
+        at_unix_seconds=_arrived_at(note),
         method=text(content, "method"),
         route=text(content, "route"),
         status=whole(content, "status") or None,

@@ -1,8 +1,9 @@
 """How late an event loop is: a timer on the loop itself, on asyncio, uvloop and trio.
 
 The timer is due every 200 ms while requests come, and ever less often, down to once a second, while none do: an idle
-loop is hardly ever woken, which is what costs most. A timer that runs late tells how long all that was ready had to wait. When
-it is overdue, the watchdog (`stethoscope.instruments.runtime.stalls`) looks what holds the loop up.
+loop is hardly ever woken, which is what costs most. A timer that runs late tells how long all that was ready had to wait. What
+holds a loop up is for the watchdog to find (`stethoscope.instruments.runtime.stalls`), which needs to know whether a loop
+has nothing to do, and whether it goes on.
 
 On asyncio and uvloop it is a bare timer handle: no task that could be cancelled, awaited or found pending at the
 end. On trio it is a system task, which ends with the run. Neither holds a request's context.
@@ -15,6 +16,7 @@ import sys
 import threading
 from contextvars import Context
 from time import perf_counter
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
@@ -34,6 +36,9 @@ _COUNT_EVERY: Final = 2.0
 _COUNT_SHARE: Final = 0.0002
 """What counting tasks may take of the loop's time."""
 NEVER: Final = float("inf")
+_RUN_ONCE: Final = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]
+"""Calls what waits, and then `_RUN_HANDLE` for all that is ready."""
+_RUN_HANDLE: Final = asyncio.Handle._run.__code__
 
 
 class Told:
@@ -50,8 +55,8 @@ class Watch:
     """One event loop that is watched. It is made, and runs, on the loop; other threads read what is public.
 
     ``due`` is when the timer has to run, on the clock of ``perf_counter``, `NEVER` while it is running; ``late``
-    by how many seconds it was late the last time; ``tasks`` how many tasks there were when last counted;
-    ``period`` is in how many seconds it is made to run again, and ``busy`` is set when requests have come since.
+    by how many seconds it was late the last time; ``answered`` when the loop has answered what it was `ask`ed last, else `NEVER`;
+    ``tasks`` how many tasks there were when last counted; ``period`` is in how many seconds it is made to run again, and ``busy`` is set when requests have come since.
     ``limiter`` AnyIO's, where the loop has one, and ``limited`` what was last seen of it.
     """
 
@@ -61,6 +66,7 @@ class Watch:
         self.thread = threading.get_ident()
         self.due = NEVER
         self.late = 0.0
+        self.answered = NEVER
         self.tasks = 0
         self.limiter: CapacityLimiter | None = None
         self.limited: Limiter | None = None
@@ -79,6 +85,24 @@ class Watch:
     def stands(self) -> bool:
         """Whether nobody runs the loop at present, or ever again: then it has ``ended``. Any thread."""
         raise NotImplementedError
+
+    def rests(self, frame: FrameType) -> bool:
+        """Whether the loop waits for something to do, where ``frame`` is the innermost of its thread. Any thread.
+
+        Said only when it is known: a loop that is busy never rests, one that rests may seem busy.
+        """
+        raise NotImplementedError
+
+    def ask(self) -> None:
+        """Have the loop say when it goes on: see ``answered``. Any thread. Raises RuntimeError when it has ended."""
+        self.answered = NEVER
+        self._ask()
+
+    def _ask(self) -> None:
+        raise NotImplementedError
+
+    def _answer(self) -> None:
+        self.answered = perf_counter()
 
     def hurry(self) -> None:
         """Have the timer run within `PERIOD`, as it has just been quiet and is no more."""
@@ -118,6 +142,8 @@ class AsyncioWatch(Watch):
         self.kind = "uvloop" if type(loop).__module__.partition(".")[0] == "uvloop" else "asyncio"
         self._loop = ref(loop)
         self._timer: asyncio.TimerHandle | None = None
+        self._base: CodeType | None = None
+        """What runs a loop that is compiled, as uvloop is: there is no Python above it while the loop rests."""
         self._again()
 
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -130,6 +156,18 @@ class AsyncioWatch(Watch):
             self._timer = self.limiter = None  # they hold the loop
         return loop is None or not loop.is_running()
 
+    def rests(self, frame: FrameType) -> bool:
+        if self._base is not None:
+            return frame.f_code is self._base
+        outer = frame.f_back
+        return outer is not None and outer.f_code is _RUN_ONCE and frame.f_code is not _RUN_HANDLE
+
+    def _ask(self) -> None:
+        loop = self.loop()
+        if loop is None:
+            raise RuntimeError("the event loop is gone")
+        loop.call_soon_threadsafe(self._answer, context=Context())
+
     def _again(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -139,6 +177,8 @@ class AsyncioWatch(Watch):
             self._timer = loop.call_later(self.period, self._tick, context=Context())
 
     def _tick(self) -> None:
+        if self._base is None and (caller := sys._getframe(1).f_code) is not _RUN_HANDLE:
+            self._base = caller
         self._ran()
         self._again()
 
@@ -164,6 +204,14 @@ class TrioWatch(Watch):
 
     def stands(self) -> bool:
         return self.ended
+
+    def rests(self, frame: FrameType) -> bool:
+        return frame.f_code.co_name == "get_events" and frame.f_globals.get("__name__", "").startswith(
+            "trio._core._io_"
+        )
+
+    def _ask(self) -> None:
+        self._run.run_sync_soon(self._answer)
 
     def _again(self) -> None:
         self.due = perf_counter() + self.period

@@ -1,11 +1,12 @@
-"""What blocks an event loop: its thread's stack, looked at from another thread while the loop is late.
+"""What blocks an event loop: its thread's stack, looked at from another thread while the loop does not go on.
 
-The watchdog sleeps until a loop's timer is overdue by 50 ms, which is never while the loop is well. Then it looks at
-the stack of the loop's thread (``sys._current_frames``), again and again until the timer has run. The line of the
-app's own code that was seen most often is what blocked.
+The watchdog looks every 40 ms whether a loop rests, by the innermost frame of its thread (``sys._current_frames``), which
+wakes nobody. A loop that does not is asked to say when it goes on. Where it has not by the next look, and until it has,
+the stack is looked at. The line of the app's own code that was seen most often is what blocked.
 
-While requests come, a block of 250 ms or longer (450 ms where they are few) is always seen, one of 50 to 250 ms where the timer was due early in
-it (half of those of 150 ms), a shorter one never. How long it was is known to within the timer's period.
+So a block of 100 ms or longer is always looked into: by the second look it has lasted for 80 ms at most. How long it was is known to
+within the 40 ms between two looks. Where the interpreter itself was held, by compiled code that does not let go of it, the
+watchdog is late too, and looks at once: what held it has just returned.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ from typing import Final, NamedTuple
 
 from stethoscope.current import Current
 from stethoscope.frames import Place, innermost_own, stack
-from stethoscope.instruments.runtime.loops import LONGEST, NEVER, PERIOD, Watch
+from stethoscope.instruments.runtime.loops import NEVER, Watch
 
-OVERDUE: Final = 0.05
-"""Seconds after which a timer that has not run is looked into."""
+STALL: Final = 0.1
+"""Seconds that a block may have lasted at least, to be told of."""
+LOOK: Final = 0.04
+"""Seconds between two looks."""
+_SELDOM: Final = 0.25
+"""Seconds between two looks at loops that nobody runs."""
+_OVERSLEPT: Final = 0.03
 _FIRST_LOOKS: Final = 10
-_BETWEEN_LOOKS: Final = 0.05
 _LONGEST_BETWEEN_LOOKS: Final = 2.0
 _MOST_PLACES: Final = 30
 # Where a thread is when its loop has nothing to do, or waits for the interpreter.
@@ -40,7 +45,7 @@ _LOOPS: Final = re.compile(
 class Stall(NamedTuple):
     """One time that an event loop was blocked.
 
-    ``late`` is by how many seconds its timer was late: it was blocked for as long at least, and for ``at_most``
+    ``late`` is for how many seconds it was seen not to go on: it was blocked for as long at least, and for ``at_most``
     seconds. ``stack`` is the one seen in most of the ``looks``, the innermost first. ``ongoing`` says that the
     loop is still blocked; ``told_before``, that it was when this stall was told of for the first time.
     """
@@ -70,26 +75,22 @@ class Stall(NamedTuple):
 
 
 class _Case:
-    """A timer that is overdue, and what was seen since."""
+    """A loop that was asked to go on, and what was seen since. ``began`` is when it can have been blocked since, at the earliest."""
 
-    def __init__(self, watch: Watch) -> None:
-        self.due = watch.due
-        self.period = watch.period
+    def __init__(self, asked: float, began: float) -> None:
+        self.asked = asked
+        self.began = began
         self.request: Current | None = None
         self.stacks: Counter[tuple[Place, ...]] = Counter()
         self.looks = 0
+        self.next_look = asked
         self.told = 0.0
 
-    def look(self, thread: int) -> None:
-        frame = sys._current_frames().get(thread)
+    def look(self, frame: FrameType | None, now: float) -> None:
         self.looks += 1
+        self.next_look = now + min(LOOK * 2.0 ** max(0, self.looks - _FIRST_LOOKS), _LONGEST_BETWEEN_LOOKS) - LOOK / 2
         self.request = self.request or request_of(frame)
         self.stacks[tuple(stack(frame, _MOST_PLACES))] += 1
-
-    @property
-    def pause(self) -> float:
-        """Seconds until the next look."""
-        return min(_BETWEEN_LOOKS * 2.0 ** max(0, self.looks - _FIRST_LOOKS), _LONGEST_BETWEEN_LOOKS)
 
     def stall(self, watch: Watch, late: float, *, ongoing: bool) -> Stall:
         before, self.told = self.told, late
@@ -106,7 +107,7 @@ class _Case:
             time.time(),
             ongoing,
             before > 0,
-            late + self.period,
+            late + self.asked - self.began,
         )
 
     def _most_seen(self) -> tuple[tuple[Place, ...], int]:
@@ -125,7 +126,6 @@ class Watchdog:
         self._tell = tell
         self._failed = failed
         self._cases: dict[Watch, _Case] = {}
-        self._news = threading.Event()
         self.start_over()
 
     def start_over(self) -> None:
@@ -151,18 +151,13 @@ class Watchdog:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="stethoscope-watchdog", daemon=True)
                 self._thread.start()
-        self._news.set()
-
-    def look_sooner(self) -> None:
-        """A timer is due sooner than it was."""
-        self._news.set()
 
     def _run(self) -> None:
-        process = os.getpid()
+        process, last = os.getpid(), perf_counter()
         while os.getpid() == process and (watches := self._present()):
-            wake = min(map(self._look_after, watches))
-            self._news.wait(max(wake - perf_counter(), 0.005))
-            self._news.clear()
+            # A plain sleep takes half of what it takes to wait for an event.
+            time.sleep(LOOK if any(map(self._runs, watches)) else _SELDOM)
+            last = self._look_after(watches, last)
 
     def _present(self) -> list[Watch]:
         with self._lock:
@@ -172,37 +167,55 @@ class Watchdog:
                 self._cases.clear()
             return list(self._watches)
 
-    def _look_after(self, watch: Watch) -> float:
-        """Returns when to look again."""
-        try:
-            return self._look(watch, perf_counter())
-        except Exception as error:
-            watch.ended = True
-            self._failed(error)
-            return perf_counter()
-
-    def _look(self, watch: Watch, now: float) -> float:
-        due, case = watch.due, self._cases.get(watch)
-        if case is not None and due != case.due:
-            del self._cases[watch]
-            self._tell(case.stall(watch, watch.late, ongoing=False))
-            case = None
-        if due == NEVER:
-            return now + PERIOD
-        if now < due + OVERDUE:
-            return due + OVERDUE
+    def _runs(self, watch: Watch) -> bool:
+        """Whether somebody runs the loop."""
         if watch.stands():
             watch.stood = True
             self._cases.pop(watch, None)
-            return now + LONGEST
-        return self._investigate(watch, case or self._cases.setdefault(watch, _Case(watch)), now)
+            return False
+        return True
 
-    def _investigate(self, watch: Watch, case: _Case, now: float) -> float:
-        case.look(watch.thread)
-        late = now - case.due
-        if late >= max(1.0, 2 * case.told):  # it may never end
-            self._tell(case.stall(watch, late, ongoing=True))
-        return now + case.pause
+    def _look_after(self, watches: list[Watch], last: float) -> float:
+        """Look at all loops. Takes, and returns, when that was."""
+        now = perf_counter()
+        frames = sys._current_frames()
+        for watch in watches:
+            try:
+                if self._runs(watch):
+                    self._look(watch, frames.get(watch.thread), last, now)
+            except RuntimeError:  # it has ended this very moment
+                watch.ended = True
+            except Exception as error:
+                watch.ended = True
+                self._failed(error)
+        return now
+
+    def _look(self, watch: Watch, frame: FrameType | None, last: float, now: float) -> None:
+        case = self._cases.get(watch)
+        if case is not None and watch.answered != NEVER:
+            self._close(watch, self._cases.pop(watch))
+            case = None
+        if case is None:
+            if frame is not None and not watch.rests(frame):
+                self._open(watch, frame, last, now)
+        elif now >= case.next_look:
+            case.look(frame, now)
+            late = now - case.asked
+            if late >= max(1.0, 2 * case.told):  # it may never end
+                self._tell(case.stall(watch, late, ongoing=True))
+
+    def _open(self, watch: Watch, frame: FrameType, last: float, now: float) -> None:
+        due = last + LOOK
+        overslept = now - due > _OVERSLEPT
+        self._cases[watch] = case = _Case(due if overslept else now, last)
+        watch.ask()
+        if overslept:
+            case.look(frame, now)
+
+    def _close(self, watch: Watch, case: _Case) -> None:
+        late = watch.answered - case.asked
+        if case.looks and watch.answered - case.began >= STALL:
+            self._tell(case.stall(watch, late, ongoing=False))
 
 
 def request_of(frame: FrameType | None) -> Current | None:

@@ -66,7 +66,6 @@ class Worker(Told):
             watch.busy = True
             if watch.period > QUIET:
                 watch.hurry()
-                self._watchdog.look_sooner()
 
     def _turn_to(self, loop: object | None) -> None:
         if loop is not None and loop is self._loop():

@@ -64,6 +64,36 @@ def test_blocked_loop_is_found_in_the_act(records: Records, worker: Worker, new_
     assert records.sums(names.LOOP_LAG)[(str(stall["event_loop"]),)] >= BLOCKED - PERIOD
 
 
+@LOOPS
+def test_each_block_above_a_tenth_of_a_second_is_found(records: Records, worker: Worker, new_loop: NewLoop) -> None:
+    """Whenever it begins: nothing is due on the loop meanwhile."""
+
+    async def serve() -> None:
+        worker.arrived(exchange_of(records))
+        for pause in range(1, 9):
+            await asyncio.sleep(pause * 0.011)
+            block(0.11)
+        await asyncio.sleep(PERIOD)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve())
+    until(lambda: sum(int(str(stall["times"])) for stall in stalls(records)) >= 8, "eight stalls")
+
+
+def test_compiled_code_that_holds_the_interpreter_is_found(records: Records, worker: Worker) -> None:
+    numbers = range(20_000_000)
+
+    async def serve() -> None:
+        worker.arrived(exchange_of(records))
+        await asyncio.sleep(PERIOD)
+        sum(numbers)
+        await asyncio.sleep(PERIOD)
+
+    asyncio.run(serve())
+    (stall, *_) = until(lambda: stalls(records), "a stall")
+    assert str(stall["where"]).endswith("serve")
+
+
 def test_block_that_does_not_end_is_reported_while_it_lasts(records: Records, worker: Worker) -> None:
     over = threading.Event()
 
