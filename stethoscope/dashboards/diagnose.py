@@ -53,8 +53,8 @@ def _from_address(arguments: Namespace) -> list[Finding]:
 def _from_folder(arguments: Namespace) -> list[Finding]:
     settings = settings_of(arguments)
     watched = one_service(settings)
-    moment = Moment(watched.snapshot(), watched.history(), watched.notes)
-    return findings(moment.window("all"), moment.notes(FINDINGS_FOUND), settings.thresholds)
+    moment = Moment(watched.snapshot(), watched.history())
+    return findings(moment.window("all"), watched.notes(FINDINGS_FOUND), settings.thresholds)
 
 
 def lines(found: list[Finding]) -> Iterator[str]:

@@ -99,7 +99,8 @@ class System(TypedDict):
     worker_starts: Annotated[float, "Workers started in the window."]
     event_loop_lag: Annotated[Latency, "How late event loops ran a timer: what every request of the worker waits."]
     event_loop_stalls: Annotated[
-        float, "Times in the window that something blocked an event loop for 100 ms or longer, measured to within 40 ms."
+        float,
+        "Times in the window that something blocked an event loop for 100 ms or longer, measured to within 40 ms.",
     ]
     stalls: Annotated[list[Stall], "What blocked event loops, the latest first."]
     queue_time: Annotated[Latency, "Time that requests were under way from the proxy in front."]
