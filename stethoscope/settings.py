@@ -318,14 +318,16 @@ def _is_path(value: object) -> bool:
 
 
 def _opentelemetry_service(environ: Mapping[str, str]) -> str | None:
-    """OTEL_SERVICE_NAME, else service.name of OTEL_RESOURCE_ATTRIBUTES (OpenTelemetry resource SDK, "Specifying resource information via an environment variable")."""
-    if name := environ.get("OTEL_SERVICE_NAME", "").strip():
-        return name
+    return environ.get("OTEL_SERVICE_NAME", "").strip() or resource_attribute("service.name", environ)
+
+
+def resource_attribute(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    """What OTEL_RESOURCE_ATTRIBUTES says (OpenTelemetry resource SDK, "Specifying resource information via an environment variable")."""
     for pair in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         key, _, value = pair.partition("=")
-        if key.strip() == "service.name" and value.strip():
+        if key.strip() == name and value.strip():
             from urllib.parse import unquote  # seldom needed, and costly to import
 
-            name = unquote(value.strip())
-            return name if _is_text(name) else None
+            found = unquote(value.strip())
+            return found if _is_text(found) else None
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stethoscope.names.metric import Kind, Metric, seconds
+from stethoscope.names.metric import Kind, Merge, Metric, seconds
 
 TIMER_DURATION = seconds(
     "stethoscope_timer_duration_seconds",
@@ -45,6 +45,14 @@ DROPPED_EXPORTS = Metric(
     "Spans, events and points that were made for another system and did not get there.",
     ("exporter", "reason"),
     otel="stethoscope.dropped.exports",
+)
+SERVICE_INFO = Metric(
+    "stethoscope_service_info",
+    Kind.GAUGE,
+    "1, with the version of the service that a living worker runs, as OTEL_RESOURCE_ATTRIBUTES has it.",
+    ("service_version",),
+    merge=Merge.LIVEMAX,
+    otel="stethoscope.service.info",
 )
 WORKERS = Metric(
     "stethoscope_workers", Kind.GAUGE, "Living processes that record into this service.", otel="stethoscope.workers"

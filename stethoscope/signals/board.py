@@ -9,6 +9,7 @@ from typing import Final
 
 from stethoscope.names import REQUEST_DURATION, WORKERS, Kind, Metric
 from stethoscope.signals.config import Config
+from stethoscope.signals.events import EVENTS, Event
 from stethoscope.signals.panels import DATASOURCE, JSON, Panel, identity
 
 TAG: Final = "stethoscope"
@@ -74,7 +75,7 @@ def render(board: Board, config: Config) -> JSON:
         "time": {"from": "now-1h", "to": "now"},
         "timezone": "browser",
         "links": [_family()],
-        "annotations": {"list": _annotations(config)},
+        "annotations": {"list": [_annotation(event, config) for event in EVENTS]},
         "templating": {"list": [*_variables(board, config)]},
         "panels": [*_placed(board, config)],
     }
@@ -174,25 +175,17 @@ def _family() -> JSON:
     }
 
 
-def _annotations(config: Config) -> list[JSON]:
-    targets = ", ".join(f'{label}=~"${label}"' for label in config.service_labels)
-    firing = f'ALERTS{{alertstate="firing", severity=~"warning|critical", {targets}}}'
-    return [
-        _annotation("Alerts", firing, "red", "{{alertname}}", "{{severity}} {{http_route}} {{instance}}"),
-    ]
-
-
-def _annotation(name: str, expression: str, colour: str, title: str, words: str) -> JSON:
+def _annotation(event: Event, config: Config) -> JSON:
     return {
-        "name": name,
+        "name": event.name,
         "datasource": DATASOURCE,
         "enable": True,
         "hide": False,
-        "iconColor": colour,
-        "expr": expression,
+        "iconColor": event.colour,
+        "expr": event.expression(config),
         "step": "30s",
-        "titleFormat": title,
-        "textFormat": words,
+        "titleFormat": event.title,
+        "textFormat": event.words(config),
         "useValueForTime": False,
     }
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from stethoscope.names import (
+    DATABASE_UP,
+    NAMED_QUERY_DURATION,
     POOL_CONNECTIONS,
     POOL_CREATE_TIME,
     POOL_MAX,
@@ -15,18 +17,30 @@ from stethoscope.names import (
     POOL_TIMEOUTS,
     POOL_USE_TIME,
     POOL_WAIT_TIME,
+    POSTGRESQL_BLOCKS,
+    POSTGRESQL_CONNECTIONS,
+    POSTGRESQL_DEAD_TUPLES,
+    POSTGRESQL_LONGEST_TRANSACTION,
+    POSTGRESQL_TABLE_SIZE,
+    POSTGRESQL_TRANSACTIONS,
+    POSTGRESQL_TUPLES,
+    POSTGRESQL_WAITING_LOCKS,
     QUERY_DURATION,
     REQUEST_DURATION,
     REQUEST_QUERIES,
     REQUEST_QUERY_TIME,
     RETURNED_ROWS,
     SLOW_QUERY_DURATION,
+    SQLITE_SETTINGS,
+    SQLITE_SIZE,
 )
 from stethoscope.signals.promql import (
     Frame,
     amount,
     buckets,
+    highest,
     how_many,
+    least,
     level,
     mean,
     per_second,
@@ -122,6 +136,12 @@ SLOW_COUNT: Final = Signal(
     "Times", "Which statements are slow?", "short", lambda frame: how_many(SLOW_QUERY_DURATION, frame)
 )
 SLOW_P95: Final = Signal("p95", SLOW_COUNT.question, "s", lambda frame: quantile(0.95, SLOW_QUERY_DURATION, frame))
+NAMED: Final = Signal(
+    "Work timed by name",
+    "How long does the database work take that the app times by name?",
+    "s",
+    lambda frame: quantile(0.95, NAMED_QUERY_DURATION, frame.keep("name")),
+)
 
 POOL_USE: Final = Signal(
     "Pool in use",
@@ -186,3 +206,70 @@ def trouble_with_pool(frame: Frame) -> str:
     """What waits for a connection, or waited in vain."""
     timeouts = f"increase({select(POOL_TIMEOUTS, frame, '_total')}{frame.range}) > 0"
     return f"{level(POOL_PENDING, frame)} > 0 or sum by ({', '.join(frame.by)}) ({timeouts})"
+
+
+# What databases say of themselves. Each host that asks is told the same, so that nothing is added up.
+
+UP: Final = Signal(
+    "Databases up", "Does each database answer?", "short", lambda frame: least(DATABASE_UP, frame.keep(POOL))
+)
+SERVER_CONNECTIONS: Final = Signal(
+    "Connections of all its users",
+    "How many connections has the database, in which state, of all its users?",
+    "short",
+    lambda frame: highest(POSTGRESQL_CONNECTIONS, frame.keep(POOL, "state")),
+)
+TRANSACTIONS: Final = Signal(
+    "Transactions",
+    "How many transactions are committed and rolled back?",
+    "ops",
+    lambda frame: per_second(POSTGRESQL_TRANSACTIONS, frame.keep(POOL, "outcome")),
+)
+TUPLES: Final = Signal(
+    "Rows",
+    "How many rows are read and written? Many returned for few fetched are scans without an index.",
+    "ops",
+    lambda frame: per_second(POSTGRESQL_TUPLES, frame.keep(POOL, "operation")),
+)
+BLOCKS_FOUND: Final = Signal(
+    "Blocks found in memory",
+    "What share of the blocks does the database find in its memory?",
+    "percentunit",
+    lambda frame: share(
+        per_second(POSTGRESQL_BLOCKS, frame.where('source="hit"').keep(POOL)),
+        per_second(POSTGRESQL_BLOCKS, frame.keep(POOL)),
+    ),
+)
+LOCKS: Final = Signal(
+    "Locks waited for",
+    "Do transactions wait for each other?",
+    "short",
+    lambda frame: highest(POSTGRESQL_WAITING_LOCKS, frame.keep(POOL)),
+)
+LONGEST: Final = Signal(
+    "Oldest transaction",
+    "How long is the oldest transaction open? It keeps vacuum from clearing rows away.",
+    "s",
+    lambda frame: highest(POSTGRESQL_LONGEST_TRANSACTION, frame.keep(POOL)),
+)
+DEAD_ROWS: Final = Signal(
+    "Dead rows",
+    "Does vacuum keep up: how many dead rows have the largest tables?",
+    "short",
+    lambda frame: highest(POSTGRESQL_DEAD_TUPLES, frame.keep(POOL, "table")),
+)
+TABLE_SIZES: Final = Signal(
+    "Sizes of tables",
+    "Which tables are large, and which grow?",
+    "bytes",
+    lambda frame: highest(POSTGRESQL_TABLE_SIZE, frame.keep(POOL, "table")),
+)
+SQLITE_BYTES: Final = Signal(
+    "Size", "How large is the SQLite database?", "bytes", lambda frame: highest(SQLITE_SIZE, frame.keep(POOL))
+)
+SQLITE_MODES: Final = Signal(
+    "Settings",
+    "Which settings does a new connection to SQLite find? With the journal mode wal, readers and a writer do not wait for each other.",
+    "short",
+    lambda frame: highest(SQLITE_SETTINGS, frame.keep(POOL, "journal_mode", "synchronous")),
+)

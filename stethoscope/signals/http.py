@@ -9,6 +9,7 @@ from stethoscope.names import (
     ACTIVE_WEBSOCKETS,
     BACKGROUND_DURATION,
     FIRST_BYTE,
+    QUEUE_DURATION,
     REQUEST_DURATION,
     REQUEST_SIZE,
     RESPONSE_SIZE,
@@ -145,6 +146,12 @@ BACKGROUND_LOAD: Final = Signal(
     "How much work is done after responses: how many background tasks run at once, on average?",
     "short",
     lambda frame: amount(BACKGROUND_DURATION, frame),
+)
+QUEUED: Final = Signal(
+    "Queue in front p95",
+    "How long are requests under way from the proxy in front until a worker takes them? More means too few workers.",
+    "s",
+    lambda frame: quantile(0.95, QUEUE_DURATION, frame),
 )
 REQUEST_BYTES: Final = Signal("Received", "How much do clients send?", "Bps", lambda frame: amount(REQUEST_SIZE, frame))
 RESPONSE_BYTES: Final = Signal("Sent", "How much does the app send?", "Bps", lambda frame: amount(RESPONSE_SIZE, frame))

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from stethoscope.names import (
+    DROPPED_EXPORTS,
+    DROPPED_LINES,
     DROPPED_OBSERVATIONS,
+    EXPORTED_POINTS,
     FINDINGS,
     INTERNAL_ERRORS,
     OVERFLOWED_SERIES,
     PRIVATE_STORE,
     REFUSED_OBSERVATIONS,
+    REFUSED_QUEUE_TIMES,
+    SERVICE_INFO,
     SKIPPED_SEGMENTS,
     STORE_SIZE,
     WORKERS,
@@ -85,6 +90,36 @@ STORE: Final = Signal(
     "How much memory do the numbers of all workers take?",
     "bytes",
     lambda frame: level(STORE_SIZE, frame),
+)
+LOST_EXPORTS: Final = Signal(
+    "Lost exports",
+    "Do spans and events fail to get to other systems, and why?",
+    "short",
+    lambda frame: how_many(DROPPED_EXPORTS, frame.keep("exporter", "reason")),
+)
+POINTS: Final = Signal(
+    "Pushed points",
+    "How many data points are pushed over OTLP, and which errors keep others from arriving?",
+    "short",
+    lambda frame: how_many(EXPORTED_POINTS, frame.keep("otel_component_type", "error_type")),
+)
+LOST_LINES: Final = Signal(
+    "Lines missing in the request log",
+    "Are requests missing in the request log?",
+    "short",
+    lambda frame: how_many(DROPPED_LINES, frame),
+)
+REFUSED_TIMES: Final = Signal(
+    "Refused queue times",
+    "Does the proxy in front say when requests came in a form that can be believed?",
+    "short",
+    lambda frame: how_many(REFUSED_QUEUE_TIMES, frame.keep("reason")),
+)
+VERSIONS: Final = Signal(
+    "Versions",
+    "Which versions of the service run, and on how many targets?",
+    "short",
+    lambda frame: summed(select(SERVICE_INFO, frame), frame, *SERVICE_INFO.labels),
 )
 FOUND: Final = Signal(
     "Findings",

@@ -69,7 +69,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 NO_SETTINGS: Final[Mapping[str, str]] = {
     "STETHOSCOPE_PURE": "`1` keeps a process to plain Python, and a build of the package too: [What it costs](../explanation/cost.md).",
     "OTEL_SERVICE_NAME": "The service's name where neither `service` nor `STETHOSCOPE_SERVICE` gives it.",
-    "OTEL_RESOURCE_ATTRIBUTES": "The same, by its `service.name`, where `OTEL_SERVICE_NAME` is not set either.",
+    "OTEL_RESOURCE_ATTRIBUTES": "The same, by its `service.name`, where `OTEL_SERVICE_NAME` is not set either. By its `service.version`, deploys are marked on the dashboards.",
     "OTEL_SDK_DISABLED": "`true`: no traces, nor anything else of OpenTelemetry.",
     "OTEL_TRACES_EXPORTER": "Where traces go: [Tracing](../how-to/tracing.md), which has the others that OpenTelemetry reads.",
     "OTEL_EXPORTER_OTLP_PROTOCOL": "How traces and metrics get there: `http/protobuf`, which is the default, or `grpc`.",

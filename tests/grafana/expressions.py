@@ -50,6 +50,12 @@ def queries(config: Config | None = None) -> Iterator[Query]:
                 yield Query(name, panel, target["refId"], filled(target["expr"]))
 
 
+def events(config: Config | None = None) -> Mapping[str, str]:
+    """What is marked on the graphs, by its name, and what tells of it."""
+    board = boards(config or Config())["overview.json"]
+    return {one["name"]: filled(one["expr"]) for one in board["annotations"]["list"]}
+
+
 def metrics(expression: str) -> set[str]:
     """Names of all metrics in it. Raises ValueError for what is no PromQL."""
     return {selector.name for selector in selectors(promql_parser.parse(expression)) if selector.name}

@@ -32,6 +32,8 @@ def mistakes(dashboard: dict[str, Any], uids: set[str]) -> list[str]:
     """``uids`` are those of all dashboards, for links."""
     found = [*_of_dashboard(dashboard), *_of_variables(dashboard), *_of_grid(dashboard)]
     found += [f"link to {uid}" for uid in UIDS.findall(str(dashboard)) if uid not in uids]
+    for event in dashboard["annotations"]["list"]:
+        found += [f"{event['name']}: {mistake}" for mistake in of_expression(event["expr"], "")]
     for panel in every_panel(dashboard):
         if panel["type"] != "row":
             found += [f"{panel['title']}: {mistake}" for mistake in _of_panel(panel)]

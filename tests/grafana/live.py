@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import httpx
+from sqlalchemy import create_engine, text
 
 from examples.shop.traffic import Customers, Visit
 from tests.postgresql import Cluster
-from tests.servers import Server, serve
+from tests.servers import HOST, Server, free_port, serve
 
 TOKEN: Final = "token-of-the-grafana-tests"
 CUSTOMERS: Final = 6
+VERSION: Final = "1.2.3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,21 @@ class Shop:
 def shop(folder: Path, database: Cluster) -> Iterator[Shop]:
     faults = folder / "faults"
     faults.write_text("0 0")
+    with create_engine(database.url("pg8000")).begin() as connection:
+        connection.execute(text("CREATE TABLE IF NOT EXISTS visits (number int)"))
     env = {
         "SHOP_DATABASE": str(folder / "shop.sqlite3"),
         "SHOP_FAULTS": str(faults),
         "SHOP_POSTGRESQL": database.url("pg8000"),
+        # Nobody listens there, and no file of that name can be written: what is lost is shown too.
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:{free_port()}",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+        "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "10",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10",
+        "OTEL_RESOURCE_ATTRIBUTES": f"service.version={VERSION}",
+        "STETHOSCOPE_REQUEST_LOG": str(folder),
+        "STETHOSCOPE_INSTRUMENTS": "default,database-vitals",
         "STETHOSCOPE_DIR": str(folder / "segments"),
         "STETHOSCOPE_TOKEN": TOKEN,
     }
@@ -53,6 +68,11 @@ class Patient(Customers):
             await super().make(visit)
 
 
+async def stamp(request: httpx.Request) -> None:
+    """As a proxy in front does it, which is wrong now and then."""
+    request.headers["x-request-start"] = f"t={time.time():.3f}" if random.random() < 0.9 else "lately"
+
+
 @contextlib.contextmanager
 def customers(url: str) -> Iterator[None]:
     """Customers in the shop, from a thread of their own, until the block ends."""
@@ -62,7 +82,7 @@ def customers(url: str) -> Iterator[None]:
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
         ready.set()
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=10, event_hooks={"request": [stamp]}) as client:
             crowd = Patient(client)
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(CUSTOMERS):

@@ -19,13 +19,17 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import stethoscope
-from examples.shop.app import shop
 from stethoscope.asgi import ASGIApp, Receive, Scope, Send
+from stethoscope.instruments.sqlalchemy import vitals
 from stethoscope.store.registry import default_recorder
+
+vitals.ASKED_EVERY = 1.0  # type: ignore[misc]  # seconds: the test does not last for two times of what it is
+from examples.shop.app import shop  # noqa: E402  # its engine is watched from here on
 
 # At most two connections, so that requests wait for one, and some in vain.
 ENGINE = create_engine(os.environ["SHOP_POSTGRESQL"], pool_size=1, max_overflow=1, pool_timeout=0.05)
 stethoscope.watch(ENGINE)
+stethoscope.watch(create_engine(f"sqlite:///{os.environ['SHOP_DATABASE']}.notes"))
 _PRICES = stethoscope.Histogram("shop_price_cents", "Prices, some of which are no numbers.")
 _VISITORS = stethoscope.Counter("shop_visitors", "One series a visitor, which is a mistake.", ["visitor"])
 
@@ -60,8 +64,10 @@ class Faults:
 def ask_the_database() -> None:
     """Queries of many kinds: fast, slow, failing, and in vain."""
     try:
-        with ENGINE.connect() as connection:
+        with stethoscope.monitor_query("everything"), ENGINE.connect() as connection:
             connection.execute(text("SELECT relname FROM pg_class")).all()
+            connection.execute(text("INSERT INTO visits VALUES (1)"))
+            connection.commit()
             if random.random() < 0.1:
                 connection.execute(text("SELECT pg_sleep(0.3)")).all()
             if random.random() < 0.05:

@@ -24,14 +24,16 @@ from stethoscope.signals.files import alertmanager as alertmanager_files
 from stethoscope.signals.files import rules
 from stethoscope.signals.yaml import dump
 from stethoscope.thresholds import Thresholds
-from tests.grafana.expressions import OURS, Query, metrics, queries
-from tests.grafana.live import Shop, scraping, shop
+from tests.grafana.expressions import OURS, Query, events, metrics, queries
+from tests.grafana.live import VERSION, Shop, scraping, shop
 from tests.grafana.programs import Notice, Prometheus, Receiver, alertmanager, prometheus, receiver, wait_for
 from tests.postgresql import Cluster
 
 pytestmark = [pytest.mark.xdist_group("grafana"), pytest.mark.timeout(400)]
 
 WARM_UP_SECONDS = 16
+SINCE = 600.0
+"""Seconds: longer than all of these tests take."""
 USUAL_FAILURES = 0.05
 # A busy machine answers late by itself, and some requests of the shop always fail.
 CONFIG = Config(thresholds=Thresholds.resolve({"slow_requests": 2.5, "error_ratio": (0.2, 0.35)}))
@@ -68,7 +70,7 @@ def watch(postgresql: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 prometheus(folder, scraping(target, given, managed)) as server,
                 prometheus(other, scraping(target, given, native=True), features) as native,
             ):
-                seen = f"count_over_time(up[1h]) >= {WARM_UP_SECONDS}"
+                seen = f"sum_over_time(up[1h]) >= {WARM_UP_SECONDS}"
                 for one in (server, native):
                     wait_for("some scrapes", lambda one=one: one.query(seen) or None)  # type: ignore[misc]
                 yield Watch(opened, server, native, manager, told)
@@ -86,6 +88,12 @@ def test_every_panel_of_every_dashboard_has_finite_data(histograms: str, watch: 
     server: Prometheus = getattr(watch, histograms)
     wrong = [f"{query}: {what}" for query in queries() if (what := _missing(server, query))]
     assert not wrong, "\n".join(wrong)
+
+
+def test_starts_of_workers_and_new_versions_are_marked(watch: Watch) -> None:
+    marked = {name: watch.prometheus.query_range(events()[name], SINCE) for name in ("Restarts", "Deploys")}
+    assert sum(float(value) for one in marked["Restarts"][:1] for _, value in one["values"][:1]) >= 1
+    assert [one["metric"]["service_version"] for one in marked["Deploys"]] == [VERSION]
 
 
 def test_native_histograms_are_stored_in_place_of_classic_ones(watch: Watch) -> None:
@@ -134,6 +142,8 @@ def test_a_fault_reaches_whoever_has_to_know_and_so_does_its_cure(
 ) -> None:
     """One fault after the other: what is told of one would mute, or be mixed up with, what is told of another."""
     lines = [_slow(watch), _failing(watch), _hanging(watch)]
+    marked = {one["metric"]["alertname"] for one in watch.prometheus.query_range(events()["Alerts"], SINCE)}
+    assert marked >= set(TOLD)
     with capsys.disabled():
         print("\n" + "\n".join(lines))
 

@@ -16,6 +16,7 @@ from stethoscope.instruments.runtime.loops import PERIOD, QUIET, AsyncioWatch, T
 from stethoscope.instruments.runtime.stall_notes import StallNotes
 from stethoscope.instruments.runtime.stalls import Watchdog
 from stethoscope.instruments.runtime.threads import Executor, Limiter, anyio_limiter, default_executor, limiter_state
+from stethoscope.settings import resource_attribute
 from stethoscope.store.recorder import Recorder
 
 _MOST_LATE: Final = 300
@@ -75,6 +76,8 @@ class Worker(Told):
             self._process = os.getpid()
             self._collector.start()
             self._recorder.counter(names.WORKER_STARTS).add(1.0)
+            if version := resource_attribute("service.version"):
+                self._recorder.gauge(names.SERVICE_INFO, (version,)).set(1.0)
         self._watch = self._watch_of(loop)
         self._loop = _no_loop if loop is None else ref(loop)
 

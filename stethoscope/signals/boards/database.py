@@ -7,6 +7,7 @@ from typing import Final
 from stethoscope.names import POOL_CONNECTIONS
 from stethoscope.signals.board import Board, Row, Variable
 from stethoscope.signals.database import (
+    BLOCKS_FOUND,
     CONNECTIONS,
     CONNECTIONS_IDLE,
     CONNECTIONS_KEPT,
@@ -14,6 +15,10 @@ from stethoscope.signals.database import (
     CONNECTIONS_OVER,
     CREATE_P95,
     DATABASE_SHARE,
+    DEAD_ROWS,
+    LOCKS,
+    LONGEST,
+    NAMED,
     POOL,
     POOL_USE,
     QUERIES,
@@ -26,10 +31,17 @@ from stethoscope.signals.database import (
     QUERY_TIME,
     QUERY_TIME_OF_REQUEST,
     ROWS,
+    SERVER_CONNECTIONS,
     SLOW_COUNT,
     SLOW_P95,
     SLOW_SHARE,
+    SQLITE_BYTES,
+    SQLITE_MODES,
+    TABLE_SIZES,
     TIMEOUTS,
+    TRANSACTIONS,
+    TUPLES,
+    UP,
     USE_P95,
     WAIT_P95,
     WAITING,
@@ -37,6 +49,7 @@ from stethoscope.signals.database import (
 from stethoscope.signals.panels import Column, heatmap, stat, table, timeseries
 
 _POOLS: Final = (f'{POOL}=~"$pool"',)
+_POOL: Final = f"{{{{{POOL}}}}}"
 _OPERATION: Final = "{{db_operation_name}} {{db_collection_name}}"
 
 DATABASE: Final = Board(
@@ -93,6 +106,7 @@ DATABASE: Final = Board(
                     (Column("Times", SLOW_COUNT, bar=True), Column("p95", SLOW_P95)),
                     {"db_query_fingerprint": "Statement", "http_route": "Route"},
                 ),
+                timeseries("Work timed by name, p95", NAMED, legend="{{name}}", width=24, height=6, nothing="none"),
             ),
         ),
         Row(
@@ -106,14 +120,44 @@ DATABASE: Final = Board(
                     CONNECTIONS_KEPT,
                     CONNECTIONS_OVER,
                 ),
-                timeseries("Pools in use", POOL_USE, keep=(POOL,), legend=f"{{{{{POOL}}}}}"),
-                timeseries("Waiting for a connection", WAITING, keep=(POOL,), legend=f"{{{{{POOL}}}}}"),
-                timeseries(
-                    "Timeouts of pools", TIMEOUTS, keep=(POOL,), legend=f"{{{{{POOL}}}}}", bars=True, nothing="none"
-                ),
+                timeseries("Pools in use", POOL_USE, keep=(POOL,), legend=_POOL),
+                timeseries("Waiting for a connection", WAITING, keep=(POOL,), legend=_POOL),
+                timeseries("Timeouts of pools", TIMEOUTS, keep=(POOL,), legend=_POOL, bars=True, nothing="none"),
                 timeseries("Waiting for and using a connection", WAIT_P95, USE_P95),
-                timeseries("Connecting p95", CREATE_P95, keep=(POOL,), legend=f"{{{{{POOL}}}}}"),
+                timeseries("Connecting p95", CREATE_P95, keep=(POOL,), legend=_POOL),
             ),
+            matchers=_POOLS,
+        ),
+        Row(
+            "PostgreSQL",
+            (
+                timeseries("Databases up", UP, legend=_POOL),
+                timeseries(
+                    "Connections of all its users", SERVER_CONNECTIONS, legend=f"{_POOL} {{{{state}}}}", stacked=True
+                ),
+                timeseries("Transactions", TRANSACTIONS, legend=f"{_POOL} {{{{outcome}}}}"),
+                timeseries("Rows", TUPLES, legend=f"{_POOL} {{{{operation}}}}"),
+                timeseries("Blocks found in memory", BLOCKS_FOUND, legend=_POOL),
+                timeseries("Locks waited for", LOCKS, legend=_POOL),
+                timeseries("Oldest transaction", LONGEST, legend=_POOL),
+                timeseries("Dead rows", DEAD_ROWS, legend=f"{_POOL} {{{{table}}}}"),
+                timeseries("Sizes of tables", TABLE_SIZES, legend=f"{_POOL} {{{{table}}}}"),
+            ),
+            collapsed=True,
+            matchers=_POOLS,
+        ),
+        Row(
+            "SQLite",
+            (
+                timeseries("Size of SQLite", SQLITE_BYTES, legend=_POOL, width=12),
+                timeseries(
+                    "Settings of SQLite",
+                    SQLITE_MODES,
+                    legend=f"{_POOL} {{{{journal_mode}}}} {{{{synchronous}}}}",
+                    width=12,
+                ),
+            ),
+            collapsed=True,
             matchers=_POOLS,
         ),
     ),

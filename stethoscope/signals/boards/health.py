@@ -9,9 +9,13 @@ from stethoscope.signals.own import (
     DROPPED,
     FAILURES,
     LOST,
+    LOST_EXPORTS,
+    LOST_LINES,
     OVERFLOWED,
+    POINTS,
     PRIVATE,
     REFUSED,
+    REFUSED_TIMES,
     SAMPLES,
     SCRAPE_SECONDS,
     SKIPPED,
@@ -62,6 +66,19 @@ HEALTH: Final = Board(
                     "Overflowed label sets", OVERFLOWED, legend="{{metric}}", width=6, bars=True, nothing="none"
                 ),
                 timeseries("Skipped files", SKIPPED, legend="{{reason}}", width=6, nothing="none"),
+                timeseries(
+                    "Refused queue times", REFUSED_TIMES, legend="{{reason}}", width=6, bars=True, nothing="none"
+                ),
+                timeseries("Lines missing in the request log", LOST_LINES, width=6, bars=True, nothing="none"),
+            ),
+        ),
+        Row(
+            "Exports",
+            (
+                timeseries("Pushed points", POINTS, legend="{{otel_component_type}} {{error_type}}", width=12),
+                timeseries(
+                    "Lost exports", LOST_EXPORTS, legend="{{exporter}} {{reason}}", width=12, bars=True, nothing="none"
+                ),
             ),
         ),
         Row(

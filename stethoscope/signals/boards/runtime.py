@@ -6,7 +6,8 @@ from typing import Final
 
 from stethoscope.signals import machine
 from stethoscope.signals.board import Board, Row
-from stethoscope.signals.own import WORKING
+from stethoscope.signals.http import QUEUED
+from stethoscope.signals.own import VERSIONS, WORKING
 from stethoscope.signals.panels import HOST, stat, timeseries
 from stethoscope.signals.runtime import (
     CPU_SECONDS,
@@ -71,6 +72,12 @@ RUNTIME: Final = Board(
                 timeseries("AnyIO's threads", THREADS_BORROWED, THREADS_WAITING, THREADS_LIMIT),
                 timeseries("Wait for a thread p95", THREADS_WAIT, nothing="none waits"),
                 timeseries("Default executor", *EXECUTOR),
+                timeseries(
+                    "Queue in front p95", QUEUED, keep=(HOST,), legend="{{<host>}}", width=12, nothing="not told"
+                ),
+                timeseries(
+                    "Versions", VERSIONS, legend="{{service_version}}", width=12, stacked=True, nothing="not told"
+                ),
             ),
         ),
         Row(
