@@ -111,6 +111,7 @@ LABELS: Final[Mapping[str, str]] = {
     "db_client_connection_state": "`idle` or `used`",
     "kind": "what was found, such as `n_plus_one`",
     "severity": "`critical`, `warning` or `info`",
+    "service_version": "what the environment's `OTEL_RESOURCE_ATTRIBUTES` has as `service.version`",
     "subject": "what it was found at, such as a relationship, a fingerprint or a pool",
     "otel_component_type": "what sends, such as `otlp_http_metric_exporter`",
     "outcome": "`commit` or `rollback`",

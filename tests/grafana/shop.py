@@ -23,7 +23,7 @@ from stethoscope.asgi import ASGIApp, Receive, Scope, Send
 from stethoscope.instruments.sqlalchemy import vitals
 from stethoscope.store.registry import default_recorder
 
-vitals.ASKED_EVERY = 1.0  # type: ignore[misc]  # seconds: the test does not last for two times of what it is
+vitals.ASKED_EVERY = 4.0  # type: ignore[misc]  # seconds: the test does not last for two times of what it is
 from examples.shop.app import shop  # noqa: E402  # its engine is watched from here on
 
 # At most two connections, so that requests wait for one, and some in vain.
