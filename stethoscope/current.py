@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from types import FrameType
 from typing import ClassVar, Final, Protocol
 
 from stethoscope import hot
@@ -87,6 +88,14 @@ class Current(hot.Current):
 
 CURRENT: ContextVar[Current | None] = ContextVar("stethoscope_current", default=None)
 """The request or connection that the running code works for."""
+
+
+def found_in(frame: FrameType) -> Current | None:
+    """What is watched in a call of our layer: to know from a traceback, or another thread, what code works for."""
+    if frame.f_globals.get("__name__") != "stethoscope.middleware.layer" or frame.f_code.co_name != "__call__":
+        return None
+    found = frame.f_locals.get("watched")
+    return found if isinstance(found, Current) else None
 
 
 def request_id() -> str | None:

@@ -12,9 +12,8 @@ import time
 from collections.abc import Mapping, MutableMapping
 from typing import Final
 
-from stethoscope.current import Current, request_id, trace_id
+from stethoscope.current import found_in, request_id, trace_id
 from stethoscope.error_type import class_name
-from stethoscope.middleware.layer import Layer
 
 NO_REQUEST: Final = "-"
 """What a record's ``request_id`` is outside a request, as access logs have it for what is missing."""
@@ -141,11 +140,9 @@ def _of_failure(record: logging.LogRecord) -> str | None:
     try:
         trace = record.exc_info[2] if record.exc_info else None
         while trace is not None:
-            frame = trace.tb_frame
-            if frame.f_globals.get("__name__") == Layer.__module__:
-                watched: Current | None = frame.f_locals.get("watched")
-                if watched is not None:
-                    return watched.request_id
+            watched = found_in(trace.tb_frame)
+            if watched is not None:
+                return watched.request_id
             trace = trace.tb_next
     except Exception:
         pass

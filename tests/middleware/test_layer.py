@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from starlette.websockets import WebSocket
 
 from stethoscope import Stethoscope, names
 from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
+from stethoscope.current import CURRENT, found_in
 from stethoscope.middleware import exchange, layer, websocket
 from stethoscope.middleware.layer import Layer
 from stethoscope.names import UNMATCHED_ROUTE
@@ -533,3 +535,19 @@ def test_our_own_endpoints_are_not_measured_and_not_the_apps(records: Records, r
     assert records.outcomes() == {}
     assert run(watched, http_scope(path=path + "x", root_path=root_path)).sent[1] == BODY
     assert records.outcomes() == {("200", ""): 1}
+
+
+def test_what_is_watched_is_found_in_the_frames_of_its_call(records: Records) -> None:
+    """By logs of what the app raised, and by who looks what blocks an event loop."""
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        frame = sys._getframe()
+        while frame.f_back is not None:
+            seen.append(found_in(frame))
+            frame = frame.f_back
+        assert CURRENT.get() in seen
+        await plain(scope, receive, send)
+
+    run(records.around(app))
+    assert sum(one is not None for one in seen) == 1

@@ -1,10 +1,12 @@
 """What blocks an event loop: its thread's stack, looked at from another thread while the loop does not go on.
 
-The watchdog looks every 40 ms whether a loop rests, by the innermost frame of its thread (``sys._current_frames``), which
+While requests come, the watchdog looks every 40 ms whether a loop rests, by the innermost frame of its thread (``sys._current_frames``), which
 wakes nobody. A loop that does not is asked to say when it goes on. Where it has not by the next look, and until it has,
 the stack is looked at. The line of the app's own code that was seen most often is what blocked.
 
-So a block of 100 ms or longer is always looked into: by the second look it has lasted for 80 ms at most. How long it was is known to
+So a block of 100 ms or longer is always looked into: by the second look it has lasted for 80 ms at most. Where nothing was
+asked of a loop between two looks, and it rests, it is looked at every 250 ms until the next request comes (`Watchdog.look_sooner`): most
+of what all this costs is to wake up. A block that no request is there for is found then where it takes 330 ms. How long it was is known to
 within the 40 ms between two looks. Where the interpreter itself was held, by compiled code that does not let go of it, the
 watchdog is late too, and looks at once: what held it has just returned.
 """
@@ -18,11 +20,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from types import FrameType
 from typing import Final, NamedTuple
 
-from stethoscope.current import Current
+from stethoscope.current import Current, found_in
 from stethoscope.frames import Place, innermost_own, stack
 from stethoscope.instruments.runtime.loops import NEVER, Watch
 
@@ -31,7 +34,7 @@ STALL: Final = 0.1
 LOOK: Final = 0.04
 """Seconds between two looks."""
 _SELDOM: Final = 0.25
-"""Seconds between two looks at loops that nobody runs."""
+"""Seconds between two looks while no requests come."""
 _OVERSLEPT: Final = 0.03
 _FIRST_LOOKS: Final = 10
 _LONGEST_BETWEEN_LOOKS: Final = 2.0
@@ -133,6 +136,10 @@ class Watchdog:
         self._lock = threading.Lock()
         self._watches: list[Watch] = []
         self._thread: threading.Thread | None = None
+        self._bell = threading.Lock()
+        """Held; released by who wants the thread to look."""
+        self._bell.acquire()
+        self._rung = 0.0
 
     @property
     def watches(self) -> list[Watch]:
@@ -152,11 +159,24 @@ class Watchdog:
                 self._thread = threading.Thread(target=self._run, name="stethoscope-watchdog", daemon=True)
                 self._thread.start()
 
+    def look_sooner(self, watch: Watch) -> None:
+        """On the loop: something is asked of it, after it was quiet."""
+        watch.quiet, self._rung = False, perf_counter()
+        with suppress(RuntimeError):  # for another loop, this very moment
+            self._bell.release()
+
     def _run(self) -> None:
         process, last = os.getpid(), perf_counter()
         while os.getpid() == process and (watches := self._present()):
-            # A plain sleep takes half of what it takes to wait for an event.
-            time.sleep(LOOK if any(map(self._runs, watches)) else _SELDOM)
+            if not all(map(self._is_quiet, watches)):
+                # A plain sleep takes half of what it takes to wait for anything.
+                time.sleep(LOOK)
+            elif self._bell.acquire(timeout=_SELDOM):
+                last = self._rung
+                if perf_counter() < last + LOOK:
+                    continue
+            else:
+                last = perf_counter() - LOOK
             last = self._look_after(watches, last)
 
     def _present(self) -> list[Watch]:
@@ -174,6 +194,9 @@ class Watchdog:
             self._cases.pop(watch, None)
             return False
         return True
+
+    def _is_quiet(self, watch: Watch) -> bool:
+        return watch.quiet or not self._runs(watch)
 
     def _look_after(self, watches: list[Watch], last: float) -> float:
         """Look at all loops. Takes, and returns, when that was."""
@@ -196,7 +219,10 @@ class Watchdog:
             self._close(watch, self._cases.pop(watch))
             case = None
         if case is None:
-            if frame is not None and not watch.rests(frame):
+            asked, watch.asked = watch.asked, False
+            rests = frame is not None and watch.rests(frame)
+            watch.quiet = rests and not asked
+            if frame is not None and not rests:
                 self._open(watch, frame, last, now)
         elif now >= case.next_look:
             case.look(frame, now)
@@ -221,8 +247,8 @@ class Watchdog:
 def request_of(frame: FrameType | None) -> Current | None:
     """The request that a stack works for, where the task that runs is the one that the server called the app in."""
     while frame is not None:
-        if frame.f_globals.get("__name__") == "stethoscope.middleware.layer" and frame.f_code.co_name == "__call__":
-            found = frame.f_locals.get("exchange")
-            return found if isinstance(found, Current) else None
+        found = found_in(frame)
+        if found is not None:
+            return found
         frame = frame.f_back
     return None

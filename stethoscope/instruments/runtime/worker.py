@@ -64,7 +64,9 @@ class Worker(Told):
             self._turn_to(current_loop())
         watch = self._watch
         if watch is not None:
-            watch.busy = True
+            watch.busy = watch.asked = True
+            if watch.quiet:
+                self._watchdog.look_sooner(watch)
             if watch.period > QUIET:
                 watch.hurry()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -106,8 +107,7 @@ class Follower(Observer):
     def write(self) -> None:
         """Write what has come since the last time. In the housekeeping thread."""
         lines = []
-        for _ in range(len(self._pending)):
-            kept = self._pending.popleft()
+        for kept in self._taken():
             logged, kept.written = kept.written, True  # first, so that what is added from now on is written again
             content = {**kept.content, "exception": told(kept.raised)}
             if self._log is not None and not logged:
@@ -116,6 +116,11 @@ class Follower(Observer):
                 self._note(f"{os.getpid()} {kept.slot}", content)
         if self._log is not None:
             self._append(self._log, lines)
+
+    def _taken(self) -> Iterator[_Kept]:
+        with suppress(IndexError):  # when the process ends, the thread that ends it takes some too
+            for _ in range(len(self._pending)):
+                yield self._pending.popleft()
 
     def _note(self, key: str, content: Account) -> None:
         room = REQUESTS.most_bytes - len(key) - _SPARE_BYTES

@@ -66,12 +66,12 @@ def test_blocked_loop_is_found_in_the_act(records: Records, worker: Worker, new_
 
 @LOOPS
 def test_each_block_above_a_tenth_of_a_second_is_found(records: Records, worker: Worker, new_loop: NewLoop) -> None:
-    """Whenever it begins: nothing is due on the loop meanwhile."""
+    """Whenever it begins: nothing is due on the loop meanwhile. By the longer pauses the watchdog has gone to sleep."""
 
     async def serve() -> None:
-        worker.arrived(exchange_of(records))
         for pause in range(1, 9):
-            await asyncio.sleep(pause * 0.011)
+            await asyncio.sleep(pause * 0.021)
+            worker.arrived(exchange_of(records))
             block(0.11)
         await asyncio.sleep(PERIOD)
 
@@ -86,6 +86,7 @@ def test_compiled_code_that_holds_the_interpreter_is_found(records: Records, wor
     async def serve() -> None:
         worker.arrived(exchange_of(records))
         await asyncio.sleep(PERIOD)
+        worker.arrived(exchange_of(records))
         sum(numbers)
         await asyncio.sleep(PERIOD)
 

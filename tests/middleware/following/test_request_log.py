@@ -107,6 +107,7 @@ def test_disk_that_is_full_is_an_error_and_the_next_line_begins_anew(
     with pytest.raises(OSError, match="No space"):
         log.append(b'{"a":1}\n')
     monkeypatch.setattr(os, "write", write)
+    set_time(path, NOON)
     log.append(b'{"b":2}\n')
     assert path.read_bytes() == b'{"a"\n{"b":2}\n'
 
