@@ -1,13 +1,13 @@
 """Observability for any ASGI app: exact request metrics, right across all workers."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import typing as _typing
+from importlib import import_module as _import_module
 
 from stethoscope.current import request_id
 from stethoscope.install import Stethoscope, install
 from stethoscope.settings import SettingsError
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from stethoscope.instruments.metrics import Counter, Gauge, Histogram
     from stethoscope.instruments.monitor import monitor_query
     from stethoscope.instruments.timer import timer
@@ -53,7 +53,7 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    found: object = getattr(_import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = found
     return found
 

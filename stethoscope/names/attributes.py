@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from typing import Final
 
 _NAMESPACES: Final = frozenset(
-    ("cpu", "cpython", "db", "disk", "error", "http", "network", "otel", "process", "server", "system", "url")
+    (
+        "cpu",
+        "cpython",
+        "db",
+        "disk",
+        "error",
+        "http",
+        "network",
+        "otel",
+        "process",
+        "server",
+        "service",
+        "system",
+        "url",
+    )
 )
 _OTHERWISE: Final[Mapping[str, str]] = {
     "http_response_status_code": "http.response.status_code",

@@ -77,7 +77,7 @@ def descendants(server: Server) -> list[int]:
 def _is_worker(pid: int) -> bool:
     try:
         return b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:  # ended since
+    except (FileNotFoundError, ProcessLookupError):  # ended since
         return False
 
 

@@ -100,7 +100,7 @@ def test_exporters_that_hang_are_left_when_the_time_is_over(place: Path) -> None
     never = threading.Event()
     hanging = [Noting(quiet(place, []), events, never.wait) for _ in range(3)]
     try:
-        close_all([*hanging, Noting(quiet(place, []), events)], 0.2)
+        close_all([*hanging, Noting(quiet(place, []), events)], 1.0)
         assert events == [("close", "shop")]
     finally:
         never.set()
