@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import accumulate
 from threading import RLock
 from weakref import WeakKeyDictionary
@@ -19,6 +19,7 @@ from stethoscope.names import PER_WORKER, Kind, Merge, Metric
 from stethoscope.store.buckets import CELLS_PER_BLOCK, Buckets, buckets_for, cells_in_block
 from stethoscope.store.lanes import LateCounts
 from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES
+from stethoscope.store.lazy import lazy
 from stethoscope.store.reader import Contents, Index, Key, SeriesEntry
 from stethoscope.store.snapshot import Distribution, Family, Packed, Series
 
@@ -46,7 +47,7 @@ class BlockDistribution(Distribution):
         self._counts = counts
         self._blocks = blocks
 
-    @cached_property
+    @lazy
     def cumulative(self) -> tuple[int, ...]:
         return tuple(accumulate(memoryview(self._explicit).cast("Q")))
 
@@ -57,7 +58,7 @@ class BlockDistribution(Distribution):
     def packed(self) -> Packed | None:
         return self._packed
 
-    @cached_property
+    @lazy
     def _packed(self) -> Packed | None:
         counts = self._counts.packed()
         if counts is None:
@@ -65,7 +66,7 @@ class BlockDistribution(Distribution):
         places = ((block, 4 * first) for block, first in self._blocks.items())
         return {block: int.from_bytes(counts[place : place + BLOCK_BYTES], "little") for block, place in places}
 
-    @cached_property
+    @lazy
     def cells(self) -> dict[int, int]:  # type: ignore[override]
         return {cell: count for block, counts in self.blocks().items() for cell, count in cells_in_block(block, counts)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import reduce
 from itertools import accumulate, chain
 from operator import add, sub
 from typing import Final, NamedTuple, TypeVar, cast
@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar, cast
 from stethoscope.names import Kind, Metric
 from stethoscope.store.buckets import CELLS_PER_BLOCK, Blocks, Buckets, Cells
 from stethoscope.store.layout import BLOCK_BYTES
+from stethoscope.store.lazy import lazy
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Distribution:
         self.cells = cells
         self.sum = sum
 
-    @cached_property
+    @lazy
     def cumulative(self) -> tuple[int, ...]:
         """Counts at or below each explicit bound, and the count of all last."""
         return self.buckets.explicit_counts(self.cells)
@@ -99,7 +100,7 @@ class Distribution:
 class _Reckoned(Distribution):
     """A distribution that is made of others, as far as somebody asks for it."""
 
-    @cached_property
+    @lazy
     def _packed(self) -> Packed | None:
         raise NotImplementedError
 
@@ -110,7 +111,7 @@ class _Reckoned(Distribution):
     def packed(self) -> Packed | None:
         return self._packed
 
-    @cached_property
+    @lazy
     def _blocks(self) -> Blocks:
         packed = self._packed
         if packed is None:
@@ -123,7 +124,7 @@ class _Reckoned(Distribution):
     def blocks(self) -> Blocks:
         return self._blocks
 
-    @cached_property
+    @lazy
     def cells(self) -> dict[int, int]:  # type: ignore[override]
         return {
             block * CELLS_PER_BLOCK + place: count
@@ -142,12 +143,12 @@ class _Since(_Reckoned):
         self.now = now
         self.then = then
 
-    @cached_property
+    @lazy
     def cumulative(self) -> tuple[int, ...]:
         less = [max(0, now - then) for now, then in zip(self.now.cumulative, self.then.cumulative, strict=True)]
         return tuple(accumulate(less, max))
 
-    @cached_property
+    @lazy
     def _packed(self) -> Packed | None:
         now, then = self.now.packed(), self.then.packed()
         return None if now is None or then is None else _packed_less(now, then)
@@ -164,12 +165,12 @@ class _Together(_Reckoned):
         self.sum = sum(part.sum for part in parts)
         self._parts = parts
 
-    @cached_property
+    @lazy
     def cumulative(self) -> tuple[int, ...]:
         nothing = (0,) * (len(self.buckets.explicit) + 1)
         return tuple(map(sum, zip(nothing, *(part.cumulative for part in self._parts), strict=True)))
 
-    @cached_property
+    @lazy
     def _packed(self) -> Packed | None:
         return _packed_sum(part.packed() for part in self._parts)
 

@@ -1,0 +1,29 @@
+"""Attributes that are worked out when somebody asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class lazy(Generic[T]):  # noqa: N801 - a decorator
+    """As `functools.cached_property` has it since Python 3.12: without a lock. Any thread.
+
+    Before, one lock serves an attribute of all instances of its class. What is made of others, which are made of others,
+    then takes such locks in whatever order its parts are nested, and two threads wait for each other for ever. Two who
+    ask at the same time may both work it out here, to the same result.
+    """
+
+    def __init__(self, work_out: Callable[[Any], T]) -> None:
+        self._work_out = work_out
+        self.__doc__ = work_out.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> T:
+        # From now on the instance's own attribute is found, and this is not called.
+        found = instance.__dict__[self._name] = self._work_out(instance)
+        return found
