@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from stethoscope.instruments.machine.process import ProcessVitals
-from stethoscope.instruments.machine.system import MACHINE, ConfinesVitals, MachineVitals
+from stethoscope.instruments.machine.system import CONFINES, MACHINE, ConfinesVitals, MachineVitals
 from stethoscope.instruments.runtime.worker import Worker
 from stethoscope.instruments.sampling import Sample, Sampler
 from stethoscope.store.recorder import Recorder
@@ -43,7 +43,8 @@ def _samples_by_psutil(recorder: Recorder, instruments: Collection[str]) -> list
         if "process" in instruments:
             samples += _process_samples(recorder)
         if "machine" in instruments:
-            samples += _machine_samples(recorder)
+            samples += machine_samples(recorder, lambda: recorder.leads(MACHINE))
+            samples += _confines_samples(recorder)
     except ImportError as error:
         recorder.warn_once("psutil", "neither processes nor the machine are measured: %s", error)
     return samples
@@ -55,11 +56,12 @@ def _process_samples(recorder: Recorder) -> Iterator[Sample]:
     yield Sample(_SELDOM, process.sample_seldom)
 
 
-def _machine_samples(recorder: Recorder) -> Iterator[Sample]:
-    def leads() -> bool:
-        return recorder.leads(MACHINE)
-
-    machine, confines = MachineVitals(recorder, leads), ConfinesVitals(recorder, leads)
+def machine_samples(recorder: Recorder, leads: Callable[[], bool]) -> Iterator[Sample]:
+    """What is sampled of the machine by the process that ``leads``."""
+    machine = MachineVitals(recorder, leads)
     yield Sample(_MACHINE, machine.sample)
     yield Sample(_SELDOM, machine.sample_seldom)
-    yield Sample(_MACHINE, confines.sample)
+
+
+def _confines_samples(recorder: Recorder) -> Iterator[Sample]:
+    yield Sample(_MACHINE, ConfinesVitals(recorder, lambda: recorder.leads(CONFINES)).sample)

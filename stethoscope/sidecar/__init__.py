@@ -3,6 +3,7 @@
     options      what the user asked for, checked
     watch        the thread that finds services, keeps house for them, and runs their exporters
     own          what the sidecar records of itself
+    machine      what it records in place of the services' workers
     application  paths to answers
     server       listening, TLS, and a clean end
     command      all of it, put together

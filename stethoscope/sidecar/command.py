@@ -8,6 +8,7 @@ from socket import socket
 
 from stethoscope.command import CommandError
 from stethoscope.sidecar.application import application
+from stethoscope.sidecar.machine import LOOK_EVERY, Machine
 from stethoscope.sidecar.options import Options, add_arguments, options
 from stethoscope.sidecar.own import Own
 from stethoscope.sidecar.server import listen, serve
@@ -32,6 +33,7 @@ def run(arguments: Namespace) -> int:
     own = Own()
     watch = Watch(Discovery(chosen.places, chosen.owner, chosen.services), own.failed, own.count)
     logger.info("serving %s for %s", _address(chosen, listener), _what(chosen))
+    own.every(LOOK_EVERY, "machine", Machine(lambda: watch.services.values(), own.failed).sample)
     watch.look()
     watch.start()
     try:

@@ -26,6 +26,7 @@ class Own:
         self._recorder = recorder
         self.failed: Final = recorder.failed
         self.count: Final = recorder.count
+        self.every: Final = recorder.every
 
     def snapshot(self) -> Snapshot:
         """What was recorded, without what says how a store in shared memory is: there is none."""

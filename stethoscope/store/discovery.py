@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
-from stethoscope.store.folder import SUFFIX, Folder, SharedFolder, is_alive
+from stethoscope.store.folder import Folder, SharedFolder, lives
 from stethoscope.store.home import is_abandoned, safe_name
 
 
@@ -72,16 +71,4 @@ class Discovery:
         Not we: where we can not see the processes of that server, as from another container, it may be that it
         only has no workers just now.
         """
-        return is_abandoned(folder.path) and not any(_lives(folder, name) for name in folder.names())
-
-
-def _lives(folder: Folder, name: str) -> bool:
-    if not name.endswith(SUFFIX):
-        return False
-    with suppress(OSError):
-        descriptor = folder.open(name)
-        try:
-            return is_alive(descriptor)
-        finally:
-            os.close(descriptor)
-    return False
+        return is_abandoned(folder.path) and not any(lives(folder, name) for name in folder.names())

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from stethoscope.store.layout import VERSION
+from stethoscope.store.layout import VERSION, Role
 from stethoscope.store.segment import ADDRESS_SPACE, Segment, mapped
 
 SUPPORTED: Final = sys.platform != "win32"
@@ -50,12 +50,12 @@ class Claim:
     Forked children inherit the lock and must `release` it, or the parent would outlive itself.
     """
 
-    __slots__ = ("_data", "_folder", "_lock", "_name", "_user", "segment")
+    __slots__ = ("_data", "_folder", "_lock", "_user", "name", "segment")
 
     def __init__(self, folder: Folder, name: str, segment: Segment, lock: int, data: int) -> None:
         self.segment = segment
         self._folder = folder
-        self._name = name
+        self.name = name
         self._lock = lock
         self._data = data
         self._user = os.geteuid()
@@ -77,7 +77,7 @@ class Claim:
     def withdraw(self) -> None:
         """Delete the file, then let go."""
         if self.published:
-            self._folder.remove(self._name)
+            self._folder.remove(self.name)
         self.release()
 
 
@@ -94,7 +94,7 @@ class Folder:
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def create_segment(self, successor_of: Segment | None = None) -> Claim:
+    def create_segment(self, successor_of: Segment | None = None, role: Role = Role.WORKER) -> Claim:
         """Publish a new segment, or a copy to go on with. Raises OSError: no room, no rights, folder gone.
 
         The file gets its name only when it is locked and complete, so that no reader ever sees a
@@ -109,7 +109,7 @@ class Folder:
             # would hold on to the lock after `release`.
             data = self._open(name + _UNFINISHED, os.O_RDWR)
             os.ftruncate(data, ADDRESS_SPACE)
-            segment = Segment(mapped(data), lambda start, stop: reserve(data, start, stop), successor_of=successor_of)
+            segment = Segment(mapped(data), lambda start, stop: reserve(data, start, stop), role, successor_of)
             self._publish(data, name + _UNFINISHED, name + SUFFIX)
         except BaseException:
             os.close(lock)
@@ -324,6 +324,19 @@ def is_alive(descriptor: int) -> bool:
     if not try_lock(descriptor, shared=True):
         return True
     unlock(descriptor)
+    return False
+
+
+def lives(folder: Folder, name: str) -> bool:
+    """Whether a file of a folder is a segment whose writer lives."""
+    if not name.endswith(SUFFIX):
+        return False
+    with suppress(OSError):
+        descriptor = folder.open(name)
+        try:
+            return is_alive(descriptor)
+        finally:
+            os.close(descriptor)
     return False
 
 

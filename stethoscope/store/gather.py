@@ -16,6 +16,7 @@ from typing import Final
 from stethoscope import names
 from stethoscope.names import Metric
 from stethoscope.store.folder import SUFFIX, Folder, is_alive
+from stethoscope.store.layout import Role
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
 from stethoscope.store.snapshot import Family, Series, Snapshot
@@ -74,7 +75,7 @@ class Gatherer:
                 with suppress(OSError):
                     fold(self._folder, self._cap)
             created = self._merger.created()
-        workers = tuple(sorted(part.contents.pid for part in parts if part.alive))
+        workers = tuple(sorted(part.contents.pid for part in parts if part.alive and part.contents.role is Role.WORKER))
         is_private = any(part.alive for part in private)
         families = families.with_more(_own_families(len(workers), reading.size, reading.skipped, is_private))
         return Snapshot(self.service, time.time(), families, workers, created=created)

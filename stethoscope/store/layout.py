@@ -10,7 +10,7 @@ All numbers are native little-endian and aligned to their size. Readers trust no
       16  16s identity, random
       32  f64 Unix time of creation, seconds
       40  u32 process id of the writer, for people
-      44  u32 role (worker or totals)
+      44  u32 role (worker, totals or deputy)
       48  8x
       56  u64 used: where the next record will begin; stored last, which publishes the record
 
@@ -69,6 +69,8 @@ _from_json: Final = json.JSONDecoder().decode
 class Role(IntEnum):
     WORKER = 0
     TOTALS = 1
+    DEPUTY = 2
+    """A sidecar, in place of workers."""
 
 
 class Record(IntEnum):

@@ -128,6 +128,11 @@ class _Lock:
         self.forget()
 
 
+def is_known(folder: Folder, duty: str) -> bool:
+    """Whether anybody has ever asked for a duty of a service. Raises OSError."""
+    return f"{duty}.lock" in folder.names()
+
+
 def offer(folder: Folder) -> None:
     """Make the files that a sidecar of another user locks, and could not make itself. Raises OSError."""
     for duty in _OFFERED:

@@ -118,8 +118,13 @@ class Contents:
     data: bytes
     identity: bytes
     pid: int
-    age_rank: tuple[bool, float]
-    """Sorts segments: totals, then workers by their start."""
+    role: Role
+    created: float
+
+    @property
+    def age_rank(self) -> tuple[bool, float]:
+        """Sorts segments: totals, then workers by their start."""
+        return self.role is not Role.TOTALS, self.created
 
     def words(self) -> memoryview[float]:
         return memoryview(self.data)[: len(self.data) & ~7].cast("d")
@@ -146,7 +151,7 @@ class SegmentReader:
         _, _, _, identity, created, pid, role, _ = layout.HEADER.unpack_from(data)
         self.identity = identity
         self._index.extend(data, used)
-        return Contents(self._index, data, identity, pid, (role != Role.TOTALS, created))
+        return Contents(self._index, data, identity, pid, Role(role), created)
 
     def _check(self, head: bytes) -> int:
         if len(head) < layout.HEADER.size:

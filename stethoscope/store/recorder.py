@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 from weakref import WeakSet
 
 from stethoscope import names
 from stethoscope.names import NOTE_KINDS, Kind, Metric, NoteKind
 from stethoscope.store.folder import Folder
 from stethoscope.store.housekeeper import NEVER_AGAIN, Chore, Housekeeper
+from stethoscope.store.layout import Role
 from stethoscope.store.lease import HOUSEKEEPING, Lease
 from stethoscope.store.place import Place
 from stethoscope.store.reporting import ReportingLock
@@ -52,6 +53,8 @@ class Recorder:
     ``find_folder`` is called at the first record. ``series_cap`` bounds the series of each metric;
     what is beyond goes to the metric's overflow series.
     """
+
+    _role: ClassVar[Role] = Role.WORKER
 
     def __init__(self, service: str, find_folder: FindFolder, series_cap: int = SERIES_CAP) -> None:
         self.service = service
@@ -317,7 +320,8 @@ class Recorder:
     def _settle(self, folder: Folder | None, earlier: Place | None) -> Place:
         if folder is not None:
             try:
-                return Place(folder, folder.create_segment(earlier.segment if earlier else None), earlier)
+                claim = folder.create_segment(earlier.segment if earlier else None, self._role)
+                return Place(folder, claim, earlier)
             except OSError as error:
                 self.warn_once(
                     "private",
@@ -375,9 +379,7 @@ class Recorder:
         with _importing:
             from stethoscope.store.notes import fold_notes
 
-        place = self._here()
-        if not place.published and (place.claim is not None or self._could_publish()):
-            self.move(self._find_folder)
+        self._repair()
         history, folder = self.history(), self._here().folder
         if history is not None and folder is not None:
             if self.leads(HOUSEKEEPING):
@@ -387,6 +389,12 @@ class Recorder:
             history.rest()
             for brief in list(self._here().brief.values()):
                 brief.rest()
+
+    def _repair(self) -> None:
+        """Go on where readers look, if this process's segment was deleted or could not be made."""
+        place = self._here()
+        if not place.published and (place.claim is not None or self._could_publish()):
+            self.move(self._find_folder)
 
     def _put_aside(self, history: History, path: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A service as a process sees it that records nothing into it."""
+"""A service as a process sees it that is none of its workers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from contextlib import suppress
 
 from stethoscope.names import NOTE_KINDS, Metric, NoteKind
 from stethoscope.store.brief import BriefNotes
-from stethoscope.store.folder import SUFFIX, Folder
+from stethoscope.store.deputy import Deputy
+from stethoscope.store.folder import SUFFIX, Folder, lives
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import History
-from stethoscope.store.lease import HOUSEKEEPING, Lease
+from stethoscope.store.lease import HOUSEKEEPING, Lease, is_known
 from stethoscope.store.notes import Note, fold_notes, newest, read_notes
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.snapshot import Snapshot
@@ -49,6 +50,8 @@ class Watched:
         self._history = History(folder)
         self._briefs: dict[NoteKind, BriefNotes] = {}
         self._leases: dict[str, Lease] = {}
+        self._deputy: Deputy | None = None
+        self._left = False
         self._guard = threading.Lock()
 
     def snapshot(self) -> Snapshot:
@@ -97,8 +100,10 @@ class Watched:
         Nothing is left to do where no worker has lived since the last time: a folder that nobody uses
         must look unused, to be removed.
         """
-        if not self.folder.writable or not any(name.endswith(SUFFIX) for name in self.folder.names()):
+        if not self.folder.writable or not self._others():
             return
+        if self._deputy is not None:
+            self._deputy.keep_house()
         if self.leads(HOUSEKEEPING):
             snapshot = self.snapshot()  # folds the dead
             fold_notes(self.folder, NOTE_KINDS)
@@ -108,9 +113,39 @@ class Watched:
             for brief in list(self._briefs.values()):
                 brief.rest()
 
-    def leave(self) -> None:
-        """Give all duties back to the workers. Any number of times."""
+    # In place of the workers
+
+    def deputy(self) -> Deputy | None:
+        """What records here in place of the workers, while any lives; None where nobody records, or this process may not.
+
+        Without workers it ends, so that a folder that nobody uses looks unused. To be asked before each use.
+        """
         with self._guard:
+            if self._left or not self.folder.writable or not any(lives(self.folder, name) for name in self._others()):
+                self._dismiss()
+            elif self._deputy is None:
+                self._deputy = Deputy(self.service, self.folder)
+            return self._deputy
+
+    def knows(self, duty: str) -> bool:
+        """Whether any worker has ever asked for ``duty``: one that is not to be done by it is not for us either."""
+        return is_known(self.folder, duty)
+
+    def _others(self) -> list[str]:
+        """The segments of workers, dead and alive."""
+        own = self._deputy.segment_name if self._deputy else ""
+        return [name for name in self.folder.names() if name.endswith(SUFFIX) and name != own]
+
+    def _dismiss(self) -> None:
+        deputy, self._deputy = self._deputy, None
+        if deputy is not None:
+            deputy.end()
+
+    def leave(self) -> None:
+        """End what records here, and give all duties back to the workers. Any number of times."""
+        with self._guard:
+            self._left = True
+            self._dismiss()
             leases, self._leases = self._leases, {}
         for lease in leases.values():
             with suppress(OSError):

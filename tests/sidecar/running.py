@@ -23,7 +23,7 @@ from typing import IO
 from tests.scrape import Samples, parse
 from tests.servers import HOST, ROOT, free_port
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 PAUSE = 0.03
 
 
@@ -83,19 +83,20 @@ def sidecar(
     tls: ssl.SSLContext | None = None,
     env: Mapping[str, str] | None = None,
     user: tuple[int, int] | None = None,
+    module: str = "stethoscope",
 ) -> Iterator[Sidecar]:
     """A sidecar that answers. ``user`` is the number of the user that it runs as, and of a group of theirs, for tests that are root."""
     port = free_port() if port is None else port
-    command = [*program(user), "sidecar", "--listen", f"{HOST}:{port}", *arguments]
+    command = [*program(user, module), "sidecar", "--listen", f"{HOST}:{port}", *arguments]
     with running(command, env or {}) as (process, output):
         beside = Sidecar(port, process, output, tls)
         until(lambda: _answers(beside), beside.log)
         yield beside
 
 
-def program(user: tuple[int, int] | None = None) -> list[str]:
+def program(user: tuple[int, int] | None = None, module: str = "stethoscope") -> list[str]:
     if user is None:
-        return [sys.executable, "-m", "stethoscope"]
+        return [sys.executable, "-m", module]
     return [sys.executable, "-m", "tests.sidecar.as_user", *map(str, user)]
 
 

@@ -15,7 +15,10 @@ from stethoscope.instruments.machine.growth import Growth
 from stethoscope.store.recorder import Recorder
 
 MACHINE: Final = "machine"
-"""The duty (`stethoscope.store.lease`) of sampling the machine, which is one worker's: a sidecar can be in another cgroup."""
+"""The duty (`stethoscope.store.lease`) of sampling the machine: a sidecar's, where it may write to the service's folder."""
+
+CONFINES: Final = "confines"
+"""The duty of sampling what the service may use, which is one worker's: a sidecar can be in another cgroup."""
 
 _MOST_FILESYSTEMS: Final = 20
 # psutil's names of modes in the words of the semantic conventions; guests' time is in the user's.
