@@ -30,7 +30,7 @@ def ask_when_told(pipe: Connection, place: Path, relieves: bool) -> None:
         elif word == "fork":
             pipe.send(os.waitstatus_to_exitcode(os.waitpid(forked(lease), 0)[1]))
         elif word == "leave a child":
-            pipe.send(fork_and_stay())
+            fork_and_stay(pipe)
         else:
             pipe.send(lease.held())
 
@@ -43,11 +43,11 @@ def forked(lease: Lease) -> int:
     return pid
 
 
-def fork_and_stay() -> int:
-    pid = os.fork()
-    if pid == 0:
+def fork_and_stay(pipe: Connection) -> None:
+    """A child that stays, and says who it is: by then it has let go of what it inherited."""
+    if os.fork() == 0:
+        pipe.send(os.getpid())
         signal.pause()
-    return pid
 
 
 class Holder:
