@@ -6,7 +6,8 @@ Everywhere else the fields are slots, and `quicken` does nothing. Both behave th
 store run both ways. ``STETHOSCOPE_PURE=1`` in the environment of a process keeps it to Python.
 
 In a checkout, ``make compile`` builds the extension in place. One that was built from another ``_hot.c`` is not used.
-What runs around every query is compiled apart, from ``_hot_sql.c``: see `stethoscope.instruments.database.execution`.
+What runs around every query is compiled apart, from ``_hot_sql.c`` (see `stethoscope.instruments.database.execution`), and so is what adds up
+counts when somebody reads them, from ``_hot_lanes.c`` (see `stethoscope.store.lanes`).
 """
 
 from __future__ import annotations

@@ -5,17 +5,20 @@ A segment's blocks are put in the order of the sum, one after the other, and bec
 count overflows into its neighbour. Blocks where one might (a count of 2**24 or more) are taken out
 and added count by count, and after 200 additions the sum is spelled out before it goes on.
 
-Most of the time of adding up goes into joining and converting the bytes.
+Most of the time of adding up goes into joining and converting the bytes. Where the package was compiled (`stethoscope.hot`),
+``_hot_lanes.c`` does it in a tenth of that, unless a count is so large that it takes the slow way here, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from operator import add
 from threading import Lock
 from time import sleep
-from typing import Final
+from typing import Any, Final
 
+from stethoscope import hot
 from stethoscope.store.buckets import CELLS_PER_BLOCK
 from stethoscope.store.layout import BLOCK_BYTES, WIDE_BYTES
 
@@ -28,6 +31,59 @@ _HIGH_BITS_OF_RUN: Final = int.from_bytes(_HIGH_BYTES * _RUN, "little")
 _HIGHEST_BITS_OF_RUN: Final = int.from_bytes(b"\x00\x00\x00\x80" * CELLS_PER_BLOCK * _RUN, "little")
 _EMPTY: Final = bytes(BLOCK_BYTES)
 _MOST_ADDITIONS: Final = 200
+NOWHERE: Final = -1
+"""The place of a block that a segment does not have."""
+
+Places = Sequence[int]
+"""By slot: the offset of the block's bytes, or `NOWHERE`; those after the last one are nowhere."""
+
+Lanes = tuple[bytes, Mapping[int, int]]
+"""Counts of 32 bits each, none with its highest bit set; and by a block's number, ascending, which of them is its first."""
+
+
+def quantiles(
+    more: list[Lanes | None], less: list[Lanes | None], qs: tuple[float, ...], edges: memoryview[float]
+) -> list[float] | None:
+    """The quantiles of all counts in ``more`` without those in ``less``, as `Buckets.quantiles` has them.
+
+    None where only Python can tell: nothing is compiled, or the lanes are not there, or there is less than less.
+    """
+    return None
+
+
+def cumulative(more: list[bytes | None], less: list[bytes | None], width: int) -> tuple[int, ...] | None:
+    """Running sums of ``width`` counts of 64 bits, likewise."""
+    return None
+
+
+def sum_blocks(parts: list[tuple[bytes, array[int]]], slots: int) -> bytes | None:
+    """The counts of all slots, as in `Lanes`, of segments' bytes and the places in them. None as above, or where counts are large."""
+    return None
+
+
+def add_words_plainly(sums: array[float], data: bytes, pairs: array[int], width: int = 1) -> None:
+    """``pairs`` are, one after the other, which of the sums and the offset in ``data`` of what is added to it."""
+    words = memoryview(data)[: len(data) & ~7].cast("d")
+    for series, place in zip(pairs[::2], pairs[1::2], strict=True):
+        sums[series] += words[place // 8]
+
+
+def add_buckets_plainly(sums: bytearray, data: bytes, pairs: array[int], width: int) -> None:
+    """The same for ``width`` counts of 64 bits, which no sum overflows: all at once, as one integer."""
+    size = 8 * width
+    all_bits = (1 << 8 * size) - 1  # damaged counts may add up to more
+    for series, place in zip(pairs[::2], pairs[1::2], strict=True):
+        first = series * size
+        known = int.from_bytes(sums[first : first + size], "little")
+        here = int.from_bytes(data[place : place + size], "little")
+        sums[first : first + size] = ((known + here) & all_bits).to_bytes(size, "little")
+
+
+_compiled: Any = hot.extension("_hot_lanes")
+add_words, add_buckets = add_words_plainly, add_buckets_plainly
+if _compiled is not None:
+    quantiles, cumulative, sum_blocks = _compiled.quantiles, _compiled.cumulative, _compiled.sum_blocks
+    add_words, add_buckets = _compiled.add_words, _compiled.add_buckets
 
 
 class BlockSums:
@@ -39,11 +95,12 @@ class BlockSums:
         self._additions = 0
         self._spelled: list[int] = []
 
-    def add(self, data: bytes, places: Sequence[slice | None]) -> None:
-        """Add a segment's blocks: ``places[slot]`` is where in ``data`` the block for a slot is, None where it has none."""
+    def add(self, data: bytes, places: Places) -> None:
+        """Add a segment's blocks."""
         for run in range(len(self._runs)):
             first = run * _RUN
-            blocks = [_EMPTY if place is None else data[place] for place in places[first : first + _RUN]]
+            here = places[first : first + _RUN]
+            blocks = [_EMPTY if place == NOWHERE else data[place : place + BLOCK_BYTES] for place in here]
             together = int.from_bytes(b"".join(blocks), "little")
             if together & _HIGH_BITS_OF_RUN:
                 together = int.from_bytes(b"".join(self._low_blocks(first, blocks)), "little")
@@ -95,25 +152,28 @@ class LateCounts:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._expected: list[tuple[bytes, Sequence[slice | None], Sequence[tuple[int, slice]]]] = []
+        self._expected: list[tuple[bytes, array[int]]] = []
+        self._further: list[tuple[int, bytes, slice]] = []
         self._packed: bytes | None = None
         self._counts: Sequence[int] | None = None
         self._lock = Lock()
 
-    def expect(self, data: bytes, places: Sequence[slice | None], further: Sequence[tuple[int, slice]]) -> None:
-        """Say what will have to be added. Places are as in `BlockSums.add`; further blocks come with their slot.
+    def expect(self, data: bytes, places: array[int], further: Sequence[tuple[int, slice]]) -> None:
+        """Say what will have to be added: blocks at their `Places`, and further ones, which come with their slot.
 
         None of it may be changed afterwards.
         """
-        self._expected.append((data, places, further))
+        self._expected.append((data, places))
+        self._further += [(slot, data, place) for slot, place in further]
 
     def get(self) -> Sequence[int]:
         """All counts: those of slot ``s`` are the 64 from ``64 * s`` on. The first call takes milliseconds."""
         with self._lock:
             if self._counts is None:
-                sums = self._sums()
-                self._packed = sums.packed()
-                self._counts = sums.counts() if self._packed is None else memoryview(self._packed).cast("I")
+                self._add_up()
+                self._expected.clear()
+                self._further.clear()
+            assert self._counts is not None
             return self._counts
 
     def packed(self) -> bytes | None:
@@ -121,12 +181,20 @@ class LateCounts:
         self.get()
         return self._packed
 
+    def _add_up(self) -> None:
+        self._packed = None if self._further else sum_blocks(self._expected, self._slots)
+        if self._packed is None:
+            sums = self._sums()
+            self._packed = sums.packed()
+            self._counts = sums.counts() if self._packed is None else None
+        if self._packed is not None:
+            self._counts = memoryview(self._packed).cast("I")
+
     def _sums(self) -> BlockSums:
         sums = BlockSums(self._slots)
-        for data, places, further in self._expected:
-            sums.add(data, [*places, *[None] * (self._slots - len(places))])
-            for slot, place in further:
-                sums.add_block(slot, data[place])
+        for data, places in self._expected:
+            sums.add(data, [*places, *[NOWHERE] * (self._slots - len(places))])
             sleep(0)  # lets other threads run
-        self._expected.clear()
+        for slot, data, place in self._further:
+            sums.add_block(slot, data[place])
         return sums

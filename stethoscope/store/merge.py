@@ -8,6 +8,7 @@ most readers want few.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from stethoscope.names import PER_WORKER, Kind, Merge, Metric
 from stethoscope.store.buckets import CELLS_PER_BLOCK, Buckets, buckets_for, cells_in_block
-from stethoscope.store.lanes import LateCounts
+from stethoscope.store.lanes import NOWHERE, Lanes, LateCounts, add_buckets, add_words
 from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES
 from stethoscope.store.lazy import lazy
 from stethoscope.store.reader import Contents, Index, Key, SeriesEntry
@@ -38,7 +39,7 @@ class BlockDistribution(Distribution):
     """A distribution kept as its explicit buckets, and as blocks that are added up only when cells are asked for."""
 
     def __init__(
-        self, buckets: Buckets, explicit: bytes, counts: LateCounts, blocks: Mapping[int, int], sum: float
+        self, buckets: Buckets, explicit: bytes, counts: LateCounts, blocks: dict[int, int], sum: float
     ) -> None:
         """``explicit`` has a count of 64 bits for each bucket; ``blocks`` gives for each block's number where in ``counts`` it begins."""
         self.buckets = buckets
@@ -50,6 +51,13 @@ class BlockDistribution(Distribution):
     @lazy
     def cumulative(self) -> tuple[int, ...]:
         return tuple(accumulate(memoryview(self._explicit).cast("Q")))
+
+    def explicit(self) -> bytes:
+        return self._explicit
+
+    def lanes(self) -> Lanes | None:
+        counts = self._counts.packed()
+        return None if counts is None else (counts, self._blocks)
 
     def blocks(self) -> dict[int, list[int]]:
         counts = self._counts.get()
@@ -107,28 +115,32 @@ class _Known:
     """Block number to the place of its counts in the sums, ascending. Replaced whole, never changed."""
 
 
+def _none() -> array[int]:
+    return array("q")
+
+
 @dataclass(slots=True)
 class _Places:
     """Where one segment has what is recorded of one metric. Once a merge has it, it is not changed."""
 
-    words: list[tuple[int, int]] = field(default_factory=list)
-    """Series and word."""
-    buckets: list[tuple[int, slice]] = field(default_factory=list)
-    """Series and place of the explicit counts, of histograms."""
-    blocks: list[slice | None] = field(default_factory=list)
-    """By slot: where its block is."""
+    words: array[int] = field(default_factory=_none)
+    """In pairs: number of a series, offset of its value."""
+    buckets: array[int] = field(default_factory=_none)
+    """In pairs: number of a series, offset of the explicit counts, of histograms."""
+    blocks: array[int] = field(default_factory=_none)
+    """By slot: where its block is (`stethoscope.store.lanes.Places`)."""
     further: list[tuple[int, slice]] = field(default_factory=list)
     """Slot and place of blocks that come second, or in the wide form."""
 
     def copy(self) -> _Places:
-        return _Places(self.words.copy(), self.buckets.copy(), self.blocks.copy(), self.further.copy())
+        return _Places(self.words[:], self.buckets[:], self.blocks[:], self.further[:])
 
-    def add_block(self, slot: int, place: slice) -> None:
-        self.blocks.extend([None] * (slot + 1 - len(self.blocks)))
-        if self.blocks[slot] is None:
-            self.blocks[slot] = place
+    def add_block(self, slot: int, offset: int) -> None:
+        self.blocks.extend([NOWHERE] * (slot + 1 - len(self.blocks)))
+        if self.blocks[slot] == NOWHERE:
+            self.blocks[slot] = offset
         else:
-            self.further.append((slot, place))
+            self.further.append((slot, slice(offset, offset + BLOCK_BYTES)))
 
 
 class _Table:
@@ -195,7 +207,7 @@ class _Plan:
         for series, block, offset in index.blocks[self._blocks_seen :]:
             if (place := self.series[series]) is not None:
                 slot = place[0].slot(place[1], block)
-                self._of(place[0]).add_block(slot, slice(offset, offset + BLOCK_BYTES))
+                self._of(place[0]).add_block(slot, offset)
         for series, block, offset in index.wide[self._wide_seen :]:
             if (place := self.series[series]) is not None:
                 slot = place[0].slot(place[1], block)
@@ -207,10 +219,9 @@ class _Plan:
 
     def _add_series(self, table: _Table, entry: SeriesEntry, pid: int) -> int:
         number, places = table.number(entry, pid), self._of(table)
-        places.words.append((number, entry.word))
+        places.words.extend((number, 8 * entry.word))
         if table.metric.kind is Kind.HISTOGRAM:
-            first = 8 * (entry.word + SCALAR_WORDS)
-            places.buckets.append((number, slice(first, first + 8 * (len(table.metric.bounds) + 1))))
+            places.buckets.extend((number, 8 * (entry.word + SCALAR_WORDS)))
         return number
 
 
@@ -281,30 +292,25 @@ def _counters(table: _Table, placed: _Placed, pause: Callable[[], None]) -> Iter
         yield Series(known.key.labels, values[number], known.created, known.key.overflow, known.key.pid)
 
 
-def _sums(table: _Table, placed: _Placed) -> list[float]:
-    values = [0.0] * len(table.known)
+def _sums(table: _Table, placed: _Placed) -> array[float]:
+    values = array("d", bytes(8 * len(table.known)))
     for part, places in placed:
-        words = part.contents.words()
-        for series, word in places.words:
-            values[series] += words[word]
+        add_words(values, part.contents.data, places.words, 1)
     return values
 
 
 def _histograms(table: _Table, placed: _Placed, pause: Callable[[], None]) -> Iterator[Series]:
-    values, buckets, counts = _sums(table, placed), [0] * len(table.known), LateCounts(table.slots)
+    width = len(table.metric.bounds) + 1
+    size, scheme = 8 * width, buckets_for(table.metric)
+    values, sums, counts = _sums(table, placed), bytearray(size * len(table.known)), LateCounts(table.slots)
     for part, places in placed:
-        data = part.contents.data
-        for series, place in places.buckets:
-            # All explicit counts of a series at once: 64 bits for each, which no sum overflows.
-            buckets[series] += int.from_bytes(data[place], "little")
-        counts.expect(data, places.blocks, places.further)
+        add_buckets(sums, part.contents.data, places.buckets, width)
+        counts.expect(part.contents.data, places.blocks, places.further)
         pause()
-    scheme, size = buckets_for(table.metric), 8 * (len(table.metric.bounds) + 1)
-    all_bits = (1 << 8 * size) - 1  # damaged counts may add up to more
+    buckets = bytes(sums)
     for number in table.in_order():
-        known = table.known[number]
-        explicit = (buckets[number] & all_bits).to_bytes(size, "little")
-        distribution = BlockDistribution(scheme, explicit, counts, known.blocks, values[number])
+        known, first = table.known[number], number * size
+        distribution = BlockDistribution(scheme, buckets[first : first + size], counts, known.blocks, values[number])
         yield Series(known.key.labels, distribution, known.created, known.key.overflow)
 
 
@@ -314,8 +320,8 @@ def _gauges(table: _Table, placed: _Placed) -> tuple[Series, ...]:
     for part, places in placed:
         if part.alive or merge not in LIVE_ONLY:
             words = part.contents.words()
-            for series, word in places.words:
-                here = (words[word], words[word + 1])
+            for series, place in zip(places.words[::2], places.words[1::2], strict=True):
+                here = (words[place // 8], words[place // 8 + 1])
                 found[series] = _merged_gauge(merge, found[series], here) if series in found else here
     return tuple(_gauge(table.known[number], *found[number]) for number in table.in_order() if number in found)
 

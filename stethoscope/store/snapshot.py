@@ -10,7 +10,9 @@ from operator import add, sub
 from typing import Final, NamedTuple, TypeVar, cast
 
 from stethoscope.names import Kind, Metric
+from stethoscope.store import lanes
 from stethoscope.store.buckets import CELLS_PER_BLOCK, Blocks, Buckets, Cells
+from stethoscope.store.lanes import Lanes
 from stethoscope.store.layout import BLOCK_BYTES
 from stethoscope.store.lazy import lazy
 
@@ -60,6 +62,11 @@ class Distribution:
 
     def quantiles(self, *qs: float) -> list[float]:
         """The values at several quantiles (0–1) for the price of one; each as `quantile` has it."""
+        more, less = self.apart()
+        quickly = lanes.quantiles([one.lanes() for one in more], [one.lanes() for one in less], qs, self.buckets.edges)
+        return self._quantiles(qs) if quickly is None else quickly
+
+    def _quantiles(self, qs: Sequence[float]) -> list[float]:
         packed = self.packed()
         if packed is not None:
             counts = b"".join([block.to_bytes(BLOCK_BYTES, "little") for block in packed.values()])
@@ -88,6 +95,24 @@ class Distribution:
         """The same, each block as one integer with 32 bits a count; None where a count has 32 bits itself, or nobody has packed them."""
         return None
 
+    def lanes(self) -> Lanes | None:
+        """The counts as they were added up; None where one has 32 bits, or nobody has added them up."""
+        return None
+
+    def explicit(self) -> bytes | None:
+        """The explicit buckets in 64 bits for each; None where nobody has added them up."""
+        return None
+
+    def apart(self) -> tuple[list[Distribution], list[Distribution]]:
+        """What this is made of: the sum of the first without that of the second."""
+        more: list[Distribution] = []
+        less: list[Distribution] = []
+        self._take_apart(more, less)
+        return more, less
+
+    def _take_apart(self, more: list[Distribution], less: list[Distribution]) -> None:
+        more.append(self)
+
     def minus(self, earlier: Distribution) -> Distribution:
         """What was recorded since ``earlier``, an older state of the same series."""
         return _Since(self, earlier)
@@ -99,6 +124,16 @@ class Distribution:
 
 class _Reckoned(Distribution):
     """A distribution that is made of others, as far as somebody asks for it."""
+
+    @lazy
+    def cumulative(self) -> tuple[int, ...]:
+        more, less = self.apart()
+        width = len(self.buckets.explicit) + 1
+        quickly = lanes.cumulative([one.explicit() for one in more], [one.explicit() for one in less], width)
+        return self._cumulative() if quickly is None else quickly
+
+    def _cumulative(self) -> tuple[int, ...]:
+        raise NotImplementedError
 
     @lazy
     def _packed(self) -> Packed | None:
@@ -143,8 +178,11 @@ class _Since(_Reckoned):
         self.now = now
         self.then = then
 
-    @lazy
-    def cumulative(self) -> tuple[int, ...]:
+    def _take_apart(self, more: list[Distribution], less: list[Distribution]) -> None:
+        self.now._take_apart(more, less)
+        self.then._take_apart(less, more)
+
+    def _cumulative(self) -> tuple[int, ...]:
         less = [max(0, now - then) for now, then in zip(self.now.cumulative, self.then.cumulative, strict=True)]
         return tuple(accumulate(less, max))
 
@@ -165,8 +203,11 @@ class _Together(_Reckoned):
         self.sum = sum(part.sum for part in parts)
         self._parts = parts
 
-    @lazy
-    def cumulative(self) -> tuple[int, ...]:
+    def _take_apart(self, more: list[Distribution], less: list[Distribution]) -> None:
+        for part in self._parts:
+            part._take_apart(more, less)
+
+    def _cumulative(self) -> tuple[int, ...]:
         nothing = (0,) * (len(self.buckets.explicit) + 1)
         return tuple(map(sum, zip(nothing, *(part.cumulative for part in self._parts), strict=True)))
 
