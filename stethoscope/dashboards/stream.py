@@ -210,8 +210,9 @@ class _Loop:
             self._listening = Listening(scope)
 
     def rest(self) -> None:
-        """Nobody looks any more."""
+        """Nobody looks any more; who comes next has the first event at once."""
         self._latest = self._listening = None
+        self._due = 0.0
         self._earlier.clear()
 
     async def after(self, seen: int) -> Tick | None:

@@ -20,6 +20,7 @@ from tests.servers import serve
 _SERVED = "a-token-for-schemathesis"
 
 
+@pytest.mark.timeout(600)
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     """Neither an answer that is not as described, nor a wrong question that is not refused, nor a failure."""
     (tmp_path / "store").mkdir(0o700)

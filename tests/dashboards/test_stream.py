@@ -63,6 +63,8 @@ class Viewer:
             return
         if self._hangs:
             await anyio.sleep_forever()
+        if self._gone.is_set():
+            return
         self.ended = not message.get("more_body", False)
         self.bodies.append(message["body"])
         self.began.set()

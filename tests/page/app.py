@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import linecache
 import os
 import signal
 import time
@@ -20,6 +21,10 @@ import stethoscope
 
 HOSTILE = '"><img src=x onerror=hacked()>'
 """What would run a script wherever it got into a document as markup."""
+HOSTILE_FILE = f"/{HOSTILE}.py"
+HOSTILE_LINE = f"    connection.execute(text(statement), {{'value': {HOSTILE!r}}})  # {HOSTILE}"
+QUOTED = f'"{HOSTILE.replace(chr(34), chr(34) * 2)}"'
+"""The same as a name in SQL."""
 
 
 class Hostile(Exception):
@@ -60,7 +65,13 @@ def add_pause(connection: Any, record: object) -> None:
 Base.metadata.create_all(engine)
 with Session(engine) as filling:
     filling.add_all([Order(items=[Item(), Item()]) for _ in range(8)])
+    filling.execute(text(f"CREATE TABLE {QUOTED} (id INTEGER PRIMARY KEY, {QUOTED} TEXT UNIQUE)"))
     filling.commit()
+
+code = ["def ask(connection, statement):", HOSTILE_LINE]
+linecache.cache[HOSTILE_FILE] = (0, None, code, HOSTILE_FILE)
+foreign: dict[str, Any] = {"text": text}
+exec(compile("\n".join(code), HOSTILE_FILE, "exec"), foreign)
 
 
 async def fast(request: Request) -> Response:
@@ -90,6 +101,15 @@ def report(request: Request) -> Response:
     return PlainTextResponse("reported")
 
 
+def hostile_query(request: Request) -> Response:
+    """Slow, and then failing, with markup as names, in the parameters, and where it is called."""
+    insert = f"INSERT INTO {QUOTED} ({QUOTED}) VALUES (:value)"
+    with engine.connect() as connection:
+        for statement in (insert, f"SELECT pause(0.2), id AS {QUOTED} FROM {QUOTED} WHERE {QUOTED} = :value", insert):
+            foreign["ask"](connection, statement)
+    return Response()
+
+
 async def block(request: Request) -> Response:
     time.sleep(0.3)  # noqa: ASYNC251 - what is to be found
     return PlainTextResponse("blocked")
@@ -106,7 +126,10 @@ app = stethoscope.install(
             Route("/fast", fast),
             Route("/slow", slow),
             Route("/fail", fail),
+            Route("/broken/app", fail),
+            Route("/broken/sidecar", fail),
             Route("/items", items),
+            Route("/hostile-query", hostile_query),
             Route("/report", report),
             Route("/block", block),
             Route("/die", die),

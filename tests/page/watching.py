@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -12,10 +14,10 @@ TOKEN = "a-token-for-the-page"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """``page`` is the address of its live page."""
+    """``pages`` are the addresses of its live page, by who serves it."""
 
     client: httpx.Client
-    page: str
+    pages: Mapping[str, str]
 
     def visit(self, path: str, times: int = 1, **options: object) -> None:
         """Make requests, whatever becomes of them."""
@@ -23,13 +25,19 @@ class Watched:
             with suppress(httpx.HTTPError):
                 self.client.get(path, **options)  # type: ignore[arg-type]
 
+    def ask(self, path: str, served: str = "app") -> Any:
+        """What the API answers."""
+        answer = self.client.get(
+            f"{self.pages[served]}api/{path}", headers={"authorization": f"Bearer {TOKEN}"}
+        ).raise_for_status()
+        return answer.json()
+
     def wake(self, workers: int) -> None:
         """Make requests until so many workers have answered one: before that a worker has nothing to show."""
         seen: set[int] = set()
         for _ in range(500):
-            httpx.get(self.client.base_url.join("/fast"), timeout=10)  # on a connection of its own
-            answer = self.client.get(f"{self.page}api/system", headers={"authorization": f"Bearer {TOKEN}"})
-            seen.update(answer.json()["window"]["workers"])
+            httpx.get(self.client.base_url.join("/fast"), timeout=60)  # on a connection of its own
+            seen.update(self.ask("system")["window"]["workers"])
             if len(seen) >= workers:
                 return
         raise AssertionError(f"only {len(seen)} workers answer")
