@@ -34,6 +34,11 @@ export async function get<T>(path: string, query: Query = {}): Promise<T> {
   return (await ask(path, query, {})).json();
 }
 
+/** Asked before anything else, because an answer that refuses is an error in the browser's console. */
+export async function isSignedIn(): Promise<boolean> {
+  return (await get<{ signed_in: boolean }>("session")).signed_in;
+}
+
 export async function signIn(token: string): Promise<void> {
   await ask("session", {}, {
     method: "POST",

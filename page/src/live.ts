@@ -15,6 +15,8 @@ interface Tick {
 
 export interface Live<T> {
   readonly document: T | undefined;
+  /** How many have come. */
+  readonly ticks: number;
   readonly connection: Connection;
 }
 
@@ -30,6 +32,7 @@ interface Options {
 export function useLive<T>(view: View, window: WindowName, { paused, onPoint, onSignedOut }: Options): Live<T> {
   const key = `${view} ${window}`;
   const [latest, setLatest] = useState<{ key: string; document: T }>();
+  const [ticks, setTicks] = useState(0);
   const [connection, setConnection] = useState<Connection>("connecting");
   const visible = useVisible();
   const told = useRef({ onPoint, onSignedOut });
@@ -46,6 +49,7 @@ export function useLive<T>(view: View, window: WindowName, { paused, onPoint, on
       (tick) => {
         setConnection("live");
         setLatest({ key, document: tick.document as T });
+        setTicks((before) => before + 1);
         if (tick.point) told.current.onPoint(tick.point);
       },
       () => setConnection("lost"),
@@ -53,7 +57,7 @@ export function useLive<T>(view: View, window: WindowName, { paused, onPoint, on
     );
   }, [key, paused, visible]);
 
-  return { document: latest?.key === key ? latest.document : undefined, connection };
+  return { document: latest?.key === key ? latest.document : undefined, ticks, connection };
 }
 
 /** Listens until the returned function is called; comes back by itself when the connection was lost. */

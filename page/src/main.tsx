@@ -2,7 +2,7 @@
 
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, Problem, SignedOut, signOut } from "./api.ts";
+import { get, isSignedIn, Problem, SignedOut, signOut } from "./api.ts";
 import type { Context } from "./context.ts";
 import type { Point, ThresholdTable, Timeline } from "./documents.ts";
 import type { Thresholds } from "./levels.ts";
@@ -31,6 +31,7 @@ function App() {
 
   async function enter(): Promise<void> {
     try {
+      if (!(await isSignedIn())) return setAccess("out");
       setThresholds((await get<ThresholdTable>("thresholds")).items);
       setTrouble("");
       setAccess("in");
@@ -67,7 +68,7 @@ function Watching({ thresholds, onSignedOut }: { thresholds: Thresholds; onSigne
   const [theme, nextTheme] = useTheme();
   const series = useSeries(paused, onSignedOut);
   const view = VIEWS.find((one) => one.name === place.view) ?? VIEWS[0]!;
-  const { document: latest, connection } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {
+  const { document: latest, ticks, connection } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {
     paused,
     onPoint: series.add,
     onSignedOut,
@@ -82,7 +83,7 @@ function Watching({ thresholds, onSignedOut }: { thresholds: Thresholds; onSigne
         Skip to the numbers
       </a>
       <Header
-        {...{ window, setWindow, range, setRange, paused, setPaused, theme, nextTheme, connection }}
+        {...{ window, setWindow, range, setRange, paused, setPaused, theme, nextTheme, connection, ticks }}
         onSignOut={() => void signOut().then(onSignedOut)}
         onReset={series.clear}
       />

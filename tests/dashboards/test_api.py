@@ -134,7 +134,7 @@ def test_others_learn_nothing(path: str, token: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "allowed"), [("overview", "GET, HEAD"), ("reset", "POST"), ("session", "POST, DELETE")]
+    ("path", "allowed"), [("overview", "GET, HEAD"), ("reset", "POST"), ("session", "GET, HEAD, POST, DELETE")]
 )
 def test_a_wrong_method_is_told_the_right_ones(path: str, allowed: str) -> None:
     answer = get(board(), f"{API}/{path}", token=TOKEN, method="PUT")
@@ -197,6 +197,21 @@ def test_the_cookie_is_for_https_alone_where_there_is_https_and_ends_on_demand()
     assert "; Secure" in sign_in(scheme="https").headers["set-cookie"]
     ended = get(board(), f"{API}/session", method="DELETE")
     assert ended.headers["set-cookie"].startswith("stethoscope_session=; Max-Age=0;")
+
+
+def test_whoever_asks_is_told_whether_he_is_signed_in() -> None:
+    def signed_in(**options: Any) -> Any:
+        return json.loads(get(board(), f"{API}/session", **options).body)
+
+    assert signed_in() == {"signed_in": False}
+    assert signed_in(token=TOKEN) == signed_in(headers=[("cookie", cookie_of(sign_in()))]) == {"signed_in": True}
+
+    def rule(scope: Scope) -> bool:
+        raise ValueError("of the user")
+
+    told: list[tuple[str, Exception]] = []
+    assert get(board(access=rule, told=told), f"{API}/session").status == 500
+    assert [where for where, _ in told] == ["access"]
 
 
 def test_an_own_rule_takes_the_place_of_the_token() -> None:

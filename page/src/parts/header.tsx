@@ -15,6 +15,7 @@ interface Props {
   readonly theme: string;
   readonly nextTheme: () => void;
   readonly connection: Connection;
+  readonly ticks: number;
   readonly onSignOut: () => void;
   readonly onReset: () => void;
 }
@@ -35,11 +36,11 @@ const STATES: Readonly<Record<Connection, string>> = {
 };
 
 export function Header(props: Props) {
-  const { window, setWindow, range, setRange, paused, setPaused, theme, nextTheme, connection } = props;
+  const { window, setWindow, range, setRange, paused, setPaused, theme, nextTheme, connection, ticks } = props;
   return (
     <header class="top">
       <a class="brand" href="#/overview"><img src="icon.svg" alt="" width="26" height="26" />Stethoscope</a>
-      <p class={`state ${connection}`} role="status"><i />{STATES[connection]}</p>
+      <p class={`state ${connection}`} role="status"><i key={ticks} />{STATES[connection]}</p>
       <div class="controls">
         <label data-hint="What the numbers cover. Charts have a range of their own.">
           <span>Numbers</span>

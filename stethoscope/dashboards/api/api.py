@@ -48,7 +48,12 @@ class Api:
         self._recent: Recent[tuple[bytes, Links]] = Recent()
         self._actions: Mapping[str, Mapping[str, Action]] = {
             "reset": {"POST": self._reset},
-            "session": {"POST": self._sign_in, "DELETE": self._sign_out},
+            "session": {
+                "GET": self._signed_in,
+                "HEAD": self._signed_in,
+                "POST": self._sign_in,
+                "DELETE": self._sign_out,
+            },
         }
 
     def is_open(self, path: str) -> bool:
@@ -129,6 +134,17 @@ class Api:
         if moment.history is None:
             raise OSError("this service records into private memory")
         moment.history.reset(moment.present)
+
+    async def _signed_in(self, scope: Scope, receive: Receive) -> Response:
+        """A page asks this first: asking for numbers without being let in would be an error in the browser's console."""
+        try:
+            signed_in = await self._gate.refusal(scope) is None
+        except Exception as error:
+            self._on_error("access", error)
+            return problem(500, "The access rule failed; the log says why.")
+        return Response(
+            200, ((b"content-type", _JSON), (b"cache-control", b"no-store")), to_json({"signed_in": signed_in})
+        )
 
     async def _sign_in(self, scope: Scope, receive: Receive) -> Response:
         if self._gate.sessions is None:

@@ -55,7 +55,10 @@ def document() -> dict[str, Any]:
     schemas.named["Problem"] = _PROBLEM
     paths = {f"/{operation.path}": {"get": _reading(operation, schemas)} for operation in OPERATIONS}
     paths |= {"/openapi.json": {"get": _description()}, "/stream": {"get": _stream()}}
-    paths |= {"/reset": {"post": _reset()}, "/session": {"post": _sign_in(), "delete": _sign_out()}}
+    paths |= {
+        "/reset": {"post": _reset()},
+        "/session": {"get": _signed_in(), "post": _sign_in(), "delete": _sign_out()},
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Stethoscope metrics API", "version": metadata.version("stethoscope"), "description": _ABOUT},
@@ -149,6 +152,20 @@ def _reset() -> dict[str, Any]:
         "tags": ["about"],
         "parameters": [_OWN_HEADER],
         "responses": {"204": {"description": "Done."}, **_problems("400", "401", "403", "405", "500", "503")},
+    }
+
+
+def _signed_in() -> dict[str, Any]:
+    schema = {"type": "object", "required": ["signed_in"], "properties": {"signed_in": {"type": "boolean"}}}
+    return {
+        "operationId": "signed_in",
+        "summary": "Whether whoever asks may read the rest of this",
+        "tags": ["about"],
+        "security": [],
+        "responses": {
+            "200": {"description": "Whether.", "content": {JSON: {"schema": schema}}},
+            **_problems("405", "500"),
+        },
     }
 
 
