@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers import HOST
+from tests.servers import HOST, free_port
 
 _INSTALLED = Path("/usr/lib/postgresql")
 _START_SECONDS = 60
@@ -54,7 +53,7 @@ def cluster() -> Iterator[Cluster]:
     user = None if os.geteuid() else "postgres"  # it refuses to run as root
     if user:
         shutil.chown(folder, user)
-    data, log, port = folder / "data", folder / "log", _free_port()
+    data, log, port = folder / "data", folder / "log", free_port()
     try:
         run(
             user,
@@ -90,9 +89,3 @@ def run(user: str | None, program: str, *arguments: object) -> None:
         if done.returncode:
             output.seek(0)
             raise RuntimeError(f"{program} failed: {output.read().decode(errors='replace')}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 from examples.shop.traffic import Customers, Visit
 from tests.postgresql import Cluster
@@ -38,7 +38,8 @@ class Shop:
 def shop(folder: Path, database: Cluster) -> Iterator[Shop]:
     faults = folder / "faults"
     faults.write_text("0 0")
-    with create_engine(database.url("pg8000")).begin() as connection:
+    engine = create_engine(database.url("pg8000"), poolclass=NullPool)
+    with engine.begin() as connection:
         connection.execute(text("CREATE TABLE IF NOT EXISTS visits (number int)"))
     env = {
         "SHOP_DATABASE": str(folder / "shop.sqlite3"),
@@ -102,12 +103,15 @@ def customers(url: str) -> Iterator[None]:
 
 
 def scraping(target: str, rules: str = "", alertmanager: str = "", native: bool = False) -> str:
-    """A configuration of Prometheus that scrapes and evaluates every second; ``native`` asks for native histograms."""
+    """A configuration of Prometheus that scrapes every other second; ``native`` asks for native histograms.
+
+    A scrape may take as long as that and no longer: a busy machine is given the time to answer.
+    """
     alerting = (
         f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}" if alertmanager else ""
     )
     return f"""
-global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+global: {{scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}}
 rule_files: [{rules}]
 {alerting}
 scrape_configs:

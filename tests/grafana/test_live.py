@@ -31,7 +31,7 @@ from tests.postgresql import Cluster
 
 pytestmark = [pytest.mark.xdist_group("grafana"), pytest.mark.timeout(400)]
 
-WARM_UP_SECONDS = 16
+WARM_UP_SCRAPES = 8
 SINCE = 600.0
 """Seconds: longer than all of these tests take."""
 SHOWN_SECONDS = 120
@@ -71,9 +71,9 @@ def watch(postgresql: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 prometheus(folder, scraping(target, given, managed)) as server,
                 prometheus(other, scraping(target, given, native=True), features) as native,
             ):
-                seen = f"sum_over_time(up[1h]) >= {WARM_UP_SECONDS}"
+                seen = f"sum_over_time(up[1h]) >= {WARM_UP_SCRAPES}"
                 for one in (server, native):
-                    wait_for("some scrapes", lambda one=one: one.query(seen) or None, 150)  # type: ignore[misc]
+                    wait_for("some scrapes", lambda one=one: one.query(seen) or None, 240)  # type: ignore[misc]
                 yield Watch(opened, server, native, manager, told)
 
 

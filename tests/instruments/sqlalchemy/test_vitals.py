@@ -84,7 +84,7 @@ def test_database_that_is_gone_is_not_up(own: Recorder, caplog: pytest.LogCaptur
 
 def test_sqlite_tells_its_settings_and_size(tmp_path: Path, own: Recorder) -> None:
     url = f"sqlite:///{tmp_path}/shop"
-    with sa.create_engine(url).begin() as connection:
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.exec_driver_sql("CREATE TABLE t (id INTEGER)")
     vitals(own, url).ask()

@@ -1,12 +1,11 @@
 """Which suites are run, where their sources come from, and one run of them in a process of its own.
 
-Sources are downloaded by name from the package index, in the version that is installed, and kept with
-the results of the bare runs in the user's cache folder; nothing of them is part of this repository.
+Sources are downloaded by name from the package index, in the version that is installed, and kept in the
+user's cache folder; nothing of them is part of this repository.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -57,12 +56,6 @@ def cache_folder() -> Path:
     return folder
 
 
-def environment_digest() -> str:
-    """Changes when anything that is installed does, so that no result outlives its environment."""
-    installed = sorted(f"{part.name}=={part.version}" for part in importlib.metadata.distributions())
-    return hashlib.sha256("\n".join([sys.version, *installed]).encode()).hexdigest()[:16]
-
-
 def sources(suite: Suite) -> Path:
     """The unpacked source distribution, downloaded at most once per version."""
     target = cache_folder() / f"{suite.name}-{suite.version}"
@@ -85,17 +78,6 @@ def download(suite: Suite, folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "pip", *command], check=True)
     [archive] = folder.glob("*.tar.gz")
     return archive
-
-
-def run_bare(suite: Suite) -> Run:
-    """The suite as it is; remembered as long as nothing else gets installed."""
-    known = cache_folder() / f"{suite.name}-{suite.version}-bare-{environment_digest()}.json"
-    if not known.exists():
-        run = run_suite(suite, "bare")
-        scratch = known.with_suffix(f".{os.getpid()}")
-        scratch.write_text(json.dumps([run.outcomes, run.scopes]))
-        scratch.rename(known)
-    return Run(*json.loads(known.read_text()))
 
 
 def run_suite(suite: Suite, mode: str, *tests: str) -> Run:
