@@ -3,11 +3,9 @@
 import typing as _typing
 from importlib import import_module as _import_module
 
-from stethoscope.current import request_id
-from stethoscope.install import Stethoscope, install
-from stethoscope.settings import SettingsError
-
 if _typing.TYPE_CHECKING:
+    from stethoscope.assembly import Stethoscope, install
+    from stethoscope.current import request_id
     from stethoscope.instruments.metrics import Counter, Gauge, Histogram
     from stethoscope.instruments.monitor import monitor_query
     from stethoscope.instruments.timer import timer
@@ -15,6 +13,7 @@ if _typing.TYPE_CHECKING:
     from stethoscope.middleware.forwarding import forward_request_id
     from stethoscope.middleware.logs import JSONFormatter, RequestIDFilter, add_request_id
     from stethoscope.reading import snapshot
+    from stethoscope.settings import SettingsError
 
 __all__ = [
     "Counter",
@@ -40,14 +39,18 @@ _MODULES = {
     "Histogram": "instruments.metrics",
     "JSONFormatter": "middleware.logs",
     "RequestIDFilter": "middleware.logs",
+    "SettingsError": "settings",
+    "Stethoscope": "assembly",
     "add_request_id": "middleware.logs",
     "forward_request_id": "middleware.forwarding",
+    "install": "assembly",
     "monitor_query": "instruments.monitor",
+    "request_id": "current",
     "snapshot": "reading",
     "timer": "instruments.timer",
     "watch": "instruments.watch",
 }
-"""Of what most apps do without: imported when it is asked for."""
+"""Imported when it is asked for: a script with metrics of its own does without all that serves."""
 
 
 def __getattr__(name: str) -> object:

@@ -73,8 +73,9 @@ def test_no_thread_is_started_and_no_file_kept_open(code: str, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_import_loads_the_standard_library_only_and_none_of_its_slow_parts(tmp_path: Path) -> None:
-    loaded = traces("import stethoscope", tmp_path).modules
+@pytest.mark.parametrize("code", ["import stethoscope", "from stethoscope import install"], ids=["import", "install"])
+def test_import_loads_the_standard_library_only_and_none_of_its_slow_parts(code: str, tmp_path: Path) -> None:
+    loaded = traces(code, tmp_path).modules
     assert "stethoscope" in loaded
     assert loaded - sys.stdlib_module_names == {"stethoscope"}
     assert loaded & SLOW == set()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from stethoscope.install import Stethoscope
+from stethoscope.assembly import Stethoscope
 
 TOKEN: Final = "for-tests-only"
 

@@ -10,7 +10,7 @@ from typing import Final
 import anyio.to_thread
 
 from stethoscope.asgi import Receive, Scope, Send
-from stethoscope.install import Stethoscope
+from stethoscope.assembly import Stethoscope
 
 TOKEN: Final = "for-tests-only"
 SERVICE: Final = "vital"
