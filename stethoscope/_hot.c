@@ -35,7 +35,7 @@ the memoryview, and that holds the mapping. Every index is checked against it.
 #define TEXTS(T)                                                                                                        \
     T(type) T(headers) T(method) T(scheme) T(status) T(trailers) T(body) T(more_body) T(router) T(route) T(root_path)   \
     T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(failed) T(add_outcome)    \
-    T(record) T(first_byte) T(clock) T(correlation_id) T(name_route) T(remembered) T(serves) T(path) T(get)
+    T(record) T(first_byte) T(clock) T(correlation_id) T(name_route) T(remembered) T(forms) T(shared) T(serves) T(path) T(get)
 
 #define DECLARE(name) static PyObject *text_##name;
 TEXTS(DECLARE)
@@ -718,23 +718,79 @@ static PyObject *with_our_headers(PyObject *headers, PyObject *id, PyObject *add
     return all;
 }
 
-static PyObject *remembered_headers(Layer *layer, double seconds) {
-    double microseconds = seconds * 1e6;
-    if (layer->timing == NULL || !(microseconds >= 0.0 && microseconds < REMEMBERED))
-        return NULL;
+static PyObject *remembered_headers(Layer *layer, Py_ssize_t microseconds) {
     PyObject *remembered = PyObject_GetAttr(layer->timing, text_remembered), *found = NULL;
-    if (remembered != NULL && PyList_CheckExact(remembered) && (Py_ssize_t)microseconds < PyList_GET_SIZE(remembered)) {
-        found = PyList_GET_ITEM(remembered, (Py_ssize_t)microseconds);
+    if (remembered != NULL && PyList_CheckExact(remembered) && microseconds < PyList_GET_SIZE(remembered)) {
+        found = PyList_GET_ITEM(remembered, microseconds);
         found = PyTuple_CheckExact(found) ? Py_NewRef(found) : NULL;
     }
     Py_XDECREF(remembered);
     return found;
 }
 
+/* Writes decimal digits that end before `end`, at least so many; returns the first. */
+static char *put_digits(char *end, long long number, long least) {
+    for (; number || least > 0; number /= 10, least--)
+        *--end = (char)('0' + number % 10);
+    return end;
+}
+
+/* timing._value, as a header: `form` is a timing.Form. */
+static PyObject *rendered_header(PyObject *form, long long microseconds) {
+    PyObject *name = PyTuple_GET_ITEM(form, 0), *before = PyTuple_GET_ITEM(form, 1), *unit = PyTuple_GET_ITEM(form, 3);
+    long digits = PyLong_AsLong(PyTuple_GET_ITEM(form, 2));
+    long long scale = digits == 3 ? 1000 : 1000000;
+    char room[32], *end = room + sizeof room, *time = put_digits(end, microseconds % scale, digits);
+    *--time = '.';
+    time = put_digits(time, microseconds / scale, 1);
+    Py_ssize_t parts[3] = {PyBytes_GET_SIZE(before), end - time, PyBytes_GET_SIZE(unit)};
+    PyObject *value = PyBytes_FromStringAndSize(NULL, parts[0] + parts[1] + parts[2]);
+    if (value == NULL)
+        return NULL;
+    char *bytes = PyBytes_AS_STRING(value);
+    memcpy(bytes, PyBytes_AS_STRING(before), parts[0]);
+    memcpy(bytes + parts[0], time, parts[1]);
+    memcpy(bytes + parts[0] + parts[1], PyBytes_AS_STRING(unit), parts[2]);
+    PyObject *header = PyTuple_Pack(2, name, value);
+    Py_DECREF(value);
+    return header;
+}
+
+/* timing.TimingHeaders._render, of a request that has no shares. */
+static PyObject *rendered_headers(Layer *layer, long long microseconds) {
+    PyObject *forms = PyObject_GetAttr(layer->timing, text_forms);
+    PyObject *headers = forms && PyTuple_CheckExact(forms) ? PyTuple_New(PyTuple_GET_SIZE(forms)) : NULL;
+    for (Py_ssize_t at = 0; headers != NULL && at < PyTuple_GET_SIZE(forms); at++) {
+        PyObject *header = rendered_header(PyTuple_GET_ITEM(forms, at), microseconds);
+        if (header != NULL)
+            PyTuple_SET_ITEM(headers, at, header);
+        else
+            Py_CLEAR(headers);
+    }
+    Py_XDECREF(forms);
+    return headers;
+}
+
+/* layer.timing.render. NULL without an exception: it is not remembered yet. */
+static PyObject *timing_headers(Layer *layer, double seconds, PyObject *shares) {
+    double microseconds = seconds * 1e6;
+    if (layer->timing == NULL || shares == NULL || !(microseconds >= 0.0 && microseconds < 1e15))
+        return NULL;
+    PyObject *headers = microseconds < REMEMBERED ? remembered_headers(layer, (Py_ssize_t)microseconds)
+                                                  : rendered_headers(layer, (long long)microseconds);
+    if (headers == NULL || shares == Py_None)
+        return headers;
+    PyObject *shared = PyObject_CallMethodObjArgs(layer->timing, text_shared, headers, shares, NULL);
+    Py_DECREF(headers);
+    if (shared != NULL && !PyTuple_CheckExact(shared))
+        Py_CLEAR(shared);
+    return shared;
+}
+
 /* The message with our headers, after those of the app. */
 static PyObject *with_headers(Exchange *self, PyObject *message, PyObject *headers) {
     Layer *layer = (Layer *)self->layer;
-    PyObject *added = remembered_headers(layer, self->first_byte - self->current.started);
+    PyObject *added = timing_headers(layer, self->first_byte - self->current.started, self->current.shares);
     PyObject *all = added ? with_our_headers(headers, layer->sends_id ? self->current.id : NULL, added) : NULL;
     PyObject *changed = all ? PyDict_Copy(message) : NULL;
     if (changed != NULL && PyDict_SetItem(changed, text_headers, all) < 0)
@@ -751,7 +807,7 @@ static PyObject *start_plainly(Exchange *self, PyObject *message) {
     PyObject *status = PyDict_GetItemWithError(message, text_status);
     PyObject *headers = PyDict_GetItemWithError(message, text_headers);
     if (status == NULL || !PyLong_CheckExact(status) || headers == NULL || !PyList_CheckExact(headers) ||
-        layer->more_headers != Py_None || self->current.shares != Py_None ||
+        layer->more_headers != Py_None ||
         PyDict_GetItemWithError(message, text_trailers) != NULL)
         return NULL;
     for (Py_ssize_t at = 0; at < PyList_GET_SIZE(headers); at++) {

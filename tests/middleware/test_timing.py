@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stethoscope.asgi import Message, Receive, Scope, Send
 from stethoscope.current import MOST_SHARES, Share, add_share
-from stethoscope.middleware.timing import TimingHeaders, server_timing
+from stethoscope.middleware.timing import TimingHeaders, with_shares
 from stethoscope.settings import ALL_HEADERS, Settings
 from tests.middleware.scripted import BODY, Clock, Records, answering, http_scope, run, start
 
@@ -75,13 +75,15 @@ def test_headers_tell_the_time_until_the_response_starts(records: Records, clock
 
 def test_shares_of_the_time_follow_the_apps_own_entry() -> None:
     shares = {"db": Share(0.0105, 7), "cache": Share(0.25, 1)}
-    assert server_timing(b"300.000", shares) == b'app;dur=300.000, db;dur=10.500;desc="7 times", cache;dur=250.000'
+    assert (
+        with_shares(b"app;dur=300.000", shares) == b'app;dur=300.000, db;dur=10.500;desc="7 times", cache;dur=250.000'
+    )
 
 
 @given(SHARES)
 def test_server_timing_is_valid_and_short_whatever_shares_are_called(shares: dict[str, Share]) -> None:
     """B37: names with separators, quotes, line breaks, of no ASCII, or of nothing."""
-    value = server_timing(b"1.000", shares)
+    value = with_shares(b"app;dur=1.000", shares)
     assert SERVER_TIMING.fullmatch(value)
     assert len(value) <= 1024
     assert 1 + min(len(shares), 8) <= len(entries(value)) <= 16
@@ -89,7 +91,7 @@ def test_server_timing_is_valid_and_short_whatever_shares_are_called(shares: dic
 
 def test_server_timing_has_at_most_1_kilobyte() -> None:
     """B37: what has no room is left out, and long names are cut."""
-    value = server_timing(b"1.000", {f"{i}" + "n" * 1000: Share(1.5) for i in range(MOST_SHARES)})
+    value = with_shares(b"app;dur=1.000", {f"{i}" + "n" * 1000: Share(1.5) for i in range(MOST_SHARES)})
     assert 900 < len(value) <= 1024
     assert entries(value)[1] == b"0" + b"n" * 63 + b";dur=1500.000"
 
