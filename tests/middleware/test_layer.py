@@ -90,7 +90,7 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch, Layer], None]] = {
     "ids": lambda patch, watched: patch.setattr(exchange, "correlation_id", broken),
     "ids of websockets": lambda patch, watched: patch.setattr(websocket, "correlation_id", broken),
     "inlets": lambda patch, watched: patch.setattr(watched.inlets, "find", broken),
-    "timing": lambda patch, watched: patch.setattr(watched.timing, "render", broken),
+    "timing": lambda patch, watched: patch.setattr(watched, "timing", None),
     "routes": lambda patch, watched: patch.setattr(exchange, "name_route", broken),
     "routes of websockets": lambda patch, watched: patch.setattr(websocket, "name_route", broken),
     "requests": lambda patch, watched: patch.setattr(watched.recorder, "request", broken),
