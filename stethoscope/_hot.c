@@ -35,7 +35,8 @@ the memoryview, and that holds the mapping. Every index is checked against it.
 #define TEXTS(T)                                                                                                        \
     T(type) T(headers) T(method) T(scheme) T(status) T(trailers) T(body) T(more_body) T(router) T(route) T(root_path)   \
     T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(failed) T(add_outcome)    \
-    T(record) T(first_byte) T(clock) T(correlation_id) T(name_route) T(remembered) T(forms) T(shared) T(serves) T(path) T(get)
+    T(record) T(render) T(first_byte) T(clock) T(correlation_id) T(name_route) T(remembered) T(forms) T(shared)         \
+    T(serves) T(path) T(get)
 
 #define DECLARE(name) static PyObject *text_##name;
 TEXTS(DECLARE)
@@ -44,11 +45,15 @@ static PyObject *kind_http, *kind_start, *kind_body, *x_request_id, *empty_text,
 /* The Python functions, for the cases that are not plain: by `quicken` and `fall_back_on`. */
 
 static PyObject *plain_add, *plain_record, *plain_record_request, *plain_before, *plain_after, *plain_enter, *plain_leave,
-    *plain_value_of;
+    *plain_started, *plain_span_ended, *plain_left, *plain_value_of;
 
 /* The class `exchange.Exchange`, by `quicken`, and the context variable `current.CURRENT`. */
 
 static PyObject *exchange_class, *current;
+
+/* The classes `pending.Pending` and that of contexts, and the headers that say something of a trace, by `trace`. */
+
+static PyObject *pending_class, *context_class, *telling;
 
 /* The module `exchange` as it is now: tests put in clocks and faults there. And what was in it at first. */
 
@@ -106,7 +111,20 @@ typedef struct {
     char disconnected, trailers, last, recorded, excluded;
 } Exchange;
 
-static PyTypeObject ScalarType, HistogramSeriesType, RequestSeriesType, InletType, BarType, LayerType, CurrentType, ExchangeType;
+typedef struct {
+    PyDictObject dict;
+    PyObject *request_id, *sampled, *scope, *spans, *token;
+    double started;
+} Pending;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *var, *bound;
+    double budget;
+} Spans;
+
+static PyTypeObject ScalarType, HistogramSeriesType, RequestSeriesType, InletType, BarType, LayerType, CurrentType, ExchangeType,
+    PendingType, SpansType;
 
 #define OBJECT(Struct, name, field) {name, T_OBJECT_EX, offsetof(Struct, field), 0, NULL}
 #define FLAG(Struct, name, field) {name, T_BOOL, offsetof(Struct, field), 0, NULL}
@@ -167,11 +185,27 @@ static PyMemberDef exchange_members[] = {
     FLAG(Exchange, "_last", last),           FLAG(Exchange, "_recorded", recorded),
     FLAG(Exchange, "excluded", excluded),    END};
 
+static PyMemberDef pending_members[] = {
+    OBJECT(Pending, "request_id", request_id), OBJECT(Pending, "sampled", sampled), OBJECT(Pending, "scope", scope),
+    OBJECT(Pending, "spans", spans),           OBJECT(Pending, "token", token),     NUMBER(Pending, "started", started),
+    END};
+
+static PyMemberDef spans_members[] = {OBJECT(Spans, "_var", var), OBJECT(Spans, "_bound_of_fresh", bound),
+                                      NUMBER(Spans, "_budget", budget), END};
+
 /* All object fields of a struct stand in a row, from the first to the last: that is how they are visited and cleared. */
 
 #define FIRST(Struct, field) ((PyObject **)((char *)self + offsetof(Struct, field)))
 
 #define COLLECTED(Name, Struct, base_traverse, base_clear, first, last)                                                 \
+    VISITED(Name, Struct, base_traverse, base_clear, first, last)                                                       \
+    static void Name##_dealloc(PyObject *self) {                                                                        \
+        PyObject_GC_UnTrack(self);                                                                                      \
+        Name##_clear(self);                                                                                             \
+        Py_TYPE(self)->tp_free(self);                                                                                   \
+    }
+
+#define VISITED(Name, Struct, base_traverse, base_clear, first, last)                                                   \
     static int Name##_traverse(PyObject *self, visitproc visit, void *arg) {                                            \
         for (PyObject **field = FIRST(Struct, first); field <= FIRST(Struct, last); field++)                            \
             Py_VISIT(*field);                                                                                           \
@@ -181,11 +215,6 @@ static PyMemberDef exchange_members[] = {
         for (PyObject **field = FIRST(Struct, first); field <= FIRST(Struct, last); field++)                            \
             Py_CLEAR(*field);                                                                                           \
         return base_clear;                                                                                              \
-    }                                                                                                                   \
-    static void Name##_dealloc(PyObject *self) {                                                                        \
-        PyObject_GC_UnTrack(self);                                                                                      \
-        Name##_clear(self);                                                                                             \
-        Py_TYPE(self)->tp_free(self);                                                                                   \
     }
 
 COLLECTED(scalar, Scalar, 0, 0, bind, words)
@@ -195,6 +224,15 @@ COLLECTED(inlet, Inlet, 0, 0, active, outcomes)
 COLLECTED(layer, Layer, 0, 0, inlets, more_headers)
 COLLECTED(current, Current, 0, 0, scope, trace)
 COLLECTED(exchange, Exchange, current_traverse(self, visit, arg), current_clear(self), layer, status)
+COLLECTED(spans, Spans, 0, 0, var, bound)
+VISITED(pending, Pending, PyDict_Type.tp_traverse(self, visit, arg), PyDict_Type.tp_clear(self), request_id, token)
+
+static void pending_dealloc(PyObject *self) {
+    PyObject_GC_UnTrack(self);
+    for (PyObject **field = FIRST(Pending, request_id); field <= FIRST(Pending, token); field++)
+        Py_CLEAR(*field);
+    PyDict_Type.tp_dealloc(self);
+}
 
 /* PyObject_TypeCheck, which looks through all bases of a subclass: but there is one of each, as a rule, and it is remembered. */
 
@@ -718,11 +756,19 @@ static PyObject *with_our_headers(PyObject *headers, PyObject *id, PyObject *add
     return all;
 }
 
+/* Rendered for this very microsecond where they are not remembered: in Python the clock would be read once more, and the
+   headers of a later microsecond be remembered, so that those of an app that always takes as long might never be. */
 static PyObject *remembered_headers(Layer *layer, Py_ssize_t microseconds) {
     PyObject *remembered = PyObject_GetAttr(layer->timing, text_remembered), *found = NULL;
     if (remembered != NULL && PyList_CheckExact(remembered) && microseconds < PyList_GET_SIZE(remembered)) {
-        found = PyList_GET_ITEM(remembered, microseconds);
-        found = PyTuple_CheckExact(found) ? Py_NewRef(found) : NULL;
+        found = Py_NewRef(PyList_GET_ITEM(remembered, microseconds));
+        if (found == Py_None) {
+            PyObject *whole = PyLong_FromSsize_t(microseconds);
+            Py_SETREF(found, whole ? PyObject_CallMethodOneArg(layer->timing, text_render, whole) : NULL);
+            Py_XDECREF(whole);
+        }
+        if (found != NULL && !PyTuple_CheckExact(found))
+            Py_CLEAR(found);
     }
     Py_XDECREF(remembered);
     return found;
@@ -771,7 +817,7 @@ static PyObject *rendered_headers(Layer *layer, long long microseconds) {
     return headers;
 }
 
-/* layer.timing.render. NULL without an exception: it is not remembered yet. */
+/* layer.timing.render. NULL: it is not plain. */
 static PyObject *timing_headers(Layer *layer, double seconds, PyObject *shares) {
     double microseconds = seconds * 1e6;
     if (layer->timing == NULL || shares == NULL || !(microseconds >= 0.0 && microseconds < 1e15))
@@ -954,6 +1000,87 @@ static PyObject *layer_leave(PyObject *object, PyObject *const *given, Py_ssize_
     return falls_back() ? call_plain(plain_leave, object, given, count) : NULL;
 }
 
+/* server_spans.ServerSpans, of a request whose trace begins here and is not sampled */
+
+static Pending *pending_of(PyObject *exchange) {
+    if (!IS_A(exchange, Exchange))
+        return NULL;
+    PyObject *trace = ((Exchange *)exchange)->current.trace;
+    return trace != NULL && (PyObject *)Py_TYPE(trace) == pending_class ? (Pending *)trace : NULL;
+}
+
+static int is_current_empty(PyObject *variable) {
+    PyObject *ambient = NULL;
+    if (PyContextVar_Get(variable, NULL, &ambient) < 0 || ambient == NULL)
+        return 0;
+    int is_empty = (PyObject *)Py_TYPE(ambient) == context_class && PyDict_GET_SIZE(ambient) == 0;
+    Py_DECREF(ambient);
+    return is_empty;
+}
+
+/* Whether the ID's lower half, in hexadecimal digits, is at or above the bound. */
+static int is_unsampled(PyObject *id, PyObject *bound) {
+    return id != NULL && PyBytes_CheckExact(id) && PyBytes_GET_SIZE(id) == 32 && PyBytes_GET_SIZE(bound) == 16 &&
+           memcmp(PyBytes_AS_STRING(id) + 16, PyBytes_AS_STRING(bound), 16) >= 0;
+}
+
+/* NULL: it is not plain, and nothing has been done. */
+static Pending *make_pending(PyObject *spans, Exchange *exchange) {
+    PyObject *headers = PyDict_GetItemWithError(exchange->current.scope, text_headers);
+    if (headers == NULL || !PyList_CheckExact(headers))
+        return NULL;
+    PyObject *told = find_value(headers, telling);
+    Py_XDECREF(told);
+    if (told != Py_None)
+        return NULL;
+    Pending *self = (Pending *)PyDict_Type.tp_new((PyTypeObject *)pending_class, empty_tuple, NULL);
+    if (self != NULL) {
+        self->spans = Py_NewRef(spans);
+        self->scope = Py_NewRef(exchange->current.scope);
+        self->request_id = Py_NewRef(exchange->current.id);
+        self->started = exchange->current.started;
+        self->sampled = Py_NewRef(Py_False);
+    }
+    return self;
+}
+
+static PyObject *spans_started(PyObject *object, PyObject *exchange) {
+    Spans *self = (Spans *)object;
+    if (pending_class != NULL && self->var != NULL && PyContextVar_CheckExact(self->var) && self->bound != NULL &&
+        PyBytes_CheckExact(self->bound) && IS_A(exchange, Exchange)) {
+        Current *request = &((Exchange *)exchange)->current;
+        Pending *pending = NULL;
+        if (request->scope != NULL && PyDict_CheckExact(request->scope) && is_unsampled(request->id, self->bound) &&
+            is_current_empty(self->var))
+            pending = make_pending(object, (Exchange *)exchange);
+        if (pending != NULL && (pending->token = PyContextVar_Set(self->var, (PyObject *)pending)) != NULL) {
+            Py_XSETREF(request->trace, (PyObject *)pending);
+            Py_RETURN_NONE;
+        }
+        Py_XDECREF(pending);
+    }
+    return falls_back() ? PyObject_CallFunctionObjArgs(plain_started, object, exchange, NULL) : NULL;
+}
+
+static PyObject *spans_ended(PyObject *self, PyObject *const *given, Py_ssize_t count) {
+    if (count == 4 && PyFloat_CheckExact(given[2]) && PyFloat_AS_DOUBLE(given[2]) <= ((Spans *)self)->budget) {
+        Pending *pending = pending_of(given[0]);
+        PyObject *error = pending ? ((Exchange *)given[0])->error : NULL;
+        if (error == empty_text && pending->sampled == Py_False)
+            Py_RETURN_NONE;
+    }
+    return call_plain(plain_span_ended, self, given, count);
+}
+
+static PyObject *spans_left(PyObject *self, PyObject *exchange) {
+    Pending *pending = pending_of(exchange);
+    PyObject *variable = ((Spans *)self)->var;
+    if (pending != NULL && variable != NULL && PyContextVar_CheckExact(variable) && pending->token != NULL &&
+        PyContextToken_CheckExact(pending->token) && PyContextVar_Reset(variable, pending->token) == 0)
+        Py_RETURN_NONE;
+    return falls_back() ? PyObject_CallFunctionObjArgs(plain_left, self, exchange, NULL) : NULL;
+}
+
 /* Types. */
 
 static PyMethodDef scalar_methods[] = {{"add", scalar_add, METH_O, NULL}, {NULL, NULL, 0, NULL}};
@@ -964,6 +1091,10 @@ static PyMethodDef exchange_methods[] = {
     {"_before", exchange_before, METH_O, NULL}, {"_after", exchange_after, METH_O, NULL}, {NULL, NULL, 0, NULL}};
 static PyMethodDef layer_methods[] = {{"_enter", (PyCFunction)(void (*)(void))layer_enter, METH_FASTCALL, NULL},
                                       {"_leave", (PyCFunction)(void (*)(void))layer_leave, METH_FASTCALL, NULL},
+                                      {NULL, NULL, 0, NULL}};
+static PyMethodDef spans_methods[] = {{"started", spans_started, METH_O, NULL},
+                                      {"ended", (PyCFunction)(void (*)(void))spans_ended, METH_FASTCALL, NULL},
+                                      {"left", spans_left, METH_O, NULL},
                                       {NULL, NULL, 0, NULL}};
 #define BASE(Name, Struct, lower, methods_or_null)                                                                      \
     static PyTypeObject Name##Type = {                                                                                  \
@@ -985,6 +1116,17 @@ BASE(Inlet, Inlet, inlet, NULL)
 BASE(Layer, Layer, layer, layer_methods)
 BASE(Current, Current, current, NULL)
 BASE(Exchange, Exchange, exchange, exchange_methods)
+BASE(Spans, Spans, spans, spans_methods)
+
+static PyTypeObject PendingType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot.Pending",
+    .tp_basicsize = sizeof(Pending),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_members = pending_members,
+    .tp_traverse = pending_traverse,
+    .tp_clear = pending_clear,
+    .tp_dealloc = pending_dealloc,
+};
 
 static PyTypeObject BarType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot.Bar",
@@ -1008,6 +1150,9 @@ static struct {
     {&ExchangeType, "_after", &plain_after},
     {&LayerType, "_enter", &plain_enter},
     {&LayerType, "_leave", &plain_leave},
+    {&SpansType, "started", &plain_started},
+    {&SpansType, "ended", &plain_span_ended},
+    {&SpansType, "left", &plain_left},
 };
 
 /* quicken(class): its methods that are compiled here take the place of those in Python. */
@@ -1058,6 +1203,21 @@ static PyObject *observe(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+/* trace(Pending, Context, headers) */
+static PyObject *trace(PyObject *Py_UNUSED(module), PyObject *arguments) {
+    PyObject *pending, *context, *headers;
+    if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyType_Type, &pending, &PyType_Type, &context, &PyTuple_Type, &headers))
+        return NULL;
+    if (!PyType_IsSubtype((PyTypeObject *)pending, &PendingType) || !PyType_IsSubtype((PyTypeObject *)context, &PyDict_Type)) {
+        PyErr_Format(PyExc_TypeError, "trace() takes a subclass of Pending and one of dict, got %R and %R", pending, context);
+        return NULL;
+    }
+    put(&pending_class, pending);
+    put(&context_class, context);
+    put(&telling, headers);
+    Py_RETURN_NONE;
+}
+
 /* fall_back_on(value_of): of the functions of `hot`, the one that is compiled here. */
 static PyObject *fall_back_on(PyObject *Py_UNUSED(module), PyObject *function) {
     put(&plain_value_of, function);
@@ -1068,6 +1228,7 @@ static PyMethodDef functions[] = {{"quicken", quicken, METH_O, NULL},
                                   {"value_of", (PyCFunction)(void (*)(void))value_of, METH_FASTCALL, NULL},
                                   {"fall_back_on", fall_back_on, METH_O, NULL},
                                   {"observe", observe, METH_VARARGS, NULL},
+                                  {"trace", trace, METH_VARARGS, NULL},
                                   {NULL, NULL, 0, NULL}};
 
 static int make_texts(void) {
@@ -1086,13 +1247,14 @@ static int make_texts(void) {
 }
 
 static int fill(PyObject *module) {
-    PyTypeObject *types[] = {&ScalarType, &HistogramSeriesType, &RequestSeriesType, &InletType,
-                             &BarType,    &LayerType,           &CurrentType,       &ExchangeType};
+    PyTypeObject *types[] = {&ScalarType, &HistogramSeriesType, &RequestSeriesType, &InletType,   &BarType,
+                             &LayerType,  &CurrentType,         &ExchangeType,      &PendingType, &SpansType};
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError, "what it keeps is of one interpreter; others run the Python code");
         return -1;
     }
     ExchangeType.tp_base = &CurrentType;
+    PendingType.tp_base = &PyDict_Type;
     for (size_t at = 0; at < sizeof(types) / sizeof(types[0]); at++)
         if (PyModule_AddType(module, types[at]) < 0)
             return -1;

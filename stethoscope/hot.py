@@ -22,7 +22,8 @@ from zlib import crc32
 T = TypeVar("T", bound=type)
 
 # As the package sees them, with or without a compiler. What the fields mean is said where they are used: in
-# `stethoscope.store.series`, `current`, and `inlet`, `observer`, `layer` and `exchange` of `middleware`.
+# `stethoscope.store.series`, `current`, `inlet`, `observer`, `layer` and `exchange` of `middleware`, and `pending` and
+# `server_spans` of `exporters.tracing`.
 
 
 class Scalar:
@@ -100,6 +101,14 @@ class Exchange(Current):
     )
 
 
+class Pending(dict[str, object]):
+    __slots__ = ("request_id", "sampled", "scope", "spans", "started", "token")
+
+
+class Spans:
+    __slots__ = ("_bound_of_fresh", "_budget", "_var")
+
+
 def quicken(cls: T) -> T:
     """Put the compiled methods of ``cls`` in place: for classes whose base is one of these."""
     return cls
@@ -107,6 +116,10 @@ def quicken(cls: T) -> T:
 
 def observe(globals: dict[str, Any], fresh_ids: list[bytes], current: ContextVar[Any]) -> None:
     """Tell the compiled methods where the names of the module `exchange` are, where new correlation IDs come from, and what is current."""
+
+
+def trace(pending: type[Pending], context: type, telling: tuple[bytes, ...]) -> None:
+    """Tell the compiled methods which classes contexts are of, and which headers say something of a trace."""
 
 
 def value_of(headers: object, names: tuple[bytes, ...]) -> bytes | None:

@@ -18,6 +18,8 @@ from starlette.background import BackgroundTask
 
 from stethoscope import hot, names
 from stethoscope.asgi import Message, Receive, Scope, Send
+from stethoscope.middleware.exchange import Exchange
+from stethoscope.middleware.timing import TimingHeaders
 from tests.middleware.scripted import BODY, START, Client, Records, http_scope, plain, run, start
 
 CASES = 200
@@ -118,6 +120,22 @@ def test_a_status_of_the_enumeration_is_recorded_when_the_response_is_complete(w
 
     run(warm.around(app))
     assert seen == [1]
+
+
+@pytest.mark.skipif(not hot.COMPILED, reason="nothing is compiled")
+def test_headers_of_a_time_that_was_not_met_before_are_made_for_that_very_time(warm: Records) -> None:
+    """In Python the clock would be looked at once more, and the headers of a later time be remembered, maybe each time."""
+    layer, called = warm.around(plain), set[object]()
+    while not any(layer.timing.remembered):  # those of a request that took longer than 1 ms are not
+        called.clear()
+        sys.setprofile(lambda frame, event, argument: called.add(frame.f_code) if event == "call" else None)
+        try:
+            run(layer)
+        finally:
+            sys.setprofile(None)
+    assert TimingHeaders.render.__code__ in called
+    assert Exchange._start.__code__ not in called
+    assert sum(found is not None for found in layer.timing.remembered) == 1
 
 
 def test_other_interpreters_of_a_process_run_the_python_code() -> None:

@@ -22,6 +22,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from stethoscope import hot
+
 if TYPE_CHECKING:
     from stethoscope.asgi import Scope
     from stethoscope.exporters.tracing.conventions import Attributes
@@ -31,10 +33,10 @@ _making: Final = RLock()
 """Held while a context is filled. Re-entrant: a sampler or a processor may look at the current context meanwhile."""
 
 
-class Pending(Context):
+class Pending(hot.Pending, Context):
     """The context of one request, and what tracing knows of it. Any thread. `ServerSpans` sets what is in slots."""
 
-    __slots__ = ("request_id", "sampled", "scope", "spans", "started", "token")
+    __slots__ = ()
 
     # Not the exchange itself, which carries this: the two would be left to the garbage collector, on each request.
     spans: ServerSpans

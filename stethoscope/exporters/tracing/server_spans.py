@@ -20,6 +20,7 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.propagate import get_global_textmap
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, Tracer, get_current_span
 
+from stethoscope import hot
 from stethoscope.exporters.tracing.batches import flush
 from stethoscope.exporters.tracing.conventions import KEPT, REQUEST_ID, Attributes, Conventions, missing
 from stethoscope.exporters.tracing.joining import has_inside
@@ -28,7 +29,6 @@ from stethoscope.exporters.tracing.odds import ALWAYS, LOW
 from stethoscope.exporters.tracing.parents import HEADERS_GETTER, W3C, is_w3c, w3c_parent
 from stethoscope.exporters.tracing.pending import Pending
 from stethoscope.exporters.tracing.query_spans import QuerySpans
-from stethoscope.hot import value_of
 from stethoscope.names import REQUEST_DURATION
 from stethoscope.store.exemplars import Exemplars
 
@@ -48,8 +48,17 @@ _LEFT: Final = ("client_disconnect", "cancelled")
 """Values of ``error.type`` that say nobody waited for the answer any more."""
 
 
-class ServerSpans:
-    """For all requests of one layer. Any thread and event loop; nothing is waited for."""
+@hot.quicken
+class ServerSpans(hot.Spans):
+    """For all requests of one layer. Any thread and event loop; nothing is waited for.
+
+    ``_hot.c`` has `started`, `ended` and `left` once more, for a trace that begins here and is not sampled.
+    """
+
+    _var: ContextVar[Context] | None
+    _budget: float
+    _bound_of_fresh: bytes | None
+    """Below it, as hexadecimal digits, a trace that begins here is sampled; None where that is not all there is to know."""
 
     def __init__(self, layer: Layer, settings: Settings, tracer: Tracer, name_route: NameRoute) -> None:
         self._layer = layer
@@ -64,8 +73,7 @@ class ServerSpans:
         self._var = _context_variable()
         self._exemplars = Exemplars(layer.recorder)
         self._gives_way = has_inside(layer.app)
-        self._bound_of_fresh: bytes | None = None
-        """Below it, as hexadecimal digits, a trace that begins here is sampled; None where that is not all there is to know."""
+        self._bound_of_fresh = None
         bound = self._maker.odds.root
         if bound is not None and self._reads_w3c and self._maker.takes_ids and not self._gives_way:
             self._bound_of_fresh = b"%016x" % bound if bound < ALWAYS else b"g"
@@ -73,7 +81,7 @@ class ServerSpans:
         if self._tells_trace:
             layer.more_headers = self.response_headers
 
-    # What an observer is told. Of most requests nothing else is called: what is done here is measured.
+    # What an observer is told.
 
     def started(self, exchange: Exchange) -> None:
         var = self._var
@@ -84,7 +92,7 @@ class ServerSpans:
             and self._bound_of_fresh is not None
             and not ambient
             and type(headers) is list
-            and value_of(headers, _TELLING) is None
+            and hot.value_of(headers, _TELLING) is None
         ):
             # Without a constructor, which would be as costly as all of this.
             pending = _new(Pending)
@@ -188,7 +196,7 @@ class ServerSpans:
         if parent is not None:
             bound, low, trace_id = odds.parent_sampled if parent.sampled else odds.parent_unsampled, parent.low, 0
         else:
-            begins = self._maker.takes_ids and value_of(exchange.scope["headers"], _TELLING) is None
+            begins = self._maker.takes_ids and hot.value_of(exchange.scope["headers"], _TELLING) is None
             trace_id = int(exchange.id, 16) if begins else self._maker.new_trace_id()
             bound, low = odds.root, trace_id & LOW
         return self._pending(exchange, None if bound is None else low < bound, trace_id)
@@ -275,3 +283,6 @@ def _end(span: Span, exchange: Exchange, status: int, seconds: float, exception:
         span.set_status(Status(StatusCode.ERROR))
     began = getattr(span, "start_time", None)
     span.end(None if began is None else began + round(seconds * 1e9))
+
+
+hot.trace(Pending, Context, _TELLING)
