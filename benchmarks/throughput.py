@@ -20,8 +20,8 @@ SATURATED_FROM: Final = 90.0
 """Percent of its core that a loaded server uses. Below, wrk or other programs set the rate, not the contender."""
 
 DEFAULT_CONTENDERS: Final = {
-    "starlette": ("bare", "wrap", "stethoscope", "stack", "pfi", "opentelemetry"),
-    "raw": ("bare", "wrap", "stethoscope"),
+    "starlette": ("bare", "wrap", "headers", "stethoscope", "stack", "pfi", "opentelemetry"),
+    "raw": ("bare", "wrap", "headers", "stethoscope"),
 }
 
 

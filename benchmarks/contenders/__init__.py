@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONTENDERS: Final = {
     "bare": "benchmarks.contenders.bare",
     "wrap": "benchmarks.contenders.wrap",
+    "headers": "benchmarks.contenders.headers",
     "stethoscope": "benchmarks.contenders.stethoscope",
     "stack": "benchmarks.contenders.stack",
     "stack-multiprocess": "benchmarks.contenders.stack_multiprocess",
