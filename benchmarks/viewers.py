@@ -9,19 +9,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.fanout import EVENT_BYTES
 from benchmarks.report import Floor, Result
 from tests.servers import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tests.servers import Server
 
 APP: Final = "benchmarks.watched:app"
+CONTROL: Final = "benchmarks.fanout:app"
+STREAM: Final = "/_stethoscope/api/stream"
 TOKEN: Final = "a-token-for-the-bench"
 FLOOR: Final = 1.1
 _WORKERS: Final = 2
@@ -29,31 +34,77 @@ _PER_SECOND: Final = 100
 _REQUEST: Final = b"GET / HTTP/1.1\r\nhost: bench\r\n\r\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One round: seconds of the 99th percentile, and processor seconds of the workers per second."""
+
+    p99: float
+    cpu: float
+
+
 def run(viewers: int, rounds: int, seconds: int) -> Result:
-    """Interleaved rounds with viewers and without, requests at a steady rate in both."""
-    alone: list[float] = []
-    watched: list[float] = []
-    with tempfile.TemporaryDirectory(dir=_shared_memory()) as folder:
+    """Interleaved rounds with viewers and without, requests at a steady rate in both; the same with a bare app."""
+    readings: dict[str, list[Reading]] = {}
+    with tempfile.TemporaryDirectory(dir=_shared_memory()) as folder, ExitStack() as running:
         env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": folder}
-        with serve("uvicorn", APP, workers=_WORKERS, env=env) as server:
-            asyncio.run(load(server, 2))
-            for _ in range(rounds):
-                alone.append(p99(asyncio.run(load(server, seconds))))
+        ours = running.enter_context(serve("uvicorn", APP, workers=_WORKERS, env=env))
+        asyncio.run(load(ours, 2))
+        size = event_bytes(ours)
+        bare = running.enter_context(serve("uvicorn", CONTROL, workers=_WORKERS, env={EVENT_BYTES: str(size)}))
+        asyncio.run(load(bare, 2))
+        for _ in range(rounds):
+            for name, server in (("live page", ours), ("bare app", bare)):
+                readings.setdefault(f"{name}, nobody looks", []).append(measure(server, seconds))
                 with watching(server, viewers):
-                    watched.append(p99(asyncio.run(load(server, seconds))))
-    ratios = [one / other for one, other in zip(watched, alone, strict=True)]
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+                    readings.setdefault(f"{name}, {viewers:,} viewers", []).append(measure(server, seconds))
+    alone, watched, bare_alone, bare_watched = readings.values()
     return Result(
         name="viewers",
-        floors=[Floor(f"p99 with {viewers:,} viewers / without", FLOOR, statistics.median(ratios), "", spread=spread)],
-        columns=("", "p99 ms, median of rounds"),
-        rows=[
-            ("nobody looks", f"{statistics.median(alone) * 1e3:.2f}"),
-            (f"{viewers:,} viewers", f"{statistics.median(watched) * 1e3:.2f}"),
+        floors=[
+            _floor(f"p99 with {viewers:,} viewers / without", FLOOR, watched, alone),
+            _floor("the same ratio, ÷ that of a bare app", FLOOR, watched, alone, bare_watched, bare_alone),
         ],
-        readings={"alone": alone, "watched": watched},
-        note=f"{_PER_SECOND} requests a second, {_WORKERS} workers, {rounds} rounds of {seconds} s each.",
+        columns=("", "p99 ms, median of rounds", "processor ms per second, both workers"),
+        rows=[
+            (name, f"{_median(one.p99 for one in found) * 1e3:.2f}", f"{_median(one.cpu for one in found) * 1e3:.0f}")
+            for name, found in readings.items()
+        ],
+        readings={name: [asdict(one) for one in found] for name, found in readings.items()},
+        note=f"{_PER_SECOND} requests a second, {_WORKERS} workers, {rounds} rounds of {seconds} s each; events of {size:,} bytes.",
     )
+
+
+def _floor(name: str, must: float, *quotients: list[Reading]) -> Floor:
+    """Of each round's p99, divided: the first by the second, and that by the third over the fourth."""
+    ratios = []
+    for one, other, *control in zip(*quotients, strict=True):
+        ratio = one.p99 / other.p99
+        ratios.append(ratio / (control[0].p99 / control[1].p99) if control else ratio)
+    return Floor(name, must, statistics.median(ratios), "", spread=f"{min(ratios):.2f} to {max(ratios):.2f}")
+
+
+def _median(numbers: Iterable[float]) -> float:
+    return statistics.median(list(numbers))
+
+
+def measure(server: Server, seconds: int) -> Reading:
+    before, begun = processor_seconds(server), time.monotonic()
+    taken = asyncio.run(load(server, seconds))
+    return Reading(p99(taken), (processor_seconds(server) - before) / (time.monotonic() - begun))
+
+
+def processor_seconds(server: Server) -> float:
+    """Of all workers, as the scheduler has counted them."""
+    tasks = [task for pid in server.children() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def event_bytes(server: Server) -> int:
+    """The size of an event on the way."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    with closing(connection):
+        connection.request("GET", STREAM, headers={"accept-encoding": "gzip", "authorization": f"Bearer {TOKEN}"})
+        return len(connection.getresponse().read1(1 << 20))
 
 
 def p99(seconds: list[float]) -> float:
@@ -98,8 +149,7 @@ def watching(server: Server, viewers: int) -> Iterator[None]:
 async def look(port: int, viewers: int) -> None:
     """Open the streams, say when all have begun, and read until killed."""
     request = (
-        f"GET /_stethoscope/api/stream HTTP/1.1\r\nhost: bench\r\naccept-encoding: gzip\r\n"
-        f"authorization: Bearer {TOKEN}\r\n\r\n"
+        f"GET {STREAM} HTTP/1.1\r\nhost: bench\r\naccept-encoding: gzip\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
     ).encode()
     gate = asyncio.Semaphore(50)
 

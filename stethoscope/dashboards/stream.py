@@ -3,19 +3,21 @@
 While somebody looks, one merge is made every two seconds in each process that has viewers, and each
 document is made, encoded and compressed once; viewers get the same bytes. There is no thread and no
 task of our own: on each event loop, one of the viewers leads, which is to say that it waits for the next
-tick and has it made, while the others wait for it. When the leader goes, another one takes over. Nobody looking
-costs nothing.
+tick, has it made, and calls the others, who wait for it, a few at a time: a thousand writes at once would hold up the
+app's requests. Then the next one leads. Nobody looking costs nothing.
 
 A viewer that takes no bytes for some time is dropped. When the server is about to end, so do the streams.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import zlib
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -48,8 +50,8 @@ _SMOOTHED: Final = 5
 
 _FEW: Final = 20
 """Viewers of one event loop that may get their events at once; more take turns."""
-_TURNS: Final = 60
-_TAKING_TURNS: Final = 0.3
+_TURNS: Final = 400
+_TAKING_TURNS: Final = 0.4
 """Share of the time between two ticks in which they do."""
 
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -120,24 +122,22 @@ class Stream:
             return
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_leave_with_client, receive, tasks.cancel_scope)
-            with _Viewing(self._loop(scope), view) as viewing:
-                await self._feed(viewing, compressed, send)
+            loop = self._loop(scope)
+            with loop.viewer(view):
+                await self._feed(loop, view, compressed, send, tasks.cancel_scope)
             tasks.cancel_scope.cancel()
 
-    async def _feed(self, viewing: _Viewing, compressed: bool, send: Send) -> None:
-        opening, view = _GZIP_HEADER if compressed else b"", viewing.view
+    async def _feed(self, loop: _Loop, view: View, compressed: bool, send: Send, viewing: anyio.CancelScope) -> None:
+        opening = _GZIP_HEADER if compressed else b""
         seen = 0
-        while (tick := await viewing.loop.after(seen)) is not None:
-            if turn := viewing.turn_seconds:
-                await anyio.sleep(turn)
+        while (tick := await loop.after(seen)) is not None:
             frame = tick.frames.get(view)
             if frame is None:  # nobody looked at this view when the tick was made
                 frame = await to_thread.run_sync(self._frame, tick, view, limiter=threads())
             body = opening + (frame.deflated if compressed else frame.plain)
-            with anyio.move_on_after(self._patience_seconds) as patience:
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-            if patience.cancelled_caught:
-                return
+            viewing.deadline = anyio.current_time() + self._patience_seconds
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            viewing.deadline = math.inf
             seen, opening = tick.number, b""
         await send({"type": "http.response.body", "body": b""})
 
@@ -195,88 +195,96 @@ class _Loop:
 
     def __init__(self, make: Callable[[int, deque[Snapshot], list[View]], Tick | None], tick_seconds: float) -> None:
         self._make = make
-        self.tick_seconds = tick_seconds
-        self.viewers: dict[View, int] = {}
-        self.came = 0
+        self._tick_seconds = tick_seconds
+        self._viewers: Counter[View] = Counter()
         self._latest: Tick | None = None
         self._earlier: deque[Snapshot] = deque(maxlen=_SMOOTHED)
-        self._made = anyio.Event()
         self._leading = False
         self._due = 0.0
         self._listening: Listening | None = None
+        self._over = False
+        self._waiting: deque[anyio.Event] = deque()
+        """Who waits for the next tick, or to lead."""
+        self._called: deque[anyio.Event] = deque()
+        """Who waits for his turn to get the tick that has been made."""
 
     def listens(self, scope: Scope) -> None:
         if self._listening is None:
             self._listening = Listening(scope)
 
-    def rest(self) -> None:
+    @contextmanager
+    def viewer(self, view: View) -> Iterator[None]:
+        """One viewer, from its first event to its last."""
+        self._viewers[view] += 1
+        try:
+            yield
+        finally:
+            self._viewers[view] -= 1
+            self._viewers += Counter()  # which leaves out what nobody looks at
+            if not self._viewers:
+                self._rest()
+
+    def _rest(self) -> None:
         """Nobody looks any more; who comes next has the first event at once."""
         self._latest = self._listening = None
-        self._due = 0.0
+        self._due, self._over = 0.0, False
         self._earlier.clear()
 
     async def after(self, seen: int) -> Tick | None:
         """The tick that follows number ``seen``; None when the server is about to end."""
-        while self._latest is None or self._latest.number <= seen:
-            if self._listening is None or self._listening.is_over():
-                return None
-            if self._leading:
-                await self._made.wait()
-            else:
-                await self._lead()
-        return self._latest
+        while not self._over and (self._latest is None or self._latest.number <= seen):
+            await (self._wait() if self._leading else self._lead())
+        return None if self._over else self._latest
+
+    async def _wait(self) -> None:
+        """Until the leader calls. Who leaves when it has been called to lead calls the next."""
+        event = anyio.Event()
+        self._waiting.append(event)
+        try:
+            await event.wait()
+        except BaseException:
+            if event in self._waiting:
+                self._waiting.remove(event)
+            elif not self._leading:
+                self._call(self._waiting, 1)
+            raise
 
     async def _lead(self) -> None:
-        """Wait until the next tick is due and have it made, unless the server is about to end."""
+        """Wait until the next tick is due, have it made and call the others, unless the server is about to end."""
         self._leading = True
         try:
             while (wait := self._due - time.monotonic()) > 0:
                 await anyio.sleep(min(wait, _LOOK))
-                if self._listening is None or self._listening.is_over():
+                if self._listening is not None and self._listening.is_over():
+                    self._over = True
                     return
-            await self._advance()
+            if await self._advance():
+                await self._take_turns()
         finally:
             self._leading = False
-            self._wake()
+            self._call(self._called, len(self._called))
+            self._call(self._waiting, len(self._waiting) if self._over else 1)
 
-    async def _advance(self) -> None:
-        self._due = time.monotonic() + self.tick_seconds
+    async def _advance(self) -> bool:
+        self._due = time.monotonic() + self._tick_seconds
         number = self._latest.number + 1 if self._latest else 1
-        tick = await to_thread.run_sync(self._make, number, self._earlier, list(self.viewers), limiter=threads())
+        tick = await to_thread.run_sync(self._make, number, self._earlier, list(self._viewers), limiter=threads())
         if tick is not None:
             self._latest = tick
+        return tick is not None
 
-    def _wake(self) -> None:
-        made, self._made = self._made, anyio.Event()
-        made.set()
+    async def _take_turns(self) -> None:
+        """Call all who wait for the tick: few at once, many a few at a time."""
+        self._called, self._waiting = self._waiting, deque()
+        number = len(self._called)
+        while number > _FEW and self._called:
+            self._call(self._called, math.ceil(number / _TURNS))
+            await anyio.sleep(self._tick_seconds * _TAKING_TURNS / _TURNS)
 
-
-class _Viewing:
-    """One viewer, from its first event to its last."""
-
-    def __init__(self, loop: _Loop, view: View) -> None:
-        self.loop = loop
-        self.view = view
-        loop.came += 1
-        self._turn = loop.came % _TURNS / _TURNS * _TAKING_TURNS * loop.tick_seconds
-
-    @property
-    def turn_seconds(self) -> float:
-        """How long after a tick this viewer gets its event: many at once would hold up the app's requests."""
-        return self._turn if sum(self.loop.viewers.values()) > _FEW else 0.0
-
-    def __enter__(self) -> _Viewing:
-        viewers = self.loop.viewers
-        viewers[self.view] = viewers.get(self.view, 0) + 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        viewers = self.loop.viewers
-        viewers[self.view] -= 1
-        if not viewers[self.view]:
-            del viewers[self.view]
-        if not viewers:
-            self.loop.rest()
+    @staticmethod
+    def _call(waiting: deque[anyio.Event], number: int) -> None:
+        for _ in range(min(number, len(waiting))):
+            waiting.popleft().set()
 
 
 _loops: RunVar[WeakKeyDictionary[Stream, _Loop]] = RunVar("stethoscope_stream_loops")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -117,6 +118,27 @@ def test_a_hundred_viewers_cost_one_merge_a_tick_and_each_sees_its_view(backend:
     assert source.times <= 7
     for viewer, view in zip(viewers, views * 33, strict=True):
         assert {event["view"] for event in events(viewer.bodies)} == {view}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_viewers_get_a_tick_a_few_at_a_time(backend: str) -> None:
+    """Between them the loop is free for the app's requests."""
+    viewers = [Viewer(3) for _ in range(100)]
+    at_once: list[int] = []
+
+    async def main() -> None:
+        stream = stream_of(Counted())
+        async with anyio.create_task_group() as tasks:
+            for viewer in viewers:
+                tasks.start_soon(viewer.look, stream)
+            seen = 0
+            while seen < 300:
+                await anyio.lowlevel.checkpoint()
+                before, seen = seen, sum(len(viewer.bodies) for viewer in viewers)
+                at_once.append(seen - before)
+
+    anyio.run(main, backend=backend)
+    assert max(at_once) <= 5
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
