@@ -67,9 +67,10 @@ static PyObject *get(PyObject *self, Field *field) {
     return field->kind == T_BOOL ? (*place ? Py_True : Py_False) : *(PyObject **)place;
 }
 
-/* Takes over the reference to `value`, after a `get` of the same field. */
+/* Takes over the reference to `value`. */
 static int set(PyObject *self, Field *field, PyObject *value) {
-    if (value == NULL || field->kind == T_BOOL) {
+    int known = value != NULL && (Py_TYPE(self) == field->type || learn(field, Py_TYPE(self)));
+    if (!known || field->kind == T_BOOL) {
         Py_XDECREF(value);
         return 0;
     }
@@ -134,7 +135,7 @@ static int is_passed_over(Py_ssize_t number) {
 
 /* The list where an operation of a request is put down, borrowed. NULL when that is not all there is to do. */
 static PyObject *plain_runs(PyObject *request, PyObject *statement, double started, PyObject **work) {
-    if (request == NULL || get(request, &field_over) != Py_False || get(request, &field_trace) != Py_None ||
+    if (request == NULL || request == Py_None || get(request, &field_over) != Py_False || get(request, &field_trace) != Py_None ||
         get(statement, &field_reads) != Py_True || get(statement, &field_offset) != Py_None)
         return NULL;
     PyObject *found = get(request, &field_carried);
@@ -149,19 +150,22 @@ static PyObject *plain_runs(PyObject *request, PyObject *statement, double start
 
 /* Puts it down, after the app's own classes have had their say about the hash of parameters. */
 static int put_down(PyObject *work, PyObject *list, PyObject *key, PyObject *rows, double started, double ended) {
-    PyObject *start = PyFloat_FromDouble(started), *end = PyFloat_FromDouble(ended), *written = get(work, &field_writes);
+    PyObject *start = PyFloat_FromDouble(started), *end = PyFloat_FromDouble(ended);
+    PyObject *written = Py_XNewRef(get(work, &field_writes));
     PyObject *run = start && end && written ? PyTuple_Pack(5, key, start, end, rows, written) : NULL;
     Py_XDECREF(start);
+    Py_XDECREF(written);
     int done = run != NULL && PyList_Append(list, run) == 0;
     Py_XDECREF(run);
-    if (!done || get(work, &field_quiet_since) == NULL) {
+    if (!done)
         Py_XDECREF(end);
-        return done;
-    }
-    return set(work, &field_quiet_since, end);
+    else if (!set(work, &field_quiet_since, end))
+        PyErr_Clear(); /* it is there, and was read before */
+    return done;
 }
 
-/* The plain case of `answered`. Whether it was one. */
+/* The plain case of `answered`. Returns 1 where it was one, 0 where it was not: then nothing was changed. -1 for an interrupt,
+   or whatever else is no Exception, that came while a hash was asked for: it comes only once. */
 static int add_run(Watched *self, PyObject *cursor, PyObject *sql, PyObject *given, double started, double ended) {
     if (self->many || ended - started > self->looked_at_from || !PyUnicode_CheckExact(sql))
         return 0;
@@ -182,9 +186,12 @@ static int add_run(Watched *self, PyObject *cursor, PyObject *sql, PyObject *giv
     Py_XDECREF(rows);
     Py_XDECREF(key);
     Py_XDECREF(request);
-    if (!done)
-        PyErr_Clear();
-    return done;
+    if (done || !PyErr_Occurred())
+        return done;
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Clear();
+    return 0;
 }
 
 /* The driver has raised: `failed` is told, and it goes on as if it had not been. */
@@ -208,6 +215,10 @@ static void tell_failed(Watched *self, PyObject *const *arguments, PyObject *con
 static PyObject *watched_call(PyObject *callable, PyObject *const *arguments, size_t flagged, PyObject *keywords) {
     Watched *self = (Watched *)callable;
     Py_ssize_t number = PyVectorcall_NARGS(flagged);
+    if (self->globals == NULL) {
+        PyErr_SetString(PyExc_ReferenceError, "the engine whose statements this executes has been collected as garbage");
+        return NULL;
+    }
     if (keywords != NULL || number < 3 || number > 4 ||
         PyDict_GetItemWithError(self->globals, text_clock) != perf_counter)
         return PyObject_Vectorcall(self->plain, arguments, flagged, keywords);
@@ -221,8 +232,9 @@ static PyObject *watched_call(PyObject *callable, PyObject *const *arguments, si
         return NULL;
     }
     Py_DECREF(answer);
-    if (add_run(self, arguments[0], arguments[1], arguments[2], started, ended))
-        Py_RETURN_NONE;
+    int done = add_run(self, arguments[0], arguments[1], arguments[2], started, ended);
+    if (done)
+        return done > 0 ? Py_NewRef(Py_None) : NULL;
     return PyObject_CallFunction(self->answered, "OOOOdd", arguments[0], arguments[1], arguments[2], context, started, ended);
 }
 
@@ -380,10 +392,11 @@ static PyObject *add_up(PyObject *Py_UNUSED(module), PyObject *arguments) {
 
 static PyMethodDef functions[] = {{"add_up", add_up, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "stethoscope._hot_sql", .m_size = -1, .m_methods = functions};
-
-PyMODINIT_FUNC PyInit__hot_sql(void) {
+static int fill(PyObject *module) {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "what it keeps is of one interpreter; others run the Python code");
+        return -1;
+    }
     PyObject *time = PyImport_ImportModule("time");
     perf_counter = time ? PyObject_GetAttrString(time, "perf_counter") : NULL;
     Py_XDECREF(time);
@@ -391,13 +404,14 @@ PyMODINIT_FUNC PyInit__hot_sql(void) {
     text_rowcount = PyUnicode_InternFromString("rowcount");
     text_clock = PyUnicode_InternFromString("clock");
     text_carrier = PyUnicode_InternFromString("database"); /* work.CARRIED */
-    if (!perf_counter || !one || !text_rowcount || !text_clock || !text_carrier || PyType_Ready(&WatchedType) < 0)
-        return NULL;
-    PyObject *module = PyModule_Create(&definition);
-    if (module == NULL || PyModule_AddType(module, &WatchedType) < 0 ||
-        PyModule_AddStringConstant(module, "SOURCE", SOURCE) < 0) {
-        Py_XDECREF(module);
-        return NULL;
-    }
-    return module;
+    if (!perf_counter || !one || !text_rowcount || !text_clock || !text_carrier || PyModule_AddType(module, &WatchedType) < 0)
+        return -1;
+    return PyModule_AddStringConstant(module, "SOURCE", SOURCE);
 }
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, fill}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "stethoscope._hot_sql", .m_methods = functions, .m_slots = slots};
+
+PyMODINIT_FUNC PyInit__hot_sql(void) { return PyModuleDef_Init(&definition); }

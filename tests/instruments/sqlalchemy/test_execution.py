@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from stethoscope.instruments.database.work import Uses
 from stethoscope.store.recorder import Recorder
 from tests.instruments.reading import numbers
 from tests.instruments.sqlalchemy.shop import in_thread, request
+
+needs_compiled = pytest.mark.skipif(execution._compiled is None, reason="nothing is compiled")
 
 QUERIES = 50
 LOOKED_AT = 4
@@ -71,6 +74,46 @@ def test_calls_in_other_forms_are_passed_on(own: Recorder, engine: sa.Engine) ->
     assert sum(numbers(own, names.QUERY_DURATION.name).values()) == 2
 
 
+class Interrupting(str):
+    """A parameter at whose first hash the user presses ^C."""
+
+    hashed = 0
+
+    def __hash__(self) -> int:
+        self.hashed += 1
+        if self.hashed == 1:
+            raise KeyboardInterrupt
+        return str.__hash__(self)
+
+
+@pytest.mark.parametrize("earlier", [0, 2], ids=["first", "as before"])
+def test_an_interrupt_while_parameters_are_looked_at_is_not_swallowed(
+    own: Recorder, engine: sa.Engine, earlier: int
+) -> None:
+    def work() -> None:
+        with engine.connect() as connection:
+            cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+            for number in range(earlier):
+                engine.dialect.do_execute(cursor, "SELECT ?", (number,))
+            with pytest.raises(KeyboardInterrupt):
+                engine.dialect.do_execute(cursor, "SELECT ?", (Interrupting("a"),))
+
+    request(in_thread(work), own)
+
+
+@needs_compiled
+def test_other_interpreters_of_a_process_run_the_python_code() -> None:
+    interpreters = pytest.importorskip("_xxsubinterpreters" if sys.version_info < (3, 13) else "_interpreters")
+    other = interpreters.create()
+    code = (
+        f"import sys\nsys.path[:] = {sys.path!r}\nfrom stethoscope import hot\nassert hot.extension('_hot_sql') is None"
+    )
+    try:
+        assert interpreters.run_string(other, code) is None
+    finally:
+        interpreters.destroy(other)
+
+
 Runs = list[execution.Run]
 
 
@@ -92,6 +135,29 @@ def test_runs_are_added_up_the_same_both_ways(runs: Runs) -> None:
         return totals, seconds, rows, {name: getattr(uses, name) for name in Uses.__slots__}
 
     assert added(execution.add_up) == added(execution.add_up_plainly)
+
+
+@needs_compiled
+def test_what_is_counted_while_records_change_the_fields_class_stays_right() -> None:
+    """A record is Python code, which may have others of another layout counted meanwhile."""
+
+    class Wider(Uses):
+        __slots__ = ("more",)
+
+    class Other:
+        __slots__ = ("a", "b", "c", "count", "ended", "identical", "parameters", "seconds", "worst", "writes")
+
+    def nested(seconds: float) -> None:
+        other: Any = Other()
+        other.parameters, other.worst, other.ended, other.seconds = {}, 0.0, 0.0, 0.0
+        other.identical, other.writes, other.count = 0, 0, 0
+        execution.add_up(other, runs, lambda _: None, lambda _: None)
+        assert (other.count, other.seconds) == (2, 3.0)
+
+    runs: Runs = [(1, 0.0, 1.0, -1, 0), (2, 1.0, 3.0, -1, 0)]
+    uses = Wider()
+    assert execution.add_up(uses, runs, nested, nested) == 3.0
+    assert (uses.count, uses.seconds, uses.worst, uses.ended) == (2, 3.0, 2.0, 3.0)
 
 
 def test_what_are_no_runs_is_an_error_and_no_crash() -> None:
