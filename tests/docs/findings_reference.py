@@ -76,7 +76,8 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
         {"table": "item", "worst_seconds": 0.31, "site": "orders.py:80 in turnover"},
     ),
     Illness.HELD_TRANSACTION: (
-        f"A connection was taken for {HELD_FROM * 1000:g} ms or more in which the request asked nothing of any database.",
+        f"A connection was taken for {HELD_FROM * 1000:g} ms or more in which the request asked nothing of any database, "
+        "and its thread did not wait for a processor.",
         "db:5432/shop",
         {"worst_seconds": 0.302, "site": "orders.py:90 in order"},
     ),

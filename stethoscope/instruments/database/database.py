@@ -171,7 +171,10 @@ class Database:
     def _look_at_gap(self, work: Work, until: float) -> None:
         """The request has asked for nothing in a while: no time to lose now."""
         if work.checkouts:
-            work.note(Illness.HELD_TRANSACTION, self.pool, until - work.quiet_since)
+            for checkout in work.checkouts:
+                checkout.pool.doubts = True
+            if work.waited(work.checkouts, until) > HELD_FROM:
+                work.note(Illness.HELD_TRANSACTION, self.pool, until - work.quiet_since)
         work.fold()
 
     def _look_at(self, work: Work, statement: Statement, count: int, context: object) -> None:

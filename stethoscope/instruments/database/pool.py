@@ -7,6 +7,7 @@ connections were detached, invalidated or disposed of.
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakSet
@@ -15,6 +16,7 @@ from stethoscope import names
 from stethoscope.current import CURRENT
 from stethoscope.instruments.database.call_site import call_site
 from stethoscope.instruments.database.database import HELD_FROM
+from stethoscope.instruments.database.starved import starved
 from stethoscope.instruments.database.work import Work, work_of
 from stethoscope.names.findings import Illness
 
@@ -41,7 +43,7 @@ class Numbers(NamedTuple):
 class Checkout:
     """A connection that is taken."""
 
-    __slots__ = ("pool", "reused", "site", "started", "work")
+    __slots__ = ("pool", "reused", "site", "starved", "started", "thread", "work")
 
     def __init__(self, pool: PoolWatch, work: Work | None, reused: bool) -> None:
         self.pool = pool
@@ -49,6 +51,9 @@ class Checkout:
         self.work = work
         self.reused = reused
         self.site = call_site() if pool.leaks else ""
+        self.starved = starved() if pool.doubts else 0.0
+        """Of the thread that took it, where that can matter."""
+        self.thread = get_ident() if pool.doubts else 0
 
     def just_reused(self) -> bool:
         """Whether it was in the pool until a second ago, and its request was not answered anything since."""
@@ -75,6 +80,8 @@ class PoolWatch:
         self._pools: WeakSet[object] = WeakSet()
         self.leaks = False
         """Whether a connection of it was not given back."""
+        self.doubts = False
+        """Whether a connection of it was kept and nothing asked of it. It may be that its thread had no processor: from now on that is looked at."""
         self.pending = recorder.gauge(names.POOL_PENDING, (name,))
         self.timeouts = recorder.counter(names.POOL_TIMEOUTS, (name,))
         self.wait_time = recorder.histogram(names.POOL_WAIT_TIME, (name,))
@@ -107,7 +114,9 @@ class PoolWatch:
             if work is not None and work.checkouts.pop(checkout, work) is None:
                 gap = now - work.quiet_since
                 if gap > HELD_FROM:
-                    work.note(Illness.HELD_TRANSACTION, self.name, gap)
+                    self.doubts = True
+                    if work.waited([checkout, *work.checkouts], now) > HELD_FROM:
+                        work.note(Illness.HELD_TRANSACTION, self.name, gap)
                 if not work.checkouts:
                     work.quiet_since = float("inf")
         except Exception as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
 from stethoscope.current import Current, Share
 from stethoscope.instruments.database.call_site import call_site
 from stethoscope.instruments.database.execution import Run, add_up
 from stethoscope.instruments.database.query import Query, Statement
+from stethoscope.instruments.database.starved import starved
 from stethoscope.names.findings import Illness
 
 if TYPE_CHECKING:
@@ -172,6 +174,16 @@ class Work(Share):
             if len(self.signs) < _MOST_SIGNS:
                 self.signs[illness, subject] = sign
         return sign
+
+    def waited(self, checkouts: Iterable[Checkout], until: float) -> float:
+        """Seconds since it did something with a connection, as far as it was not its thread that had to wait for a processor.
+
+        How long that was is known from when one of these was taken, where its pool is in doubt; else from when the thread was
+        started, so that less may come out than it was, and never more.
+        """
+        thread = get_ident()
+        known = [one.starved for one in checkouts if one.thread == thread and one.started <= self.quiet_since]
+        return until - self.quiet_since - (starved() - max(known, default=0.0))
 
     def note(self, illness: Illness, subject: object, seconds: float) -> Sign:
         """A sign of it, at the line that runs now."""

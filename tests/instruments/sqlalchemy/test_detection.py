@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +18,8 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 import stethoscope
 from stethoscope import names
 from stethoscope.instruments.database import database, execution, pool
+from stethoscope.instruments.database import work as work_module
+from stethoscope.instruments.database.starved import starved
 from stethoscope.store.recorder import Recorder
 from tests.instruments.sqlalchemy.shop import (
     ROUTE,
@@ -246,6 +252,54 @@ def test_connection_held_while_something_else_is_waited_for(
 
     assert found(own, work) == {("held_transaction", ROUTE, f"{engine.url.database}"): 1}
     assert evidence(own)["worst_seconds"] == 50
+
+
+@pytest.mark.parametrize("queries", [1, 2], ids=["until it is given back", "until the next query"])
+def test_connection_kept_while_its_thread_has_no_processor_is_healthy(
+    own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, queries: int
+) -> None:
+    now, starved = [0.0], [49.5]  # so long since its start: nobody knows when
+    for module in (execution, pool):
+        monkeypatch.setattr(module, "clock", lambda: now[0])
+    for module in (pool, work_module):
+        monkeypatch.setattr(module, "starved", lambda: starved[0])
+
+    def work(without: float) -> Callable[[], None]:
+        def keep() -> None:
+            with engine.connect() as connection:
+                connection.execute(sa.select(Order.id)).all()
+                now[0] += 50
+                starved[0] += without
+                for _ in range(1, queries):
+                    connection.execute(sa.select(Order.id)).all()
+
+        return keep
+
+    assert found(own, work(0.0)) == {}
+    assert found(own, work(49.5)) == {}
+    assert found(own, work(1.0)) == {("held_transaction", ROUTE, f"{engine.url.database}"): 1}
+    assert evidence(own)["worst_seconds"] == 50
+
+
+def test_a_thread_that_has_no_processor_is_starved() -> None:
+    """Two threads on one processor, one of them in the kernel, where it needs no interpreter."""
+    waited: set[int] = set()
+    processor = min(os.sched_getaffinity(0))
+
+    def compete() -> None:
+        os.sched_setaffinity(0, {processor})
+        begin, until = starved(), time.monotonic() + 60.0
+        while len(waited) < 2 and time.monotonic() < until:
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 20_000)  # some 10 ms without the interpreter lock
+            if starved() >= begin + 0.05:
+                waited.add(threading.get_ident())
+
+    threads = [threading.Thread(target=compete) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(waited) == 2
 
 
 def test_connection_given_back_in_the_meantime_is_healthy(
