@@ -59,6 +59,13 @@ class Process:
             History(folder, lambda age=age: since_boot() - age).put_aside(present)  # type: ignore[misc]
         return {}
 
+    def first(self, number: float) -> Answer:
+        """Asks what nobody has asked for some time, so that nothing is remembered."""
+        for _ in range(2):
+            self._app.recorder.keep_house()
+        self._app = observed(TOKEN)
+        return self.ask(number)
+
     def ask(self, number: float) -> Answer:
         gc.collect()
         wall, processor = time.perf_counter(), time.process_time()
@@ -69,6 +76,9 @@ class Process:
             "bytes": size,
             "status": status,
         }
+
+    def processor(self, _: float) -> Answer:
+        return {"seconds": time.process_time()}
 
     async def _answer(self, path: str) -> tuple[int, int]:
         scope = make_scope()
@@ -86,7 +96,16 @@ class Process:
 
 def main(worker: str) -> None:
     process = Process(int(worker))
-    answer_commands({"fill": process.fill, "grow_old": process.grow_old, "ask": process.ask}, sys.stdin)
+    answer_commands(
+        {
+            "fill": process.fill,
+            "grow_old": process.grow_old,
+            "ask": process.ask,
+            "first": process.first,
+            "processor": process.processor,
+        },
+        sys.stdin,
+    )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from typing import Final
 
 from stethoscope.asgi import Receive, Scope, Send
 from stethoscope.dashboards.api.api import Api
+from stethoscope.dashboards.api.kept import FRESH
 from stethoscope.dashboards.api.parameters import BadQuery
-from stethoscope.dashboards.api.recent import FRESH
 from stethoscope.dashboards.assets import INDEX, asset
 from stethoscope.dashboards.documents.window import NOTHING, Beside, Moment
 from stethoscope.dashboards.flight import Flight

@@ -59,8 +59,8 @@ class Flight(Generic[T]):
                 self._latest = None
 
     def forget(self) -> None:
-        """What has been made so far is for nobody who asks from now on."""
-        with self._counting:
+        """What has been made so far, or is being made, is for nobody who asks from now on. Blocks while it is being made."""
+        with self._making, self._counting:
             self._latest = None
 
 

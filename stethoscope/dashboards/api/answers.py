@@ -23,22 +23,45 @@ def to_json(document: Mapping[str, Any]) -> bytes:
     return _encode(document).encode("ascii")
 
 
-def answer(body: bytes, content_type: bytes, scope: Scope, *more: tuple[bytes, bytes]) -> Response:
-    """200 with ``body``, or 304 to who has it already; for the asker's eyes alone, and to be asked for each time."""
-    tag = tag_of(body)
+class Document:
+    """What a body is sent with, each made once for all who ask."""
+
+    def __init__(self, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        self.body = body
+        self.headers = headers
+        self.tag = tag_of(body)
+        self.gzipped: bytes | None = None
+
+    def prepare(self, scope: Scope) -> None:
+        """Compress it for who can read that and has not got it already: nothing for an event loop."""
+        if self.gzipped is None and self._is_sent_gzipped(scope):
+            self.compress()
+
+    def compress(self) -> None:
+        self.gzipped = gzip.compress(self.body, _LEVEL, mtime=0)
+
+    def is_ready(self, scope: Scope) -> bool:
+        return self.gzipped is not None or not self._is_sent_gzipped(scope)
+
+    def _is_sent_gzipped(self, scope: Scope) -> bool:
+        return len(self.body) >= _WORTH_GZIP and wants_gzip(scope) and not has_tag(scope, self.tag)
+
+
+def answer(document: Document, content_type: bytes, scope: Scope) -> Response:
+    """200 with the body, or 304 to who has it already; for the asker's eyes alone, and to be asked for each time."""
     common = (
         (b"cache-control", b"private, no-cache"),
-        (b"etag", tag),
+        (b"etag", document.tag),
         (b"vary", b"Accept-Encoding, Authorization, Cookie"),
         (b"x-content-type-options", b"nosniff"),
-        *more,
+        *document.headers,
     )
-    if has_tag(scope, tag):
+    if has_tag(scope, document.tag):
         return Response(304, common, b"")
     typed = ((b"content-type", content_type), *common)
-    if len(body) >= _WORTH_GZIP and wants_gzip(scope):
-        return Response(200, (*typed, (b"content-encoding", b"gzip")), gzip.compress(body, _LEVEL, mtime=0))
-    return Response(200, typed, body)
+    if document.gzipped is not None and wants_gzip(scope):
+        return Response(200, (*typed, (b"content-encoding", b"gzip")), document.gzipped)
+    return Response(200, typed, document.body)
 
 
 def tag_of(body: bytes) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,12 +14,12 @@ from anyio import to_thread
 from stethoscope.asgi import Receive, Scope
 from stethoscope.dashboards.access import headers
 from stethoscope.dashboards.api import openapi
-from stethoscope.dashboards.api.answers import answer, to_json
+from stethoscope.dashboards.api.answers import Document, answer, to_json
+from stethoscope.dashboards.api.kept import FRESH, Kept
 from stethoscope.dashboards.api.operations import OPERATIONS, Operation, Question
 from stethoscope.dashboards.api.parameters import BadQuery, Value, read_query
-from stethoscope.dashboards.api.recent import FRESH, Recent
 from stethoscope.dashboards.documents.window import Beside, Moment
-from stethoscope.dashboards.flight import Ask, Flight
+from stethoscope.dashboards.flight import Flight
 from stethoscope.dashboards.gate import CHALLENGE, Gate
 from stethoscope.dashboards.metrics import OnError
 from stethoscope.dashboards.responses import Response, problem
@@ -34,7 +36,7 @@ Action = Callable[[Scope, Receive], Awaitable[Response]]
 class Api:
     """Answers what is below its prefix. Any number of requests at once, on any event loop.
 
-    An answer is up to a second old (`stethoscope.dashboards.api.recent`).
+    An answer is up to two seconds old (`stethoscope.dashboards.api.kept`).
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Api:
         self._gate = gate
         self._thresholds = thresholds
         self._on_error = on_error
-        self._recent: Recent[tuple[bytes, Links]] = Recent()
+        self._kept: Kept[Document] = Kept(lambda error: on_error("api", error))
         self._actions: Mapping[str, Mapping[str, Action]] = {
             "reset": {"POST": self._reset},
             "session": {
@@ -77,46 +79,58 @@ class Api:
         return await self._read(*found, scope)
 
     async def _read(self, operation: Operation, place: Mapping[str, Value], scope: Scope) -> Response:
-        ask = self._moments.ask(FRESH)
         try:
-            values = read_query(scope.get("query_string", b""), operation.parameters)
-            return await to_thread.run_sync(
-                self._document, ask, operation, {**values, **place}, scope, limiter=threads()
-            )
+            values = {**read_query(scope.get("query_string", b""), operation.parameters), **place}
+            asked = (operation.path, *values.items())
+            document = self._kept.get(asked)
+            if document is None or not document.is_ready(scope):
+                document = await to_thread.run_sync(self._prepared, asked, operation, values, scope, limiter=threads())
         except BadQuery as mistake:
             return problem(400, str(mistake))
         except Exception as error:
             self._on_error("api", error)
             return problem(500, "The answer could not be made; the log says why.")
+        if document is None:
+            return problem(404, "Nothing is known of it, or no longer.")
+        return answer(document, _JSON, scope)
+
+    def _prepared(
+        self, asked: Hashable, operation: Operation, values: Mapping[str, Value], scope: Scope
+    ) -> Document | None:
+        document = self._kept.get_or_make(asked, lambda before: self._document(operation, values, before))
+        if document is not None:
+            document.prepare(scope)
+        return document
+
+    def _document(self, operation: Operation, values: Mapping[str, Value], before: Document | None) -> Document | None:
+        """The answer, compressed where the one before was. It says of when it is (RFC 9110, section 8.8.2), to the second."""
+        as_of = (b"last-modified", formatdate(time.time(), usegmt=True).encode())
+        ask = self._moments.ask(FRESH)
+        try:
+            found = operation.answer(Question(ask.result, self._beside, values, self._thresholds))
         finally:
             ask.leave()
-
-    def _document(self, ask: Ask[Moment], operation: Operation, values: Mapping[str, Value], scope: Scope) -> Response:
-        asked = (operation.path, *values.items())
-        made = self._recent.get(asked)
-        if made is None:
-            document = operation.answer(Question(ask.result, self._beside, values, self._thresholds))
-            if document is None:
-                return problem(404, "Nothing is known of it, or no longer.")
-            made = to_json(document), _links(values, document)
-            self._recent.put(asked, made)
-        body, links = made
-        return answer(body, _JSON, scope, *links)
+        if found is None:
+            return None
+        document = Document(to_json(found), (as_of, *_links(values, found)))
+        if before is not None and before.gzipped is not None:
+            document.compress()
+        return document
 
     def _description(self, scope: Scope) -> Response:
         try:
             read_query(scope.get("query_string", b""), ())
         except BadQuery as mistake:
             return problem(400, str(mistake))
-        return answer(to_json(openapi.document()), _JSON, scope)
+        document = Document(to_json(openapi.document()))
+        document.prepare(scope)
+        return answer(document, _JSON, scope)
 
     async def _reset(self, scope: Scope, receive: Receive) -> Response:
         ask = self._moments.ask()
         try:
             read_query(scope.get("query_string", b""), ())
             await to_thread.run_sync(lambda: self._start_over(ask.result()), limiter=threads())
-            self._moments.forget()
-            self._recent.clear()
         except BadQuery as mistake:
             return problem(400, str(mistake))
         except OSError as error:
@@ -129,11 +143,12 @@ class Api:
             ask.leave()
         return Response(204, _DONE, b"")
 
-    @staticmethod
-    def _start_over(moment: Moment) -> None:
+    def _start_over(self, moment: Moment) -> None:
         if moment.history is None:
             raise OSError("this service records into private memory")
         moment.history.reset(moment.present)
+        self._moments.forget()
+        self._kept.clear()
 
     async def _signed_in(self, scope: Scope, receive: Receive) -> Response:
         """A page asks this first: asking for numbers without being let in would be an error in the browser's console."""

@@ -1,0 +1,122 @@
+"""Answers that are ready when somebody asks again.
+
+Who looks at a page, or asks from a script, asks the same again and again. So an answer that was asked for is made anew by a thread,
+once a second for all who ask, and given at once. Numbers in it are never more than two seconds old: one that is older is
+for nobody. When nobody has asked for five seconds there is no such thread, and the next who asks waits until an answer is made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from threading import Thread
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+FRESH: Final = 0.5
+"""Seconds for which numbers are taken for another answer."""
+OLDEST: Final = 1.5
+"""Seconds for which an answer is given: the numbers in it may have been as old as `FRESH` already."""
+ANEW: Final = 0.8
+"""Seconds after which it is made anew."""
+LOOKING: Final = 5.0
+"""Seconds for which who has asked is taken to go on asking."""
+_MOST: Final = 64
+
+
+@dataclass(slots=True)
+class _Answer(Generic[T]):
+    """What was made for somebody who asked, from numbers as they were at ``began`` or shortly before, and how it is made anew."""
+
+    value: T
+    make: Callable[[T | None], T | None]
+    began: float
+    asked: float
+
+
+class Kept(Generic[T]):
+    """Values by what was asked. Any thread, without a lock that a fork could leave held; their number is bounded.
+
+    ``failed`` is told when one can not be made anew.
+    """
+
+    def __init__(self, failed: Callable[[Exception], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._failed = failed
+        self._clock = clock
+        self._answers: dict[Hashable, _Answer[T]] = {}
+        self._cleared = float("-inf")
+        self._thread: Thread | None = None
+
+    def get(self, asked: Hashable) -> T | None:
+        """What was made for who asked this before; None when there is nothing, or nothing young enough."""
+        now, answer = self._clock(), self._answers.get(asked)
+        if answer is None:
+            return None
+        answer.asked = now
+        self._look_after()
+        return answer.value if now - answer.began < OLDEST else None
+
+    def get_or_make(self, asked: Hashable, make: Callable[[T | None], T | None]) -> T | None:
+        """The same, made now if need be: ``make`` is given what it is to replace. None, which is not kept, when there is no such thing."""
+        known = self.get(asked)
+        if known is not None:
+            return known
+        began = self._clock()
+        value = make(None)
+        if value is not None:
+            self._put(asked, _Answer(value, make, began, self._clock()))
+            self._look_after()
+        return value
+
+    def clear(self) -> None:
+        """What has been made so far, or is being made, is for nobody who asks from now on."""
+        self._cleared = self._clock()
+        self._answers.clear()
+
+    def turn(self) -> float | None:
+        """Make anew what is due, and let go of what nobody asks for. Returns in how many seconds to come again; None when nobody looks."""
+        for asked, answer in list(self._answers.items()):
+            now = self._clock()
+            if now - answer.asked >= LOOKING:
+                self._answers.pop(asked, None)
+            elif now - answer.began >= ANEW:
+                self._make_anew(asked, answer)
+                time.sleep(0)  # lets other threads run
+        began = [answer.began for answer in list(self._answers.values())]
+        return max(0.0, min(began) + ANEW - self._clock()) if began else None
+
+    def _make_anew(self, asked: Hashable, answer: _Answer[T]) -> None:
+        began = self._clock()
+        try:
+            value = answer.make(answer.value)
+        except Exception as error:  # whoever asks next will be told, too
+            self._failed(error)
+            value = None
+        if value is None:
+            self._answers.pop(asked, None)
+        else:
+            self._put(asked, _Answer(value, answer.make, began, answer.asked))
+
+    def _put(self, asked: Hashable, answer: _Answer[T]) -> None:
+        if answer.began <= self._cleared:
+            return
+        while len(self._answers) >= _MOST and asked not in self._answers:
+            self._answers.pop(next(iter(self._answers)), None)
+        self._answers[asked] = answer
+
+    def _look_after(self) -> None:
+        """Have a thread that does what `turn` says; after a fork, too."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = Thread(target=self._run, name="stethoscope-answers", daemon=True)
+            try:
+                self._thread.start()
+            except (
+                RuntimeError
+            ):  # no more threads, or the interpreter is about to end: answers are made when they are asked for
+                self._thread = None
+
+    def _run(self) -> None:
+        while (seconds := self.turn()) is not None:
+            time.sleep(max(seconds, 0.05))
