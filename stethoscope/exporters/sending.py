@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Final, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from stethoscope.exporters.exporter import Closing, Exporter, MakeExporter, Source
 from stethoscope.store.recorder import Recorder
@@ -49,7 +49,7 @@ def close_all(exporters: Iterable[Closing], seconds: float) -> None:
         thread.join(max(0.0, until - time.monotonic()))
 
 
-_sending: Final[WeakKeyDictionary[Recorder, Sending]] = WeakKeyDictionary()
+_started: Final[WeakSet[Sending]] = WeakSet()
 
 
 class Sending:
@@ -61,10 +61,10 @@ class Sending:
     def start(self) -> None:
         for exporter in self._exporters:
             exporter.start()
-        atexit.register(self.close)
+        _started.add(self)
         if multiprocessing := sys.modules.get("multiprocessing.util"):
             # A process that multiprocessing has forked ends without the functions of atexit, but with these.
-            multiprocessing.Finalize(None, self.close, exitpriority=0)
+            multiprocessing.Finalize(None, _close_started, exitpriority=0)
 
     def close(self, *others: Closing) -> None:
         """Send what has not been sent, and close others meanwhile, within `FLUSH`. Any number of times."""
@@ -73,10 +73,19 @@ class Sending:
 
 def send(recorder: Recorder) -> Sending | None:
     """Have what is recorded into ``recorder`` sent by the exporters that the environment asks for; None where it asks for none."""
-    if recorder not in _sending:
-        exporters = make_all(recorder)
-        if not exporters:
-            return None
-        _sending[recorder] = sending = Sending(exporters)
-        recorder.once("exporters", sending.start)
-    return _sending[recorder]
+    return recorder.companion(Sending, lambda: _send(recorder))
+
+
+def _send(recorder: Recorder) -> Sending | None:
+    exporters = make_all(recorder)
+    if not exporters:
+        return None
+    sending = Sending(exporters)
+    recorder.once("exporters", sending.start)
+    return sending
+
+
+@atexit.register
+def _close_started() -> None:
+    for sending in list(_started):
+        sending.close()

@@ -17,11 +17,13 @@ _waiting: Final[dict[str, list[Callable[[], None]]]] = {}
 
 
 def when_imported(name: str, then: Callable[[], None]) -> None:
-    """Calls ``then`` once, when the top-level module ``name`` has been imported; ``then`` must not raise.
+    """Calls ``then`` once, when the top-level module ``name`` has been imported; ``then`` must not raise. Doing it twice is doing it once.
 
     The import itself goes as it would, by whatever finds and loads the module.
     """
     waiting = _waiting.setdefault(name, [])
+    if then in waiting:
+        return
     waiting.append(then)
     if len(waiting) == 1:
         sys.meta_path.insert(0, _Watch(name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from stethoscope.instruments.machine.process import ProcessVitals
 from stethoscope.instruments.machine.system import CONFINES, MACHINE, ConfinesVitals, MachineVitals
@@ -18,8 +17,6 @@ _MACHINE: Final = 10.0
 _SELDOM: Final = 60.0
 """Seconds between two samples."""
 
-_workers: Final[WeakKeyDictionary[Recorder, Worker | None]] = WeakKeyDictionary()
-
 
 def watch_worker(recorder: Recorder, instruments: Collection[str]) -> Worker | None:
     """Have the processes that record into a service watched; what is returned is to be told of requests.
@@ -27,14 +24,16 @@ def watch_worker(recorder: Recorder, instruments: Collection[str]) -> Worker | N
     Of ``instruments``, ours are ``runtime`` (None is returned without it), ``process`` and ``machine``. A service has its
     vitals taken once, as the first one says who asks.
     """
-    if recorder not in _workers:
-        worker = Worker(recorder) if "runtime" in instruments else None
-        _workers[recorder] = worker
-        samples = [Sample(_OFTEN, worker.sample)] if worker else []
-        samples += _samples_by_psutil(recorder, instruments)
-        if samples:
-            recorder.every(_OFTEN, "vitals", Sampler(samples, lambda error: recorder.failed("vitals", error)))
-    return _workers[recorder]
+    return recorder.companion(watch_worker, lambda: _watch(recorder, instruments))
+
+
+def _watch(recorder: Recorder, instruments: Collection[str]) -> Worker | None:
+    worker = Worker(recorder) if "runtime" in instruments else None
+    samples = [Sample(_OFTEN, worker.sample)] if worker else []
+    samples += _samples_by_psutil(recorder, instruments)
+    if samples:
+        recorder.every(_OFTEN, "vitals", Sampler(samples, lambda error: recorder.failed("vitals", error)))
+    return worker
 
 
 def _samples_by_psutil(recorder: Recorder, instruments: Collection[str]) -> list[Sample]:

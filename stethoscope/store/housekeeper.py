@@ -45,11 +45,11 @@ class Housekeeper(threading.Thread):
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(name="stethoscope", daemon=True)
-        self._recorder = ref(recorder)
+        self.news = news = threading.Event()
+        """Set to have the chores looked at anew."""
+        self._recorder = ref(recorder, lambda _: news.set())
         self._process = os.getpid()
         self._own = Chore(STEP, "housekeeping", self._keep_house)
-        self.news = threading.Event()
-        """Set to have the chores looked at anew."""
         for chore in recorder.chores:
             chore.begin()
 

@@ -91,8 +91,12 @@ class Place:
             self.claim.withdraw()
 
     def release(self) -> None:
-        """In a forked child: let go of all files, whose locks would say that the parent lives."""
+        """Let go of all files, by whose locks readers know that we live. In a forked child, where they would say that of the
+        parent, and when nobody records here any more. Any number of times.
+        """
         for notebook in self._notebooks.values():
             notebook.release()
         if self.claim is not None:
             self.claim.release()
+
+    __del__ = release

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeVar, cast
 from weakref import WeakSet
 
 from stethoscope import names
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from stethoscope.store.merge import Part
     from stethoscope.store.notes import Note
     from stethoscope.store.snapshot import Snapshot
+
+T = TypeVar("T")
 
 SERIES_CAP: Final = 2000
 _GROWTH_RETRY: Final = 5.0
@@ -64,6 +66,7 @@ class Recorder:
         self._overflows: dict[str, Scalar | HistogramSeries] = {}
         self._metrics: dict[str, Metric] = {}
         self.chores: list[Chore] = []
+        self._companions: dict[Hashable, object] = {}
         self._start_over()
         _recorders.add(self)
 
@@ -125,6 +128,15 @@ class Recorder:
     def once(self, where: str, task: Callable[[], None]) -> None:
         """Have the housekeeping thread call ``task`` once in each process that records, as soon as it does, also after a fork."""
         self.every(NEVER_AGAIN, where, task)
+
+    def companion(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What there is one of for each recorder, made at the first call, and lives as long as the recorder does.
+
+        Not in a table of its module, which would keep both for ever.
+        """
+        if key not in self._companions:
+            self._companions.setdefault(key, make())
+        return cast("T", self._companions[key])
 
     def refuse(self, metric: Metric) -> None:
         """Count an observation that can not be recorded: NaN, infinite, or negative where that means nothing."""

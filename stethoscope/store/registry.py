@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from typing import Final
+from weakref import WeakValueDictionary
 
 from stethoscope.settings import Settings
 from stethoscope.store.home import find_folder
@@ -15,8 +16,10 @@ _Key = tuple[str, bool, str | None, int | None]
 """Name of the service, whether it was named explicitly, where segments live, and the group that may read them."""
 
 _lock: Final = threading.Lock()
-_recorders: Final[dict[_Key, Recorder]] = {}
+_recorders: Final[WeakValueDictionary[_Key, Recorder]] = WeakValueDictionary()
+"""The oldest first. A recorder lives as long as there is somebody who records into it: apps come and go, in tests say."""
 _default: Recorder | None = None
+"""Once somebody has asked for it. Kept for good: user metrics are module-level names."""
 _provisional: _Key | None = None
 """The default recorder's key while nobody has named its service: the first app to ask for one takes it over."""
 
@@ -39,17 +42,18 @@ def default_recorder() -> Recorder:
 
     Raises `SettingsError` when the environment has mistakes.
     """
-    global _provisional
+    global _default, _provisional
     if _default is not None:
         return _default
     settings = Settings.resolve()
     with _lock:
-        if _default is not None:
-            return _default
-        recorder = _find(settings, main_module())
-        if settings.service is None:
-            _provisional = _key(settings, main_module())
-        return recorder
+        if _default is None:
+            _default = next(iter(_recorders.values()), None)
+        if _default is None:
+            _default = _find(settings, main_module())
+            if settings.service is None:
+                _provisional = _key(settings, main_module())
+        return _default
 
 
 def _key(settings: Settings, fallback_name: str) -> _Key:
@@ -57,18 +61,18 @@ def _key(settings: Settings, fallback_name: str) -> _Key:
 
 
 def _find(settings: Settings, fallback_name: str) -> Recorder:
-    global _default
     key = _key(settings, fallback_name)
-    if key not in _recorders:
+    recorder = _recorders.get(key)
+    if recorder is None:
         service, shared, directory, group = key
         find = find_folder(service, shared=shared, directory=directory, group=group)
         if _provisional is not None:
-            _recorders[key] = _recorders.pop(_provisional)
-            _recorders[key].move(find, service)
+            recorder = _recorders.pop(_provisional)
+            recorder.move(find, service)
         else:
-            _recorders[key] = Recorder(service, find)
-    _default = _default or _recorders[key]
-    return _recorders[key]
+            recorder = Recorder(service, find)
+        _recorders[key] = recorder
+    return recorder
 
 
 def main_module() -> str:

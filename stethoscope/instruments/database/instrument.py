@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
-from weakref import WeakKeyDictionary
 
 from stethoscope import names
 from stethoscope.current import CURRENT
@@ -218,12 +217,6 @@ def fitting(text: str) -> str:
     return text
 
 
-_instruments: Final[WeakKeyDictionary[Recorder, Instrument]] = WeakKeyDictionary()
-
-
 def instrument_of(recorder: Recorder, settings: Settings) -> Instrument:
     """The recorder's instrument, made with these settings if need be."""
-    instrument = _instruments.get(recorder)
-    if instrument is None:
-        instrument = _instruments.setdefault(recorder, Instrument(recorder, settings))
-    return instrument
+    return recorder.companion(Instrument, lambda: Instrument(recorder, settings))

@@ -19,6 +19,7 @@ import logging
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from stethoscope.instruments.arrival import when_imported
 from stethoscope.store.recorder import Recorder
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("stethoscope")
 
 _LIBRARY: Final = "prometheus_client"
-_waiting: list[Recorder] = []
+_waiting: Final[WeakSet[Recorder]] = WeakSet()
 
 
 def adopt(recorder: Recorder) -> None:
@@ -41,15 +42,15 @@ def adopt(recorder: Recorder) -> None:
     """
     if recorder in _waiting:
         return
-    _waiting.append(recorder)
+    _waiting.add(recorder)
     if f"{_LIBRARY}.registry" in sys.modules:
         _adopt_waiting()
-    elif len(_waiting) == 1:
+    else:
         when_imported(_LIBRARY, _adopt_waiting)
 
 
 def _adopt_waiting() -> None:
-    for recorder in _waiting:
+    for recorder in list(_waiting):
         try:
             # Not before: this imports prometheus_client.
             from stethoscope.instruments.prometheus_client import values

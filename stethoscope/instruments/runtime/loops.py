@@ -42,7 +42,7 @@ _RUN_HANDLE: Final = asyncio.Handle._run.__code__
 
 
 class Told:
-    """Who is told of what a watch sees, on the loop."""
+    """Who is told of what a watch sees, on the loop. When it is gone, the watch ends."""
 
     def late(self, watch: Watch, seconds: float) -> None:
         """A timer has run, so many seconds after it was due."""
@@ -74,7 +74,7 @@ class Watch:
         self.ended = False
         self.stood = False
         """Set by who has seen the loop stand: how late the timer is then means nothing."""
-        self._told = told
+        self._told = ref(told)
         self.period = PERIOD
         self._counted = 0.0
         self.busy = True
@@ -124,8 +124,11 @@ class Watch:
         try:
             now = perf_counter()
             self.late, self.due = max(now - self.due, 0.0), NEVER
-            if not self.stood:
-                self._told.late(self, self.late)
+            told = self._told()
+            if told is None:
+                self.ended = True
+            elif not self.stood:
+                told.late(self, self.late)
             self.stood = False
             self.period = PERIOD if self.busy else min(2 * self.period, LONGEST)
             self.busy = False
@@ -134,7 +137,8 @@ class Watch:
                 self._counted = now + max(_COUNT_EVERY, (perf_counter() - now) / _COUNT_SHARE)
         except Exception as error:
             self.ended = True
-            self._told.failed(error)
+            if told := self._told():
+                told.failed(error)
 
 
 class AsyncioWatch(Watch):

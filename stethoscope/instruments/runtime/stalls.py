@@ -19,11 +19,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
+from weakref import ref
 
 from stethoscope.current import Current, found_in
 from stethoscope.frames import Place, innermost_own, stack
@@ -122,12 +122,19 @@ class _Case:
         return max((one for one in self.stacks if innermost_own(one) == line), key=self.stacks.__getitem__), looks
 
 
-class Watchdog:
-    """A thread that looks after event loops, and is there only as long as there are any. ``tell`` is called on it."""
+class ToldOfStalls(Protocol):
+    """Who is told of what a watchdog finds. When it is gone, so is the thread."""
 
-    def __init__(self, tell: Callable[[Stall], None], failed: Callable[[Exception], None]) -> None:
-        self._tell = tell
-        self._failed = failed
+    def stalled(self, stall: Stall) -> None: ...
+
+    def failed(self, error: Exception) -> None: ...
+
+
+class Watchdog:
+    """A thread that looks after event loops, and is there only as long as there are any. ``told`` is told on it, and kept by others."""
+
+    def __init__(self, told: ToldOfStalls) -> None:
+        self._told = ref(told)
         self._cases: dict[Watch, _Case] = {}
         self.start_over()
 
@@ -167,7 +174,7 @@ class Watchdog:
 
     def _run(self) -> None:
         process, last = os.getpid(), perf_counter()
-        while os.getpid() == process and (watches := self._present()):
+        while os.getpid() == process and self._told() is not None and (watches := self._present()):
             if not all(map(self._is_quiet, watches)):
                 # A plain sleep takes half of what it takes to wait for anything.
                 time.sleep(LOOK)
@@ -210,7 +217,8 @@ class Watchdog:
                 watch.ended = True
             except Exception as error:
                 watch.ended = True
-                self._failed(error)
+                if told := self._told():
+                    told.failed(error)
         return now
 
     def _look(self, watch: Watch, frame: FrameType | None, last: float, now: float) -> None:
@@ -229,6 +237,10 @@ class Watchdog:
             late = now - case.asked
             if late >= max(1.0, 2 * case.told):  # it may never end
                 self._tell(case.stall(watch, late, ongoing=True))
+
+    def _tell(self, stall: Stall) -> None:
+        if told := self._told():
+            told.stalled(stall)
 
     def _open(self, watch: Watch, frame: FrameType, last: float, now: float) -> None:
         due = last + LOOK

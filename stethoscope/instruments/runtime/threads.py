@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakMethod
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
@@ -33,7 +34,7 @@ class Executor(NamedTuple):
 def anyio_limiter(waited: Callable[[float], None]) -> CapacityLimiter | None:
     """The running loop's limiter, where the app uses AnyIO; ``waited`` is called with the seconds that calls wait from now on.
 
-    To be called in a task of the loop.
+    To be called in a task of the loop. ``waited`` is a method; when its object is gone, the next one who asks takes its place.
     """
     if "anyio" not in sys.modules:
         return None
@@ -49,8 +50,11 @@ def _time_waits(limiter: Any, waited: Callable[[float], None]) -> None:
 
     On trio they are not, and how long they wait stays unknown.
     """
-    if type(getattr(limiter, "_wait_queue", None)) is OrderedDict:
-        limiter._wait_queue = _TimedQueue(limiter._wait_queue, waited)
+    queue = getattr(limiter, "_wait_queue", None)
+    if type(queue) is OrderedDict:
+        limiter._wait_queue = _TimedQueue(queue, waited)
+    elif isinstance(queue, _TimedQueue) and queue.waited() is None:
+        queue.waited = WeakMethod(waited)
 
 
 class _TimedQueue(OrderedDict[Any, Any]):
@@ -58,7 +62,7 @@ class _TimedQueue(OrderedDict[Any, Any]):
 
     def __init__(self, items: OrderedDict[Any, Any], waited: Callable[[float], None]) -> None:
         self._since: dict[Any, float] = {}
-        self._waited = waited
+        self.waited = WeakMethod(waited)
         super().__init__(items)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -77,8 +81,8 @@ class _TimedQueue(OrderedDict[Any, Any]):
         since = self._since.get(next(reversed(self) if last else iter(self), None))
         item = super().popitem(last)
         self._since.pop(item[0], None)
-        if since is not None:
-            self._waited(perf_counter() - since)
+        if since is not None and (waited := self.waited()) is not None:
+            waited(perf_counter() - since)
         return item
 
 

@@ -14,7 +14,7 @@ from stethoscope.current import Current
 from stethoscope.instruments.runtime.collector import Collector
 from stethoscope.instruments.runtime.loops import PERIOD, QUIET, AsyncioWatch, Told, Watch, current_loop, watch_current
 from stethoscope.instruments.runtime.stall_notes import StallNotes
-from stethoscope.instruments.runtime.stalls import Watchdog
+from stethoscope.instruments.runtime.stalls import Stall, Watchdog
 from stethoscope.instruments.runtime.threads import Executor, Limiter, anyio_limiter, default_executor, limiter_state
 from stethoscope.settings import resource_attribute
 from stethoscope.store.recorder import Recorder
@@ -37,7 +37,7 @@ class Worker(Told):
         self._recorder = recorder
         self._collector = Collector(recorder)
         self._stalls = StallNotes(recorder)
-        self._watchdog = Watchdog(self._stalls.add, self.failed)
+        self._watchdog = Watchdog(self)
         self._start_over()
 
     def _start_over(self) -> None:
@@ -103,6 +103,9 @@ class Worker(Told):
             series.record(seconds - missed * PERIOD)
         if watch.limiter is not None:
             watch.limited = limiter_state(watch.limiter)
+
+    def stalled(self, stall: Stall) -> None:
+        self._stalls.add(stall)
 
     def failed(self, error: Exception) -> None:
         self._recorder.failed("event loop", error)

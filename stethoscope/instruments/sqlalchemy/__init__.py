@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from weakref import WeakMethod, ref
 
 from stethoscope.instruments.arrival import when_imported
 from stethoscope.settings import Settings
@@ -19,29 +20,36 @@ if TYPE_CHECKING:
 _LIBRARY: Final = "sqlalchemy"
 
 Attach = Callable[["Instrument"], None]
-"""Has a layer tell an instrument of its requests."""
+"""Has a layer tell an instrument of its requests: a method of the layer's."""
 
 
 def adopt(recorder: Recorder, settings: Settings, attach: Attach) -> None:
     """Watch all engines that are used from now on, now or once the app has imported SQLAlchemy. Never raises.
 
     Unless ``settings.instruments`` leaves them out: then only those that `watch` is given. ``attach`` is
-    called with the instrument when it is there.
+    called with the instrument when it is there, if the layer is then.
     """
+    if f"{_LIBRARY}.engine" in sys.modules:
+        _begin(recorder, settings, attach)
+        return
+    wanted, told = ref(recorder), WeakMethod(attach)
 
     def begin() -> None:
-        try:
+        recorder, attach = wanted(), told()
+        if recorder is not None and attach is not None:
             _begin(recorder, settings, attach)
-        except Exception as error:
-            recorder.failed(_LIBRARY, error)
 
-    if f"{_LIBRARY}.engine" in sys.modules:
-        begin()
-    else:
-        when_imported(_LIBRARY, begin)
+    when_imported(_LIBRARY, begin)
 
 
 def _begin(recorder: Recorder, settings: Settings, attach: Attach) -> None:
+    try:
+        _watch_all(recorder, settings, attach)
+    except Exception as error:
+        recorder.failed(_LIBRARY, error)
+
+
+def _watch_all(recorder: Recorder, settings: Settings, attach: Attach) -> None:
     # Not before: these import SQLAlchemy, or take time that an app without it need not spend.
     from stethoscope.instruments.database.instrument import instrument_of
     from stethoscope.instruments.sqlalchemy import engines

@@ -45,7 +45,7 @@ _NEAR: Final = 8
 # What SQLAlchemy calls a product, and the semantic conventions (v1.37, ``db.system.name``) do.
 _SYSTEMS: Final = {"mssql": "microsoft.sql_server", "oracle": "oracle.db", "db2": "ibm.db2"}
 
-_everything: Instrument | None = None
+_everything: weakref.ref[Instrument] | None = None
 """Who gets the engines that nobody has spoken of."""
 
 
@@ -86,7 +86,8 @@ _watched: Final[WeakKeyDictionary[object, _Watched]] = WeakKeyDictionary()
 def watch_all(instrument: Instrument) -> None:
     """Watch every engine that is used from now on. The first instrument to ask for them gets them."""
     global _everything
-    _everything = _everything or instrument
+    if _everything is None or _everything() is None:
+        _everything = weakref.ref(instrument)
     _listen()
 
 
@@ -202,7 +203,7 @@ def _listen() -> None:
 
 def _look_up(engine: Engine) -> _Memo | None:
     """Where an engine's connections are recorded, remembered with it for the next one."""
-    watched, instrument = _watched.get(engine.dialect), _everything
+    watched, instrument = _watched.get(engine.dialect), None if _everything is None else _everything()
     try:
         if watched is None:
             if instrument is None or engine.dialect in own_dialects:

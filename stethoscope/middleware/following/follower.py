@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from stethoscope.middleware.following.account import Account, Details, Raised, account, fitting, line, raised, told
 from stethoscope.middleware.following.choice import Choice
@@ -31,7 +31,7 @@ _CARRIED: Final = "followed"
 _SPARE_BYTES: Final = 200
 """Of a note, for what is around its content."""
 
-_followers: Final[WeakKeyDictionary[Recorder, Follower]] = WeakKeyDictionary()
+_followers: Final[WeakSet[Follower]] = WeakSet()
 
 
 class _Kept:
@@ -64,6 +64,7 @@ class Follower(Observer):
         self._pending: deque[_Kept] = deque()
         self._dropped = 0
         recorder.every(WRITTEN_EVERY, "followed requests", self.write)
+        _followers.add(self)
 
     def ended(self, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
         route = exchange.route or ""
@@ -145,14 +146,17 @@ class Follower(Observer):
 
 def follower_for(recorder: Recorder, log: str | None, details: Sequence[Details] = ()) -> Follower:
     """The service's follower, made if need be: apps that record into one service share it. ``log`` is a path."""
-    if recorder not in _followers:
-        _followers[recorder] = Follower(recorder, details, RequestLog(log) if log else None)
-        atexit.register(_followers[recorder].write)
-    return _followers[recorder]
+    return recorder.companion(Follower, lambda: Follower(recorder, details, RequestLog(log) if log else None))
+
+
+@atexit.register
+def _write_what_is_left() -> None:
+    for follower in list(_followers):
+        follower.write()
 
 
 def _after_fork_in_child() -> None:
-    for follower in list(_followers.values()):
+    for follower in list(_followers):
         follower.after_fork()
 
 
