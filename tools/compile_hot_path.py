@@ -15,7 +15,7 @@ from pathlib import Path
 from zlib import crc32
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = tuple(Path("stethoscope") / f"{name}.c" for name in ("_hot", "_hot_sql", "_hot_lanes", "_hot_gc"))
+SOURCES = tuple(Path("stethoscope") / f"{name}.c" for name in ("_hot", "_hot_sql", "_hot_lanes", "_hot_runtime"))
 
 
 class CanNotCompile(Exception):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-SHARE: Final = 0.0003
+SHARE: Final = 0.0001
 """What one kind of sample may take of a core at most. One that takes more is taken less often."""
 
 

@@ -22,7 +22,7 @@ class RunsPlainly:
     """What is called back from the middle of any allocation, our own under a lock included: only appends to a list.
 
     CPython runs the handlers of signals when a function in Python begins, this one too, and what they raise here is printed and
-    lost, because nothing leaves a callback of the collector. Compiled (``_hot_gc.c``) it is no such place.
+    lost, because nothing leaves a callback of the collector. Compiled (``_hot_runtime.c``) it is no such place.
     """
 
     def __init__(self, most: int) -> None:
@@ -44,7 +44,7 @@ class RunsPlainly:
         return taken
 
 
-_compiled: Any = hot.extension("_hot_gc")
+_compiled: Any = hot.extension("_hot_runtime")
 Runs: type[RunsPlainly] = RunsPlainly if _compiled is None else _compiled.Runs
 
 

@@ -57,7 +57,8 @@ class Watch:
     ``due`` is when the timer has to run, on the clock of ``perf_counter``, `NEVER` while it is running; ``late``
     by how many seconds it was late the last time; ``answered`` when the loop has answered what it was `ask`ed last, else `NEVER`;
     ``tasks`` how many tasks there were when last counted; ``period`` is in how many seconds it is made to run again, and ``busy`` is set when requests have come since.
-    ``asked`` is set when a request comes, and ``quiet`` while none has since two looks at a loop that rests: both are the watchdog's.
+    ``asked`` is set when a request comes, and ``quiet`` while none has since two looks at a loop that rests: both are the watchdog's,
+    which was ``told`` of a request at that time.
     ``limiter`` AnyIO's, where the loop has one, and ``limited`` what was last seen of it.
     """
 
@@ -80,6 +81,7 @@ class Watch:
         self.busy = True
         self.asked = True
         self.quiet = False
+        self.told = 0.0
 
     def loop(self) -> object | None:
         """What `current_loop` says on it; None when there is none any more."""

@@ -1,13 +1,13 @@
 """What blocks an event loop: its thread's stack, looked at from another thread while the loop does not go on.
 
-While requests come, the watchdog looks every 40 ms whether a loop rests, by the innermost frame of its thread (``sys._current_frames``), which
-wakes nobody. A loop that does not is asked to say when it goes on. Where it has not by the next look, and until it has,
-the stack is looked at. The line of the app's own code that was seen most often is what blocked.
+A loop on which a request begins goes on at that moment. So the watchdog looks 60 ms after the last request, and every 40 ms from then on, whether
+a loop rests, by the innermost frame of its thread (``sys._current_frames``), which wakes nobody. A loop that does not is asked to say when it goes
+on, and until it has, the stack is looked at. The line of the app's own code that was seen most often is what blocked.
 
-So a block of 100 ms or longer is always looked into: by the second look it has lasted for 80 ms at most. Where nothing was
-asked of a loop between two looks, and it rests, it is looked at every 250 ms until the next request comes (`Watchdog.look_sooner`): most
-of what all this costs is to wake up. A block that no request is there for is found then where it takes 330 ms. How long it was is known to
-within the 40 ms between two looks. Where the interpreter itself was held, by compiled code that does not let go of it, the
+So a block of 100 ms or longer is always looked into. Where nothing was
+asked of a loop between two looks, and it rests, it is looked at every 250 ms until the next request comes (`Watchdog.goes_on`): to wake up
+is most of what all this costs, and each request that comes within 60 ms of the one before saves it. A block that no request is there for is found
+where it takes 330 ms. How long it was is known to within 60 ms. Where the interpreter itself was held, by compiled code that does not let go of it, the
 watchdog is late too, and looks at once: what held it has just returned.
 """
 
@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from time import perf_counter
 from types import FrameType
 from typing import Final, NamedTuple, Protocol
@@ -27,15 +26,20 @@ from weakref import ref
 
 from stethoscope.current import Current, found_in
 from stethoscope.frames import Place, innermost_own, stack
+from stethoscope.instruments.runtime.alarm import PlainAlarm, make_alarm
 from stethoscope.instruments.runtime.loops import NEVER, Watch
 
 STALL: Final = 0.1
 """Seconds that a block may have lasted at least, to be told of."""
 LOOK: Final = 0.04
 """Seconds between two looks."""
+AFTER_REQUEST: Final = 0.06
+"""Seconds after the last request in which no look is needed: with the next one, a block of 100 ms is seen."""
 _SELDOM: Final = 0.25
 """Seconds between two looks while no requests come."""
 _OVERSLEPT: Final = 0.03
+_AT_ONCE: Final = 0.05
+"""Seconds that a block may have lasted by now, from which on it may be over by the next look."""
 _FIRST_LOOKS: Final = 10
 _LONGEST_BETWEEN_LOOKS: Final = 2.0
 _MOST_PLACES: Final = 30
@@ -143,10 +147,7 @@ class Watchdog:
         self._lock = threading.Lock()
         self._watches: list[Watch] = []
         self._thread: threading.Thread | None = None
-        self._bell = threading.Lock()
-        """Held; released by who wants the thread to look."""
-        self._bell.acquire()
-        self._rung = 0.0
+        self._alarm: PlainAlarm | None = None
 
     @property
     def watches(self) -> list[Watch]:
@@ -163,28 +164,34 @@ class Watchdog:
         with self._lock:
             self._watches.append(watch)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="stethoscope-watchdog", daemon=True)
+                self._alarm = alarm = make_alarm()
+                alarm.set(AFTER_REQUEST)
+                self._thread = threading.Thread(
+                    target=self._run, args=(alarm,), name="stethoscope-watchdog", daemon=True
+                )
                 self._thread.start()
 
-    def look_sooner(self, watch: Watch) -> None:
-        """On the loop: something is asked of it, after it was quiet."""
-        watch.quiet, self._rung = False, perf_counter()
-        with suppress(RuntimeError):  # for another loop, this very moment
-            self._bell.release()
+    def goes_on(self) -> None:
+        """On the loop: a request has come. What blocks the loop from now on is seen in time, and so is what blocks another."""
+        alarm = self._alarm
+        if alarm is None:
+            return
+        if len(self._watches) == 1:
+            alarm.set(AFTER_REQUEST)
+        elif alarm.due > perf_counter() + LOOK:
+            alarm.set(LOOK)
 
-    def _run(self) -> None:
-        process, last = os.getpid(), perf_counter()
-        while os.getpid() == process and self._told() is not None and (watches := self._present()):
-            if not all(map(self._is_quiet, watches)):
-                # A plain sleep takes half of what it takes to wait for anything.
-                time.sleep(LOOK)
-            elif self._bell.acquire(timeout=_SELDOM):
-                last = self._rung
-                if perf_counter() < last + LOOK:
-                    continue
-            else:
-                last = perf_counter() - LOOK
-            last = self._look_after(watches, last)
+    def _run(self, alarm: PlainAlarm) -> None:
+        process = os.getpid()
+        while True:
+            alarm.wait()
+            if os.getpid() != process or self._told() is None or not (watches := self._present()):
+                return
+            self._look_after(watches, max(alarm.since, alarm.due - AFTER_REQUEST), alarm.due)
+            quiet = all(map(self._is_quiet, watches))
+            alarm.set(_SELDOM if quiet else LOOK)
+            if quiet and any(watch.asked for watch in watches):  # this very moment, so that it was set in vain
+                alarm.set(LOOK)
 
     def _present(self) -> list[Watch]:
         with self._lock:
@@ -205,23 +212,22 @@ class Watchdog:
     def _is_quiet(self, watch: Watch) -> bool:
         return watch.quiet or not self._runs(watch)
 
-    def _look_after(self, watches: list[Watch], last: float) -> float:
-        """Look at all loops. Takes, and returns, when that was."""
+    def _look_after(self, watches: list[Watch], began: float, due: float) -> None:
+        """Look at all loops, which was to be done when it was ``due``. None can have been blocked for longer than since ``began``."""
         now = perf_counter()
         frames = sys._current_frames()
         for watch in watches:
             try:
                 if self._runs(watch):
-                    self._look(watch, frames.get(watch.thread), last, now)
+                    self._look(watch, frames.get(watch.thread), began, due, now)
             except RuntimeError:  # it has ended this very moment
                 watch.ended = True
             except Exception as error:
                 watch.ended = True
                 if told := self._told():
                     told.failed(error)
-        return now
 
-    def _look(self, watch: Watch, frame: FrameType | None, last: float, now: float) -> None:
+    def _look(self, watch: Watch, frame: FrameType | None, began: float, due: float, now: float) -> None:
         case = self._cases.get(watch)
         if case is not None and watch.answered != NEVER:
             self._close(watch, self._cases.pop(watch))
@@ -231,7 +237,7 @@ class Watchdog:
             rests = frame is not None and watch.rests(frame)
             watch.quiet = rests and not asked
             if frame is not None and not rests:
-                self._open(watch, frame, last, now)
+                self._open(watch, frame, began, due, now)
         elif now >= case.next_look:
             case.look(frame, now)
             late = now - case.asked
@@ -242,12 +248,10 @@ class Watchdog:
         if told := self._told():
             told.stalled(stall)
 
-    def _open(self, watch: Watch, frame: FrameType, last: float, now: float) -> None:
-        due = last + LOOK
-        overslept = now - due > _OVERSLEPT
-        self._cases[watch] = case = _Case(due if overslept else now, last)
+    def _open(self, watch: Watch, frame: FrameType, began: float, due: float, now: float) -> None:
+        self._cases[watch] = case = _Case(due if now - due > _OVERSLEPT else now, began)
         watch.ask()
-        if overslept:
+        if now - began > _AT_ONCE:
             case.look(frame, now)
 
     def _close(self, watch: Watch, case: _Case) -> None:

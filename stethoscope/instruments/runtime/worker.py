@@ -6,6 +6,7 @@ import os
 from asyncio import _get_running_loop as _running_loop
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from time import perf_counter
 from typing import Final
 from weakref import ref
 
@@ -19,6 +20,8 @@ from stethoscope.instruments.runtime.threads import Executor, Limiter, anyio_lim
 from stethoscope.settings import resource_attribute
 from stethoscope.store.recorder import Recorder
 
+_TOLD_EVERY: Final = 0.01
+"""Seconds in which the watchdog is told of one request at most."""
 _MOST_LATE: Final = 300
 """Timers that one that is late stands for, at most: a minute of them."""
 
@@ -65,8 +68,10 @@ class Worker(Told):
         watch = self._watch
         if watch is not None:
             watch.busy = watch.asked = True
-            if watch.quiet:
-                self._watchdog.look_sooner(watch)
+            now = perf_counter()
+            if now - watch.told > _TOLD_EVERY:
+                watch.told = now
+                self._watchdog.goes_on()
             if watch.period > QUIET:
                 watch.hurry()
 

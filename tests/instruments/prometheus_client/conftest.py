@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from weakref import WeakSet
 
 import prometheus_client
 import pytest
@@ -18,7 +19,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """prometheus_client as imported by an app that has not met us, and again so after the test."""
     registry = prometheus_client.REGISTRY
     monkeypatch.setattr(library, "ValueClass", library.MutexValue)
-    monkeypatch.setattr(bridge, "_waiting", [])
+    monkeypatch.setattr(bridge, "_waiting", WeakSet())
     monkeypatch.setattr(values, "_recorders", ())
     monkeypatch.setattr(values, "_inherited", False)
     present = set(registry._collector_to_names)

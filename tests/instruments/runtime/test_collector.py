@@ -16,10 +16,11 @@ from stethoscope.instruments.runtime.collector import Collector, RunsPlainly
 from stethoscope.store.recorder import Recorder
 
 INTERRUPTED = """
-import ctypes, functools, gc, sys
+import ctypes, functools, gc, signal, sys
 from stethoscope.instruments.runtime import collector
 
 # What Ctrl-C does, done by nothing but compiled code between the collector's beginning and our callback.
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it
 interrupt = ctypes.pythonapi.PyErr_SetInterrupt
 interrupt.argtypes, interrupt.restype = [ctypes.py_object], ctypes.c_int
 gc.disable()
