@@ -58,7 +58,7 @@ export function inUnit(value: number, unit: string): string {
 
 /** The time of day, to the second. */
 export function clock(unixSeconds: number): string {
-  return new Date(unixSeconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return new Date(unixSeconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 }
 
 /** How long ago, in the largest unit that fits. */

@@ -28,6 +28,7 @@ function App() {
   const [access, setAccess] = useState<Access>("asking");
   const [thresholds, setThresholds] = useState<Thresholds>({});
   const [trouble, setTrouble] = useState("");
+  const [theme, nextTheme] = useTheme();
 
   async function enter(): Promise<void> {
     try {
@@ -50,7 +51,7 @@ function App() {
 
   if (access === "out") return <SignIn onSignedIn={enter} />;
   if (access === "asking") return <main class="waiting">{trouble && <p role="alert">{trouble}</p>}</main>;
-  return <Watching thresholds={thresholds} onSignedOut={() => setAccess("out")} />;
+  return <Watching {...{ thresholds, theme, nextTheme }} onSignedOut={() => setAccess("out")} />;
 }
 
 const STREAMS: Readonly<Record<string, View>> = {
@@ -60,12 +61,18 @@ const STREAMS: Readonly<Record<string, View>> = {
   runtime: "system",
 };
 
-function Watching({ thresholds, onSignedOut }: { thresholds: Thresholds; onSignedOut: () => void }) {
+interface WatchingProps {
+  readonly thresholds: Thresholds;
+  readonly theme: string;
+  readonly nextTheme: () => void;
+  readonly onSignedOut: () => void;
+}
+
+function Watching({ thresholds, theme, nextTheme, onSignedOut }: WatchingProps) {
   const place = usePlace();
   const [window, setWindow] = useSetting<WindowName>("window", "5m");
   const [range, setRange] = useSetting<number>("range", 300);
   const [paused, setPaused] = useState(false);
-  const [theme, nextTheme] = useTheme();
   const series = useSeries(paused, onSignedOut);
   const view = VIEWS.find((one) => one.name === place.view) ?? VIEWS[0]!;
   const { document: latest, ticks, connection } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {

@@ -107,14 +107,14 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
     <Card title="Beyond a threshold" hint={HINTS.Overview.alerts}>
       {alerts.length === 0 && <p class="empty good">Nothing. Thresholds are set by <code>thresholds=</code>.</p>}
       <ul class="list">
-        {alerts.slice(0, 8).map((alert) => (
+        {alerts.slice(0, 5).map((alert) => (
           <li key={`${alert.threshold} ${alert.subject}`} class={alert.level}>
             <i class="dot" /><span><b>{alert.subject || "The whole service"}</b><small>{alert.what}</small></span>
             <span class="value">{inUnit(alert.value, alert.unit)}<small>limit {inUnit(alert.limit, alert.unit)}</small></span>
           </li>
         ))}
       </ul>
-      {alerts.length > 8 && <p class="aside">and {alerts.length - 8} more</p>}
+      {alerts.length > 5 && <p class="aside">and {alerts.length - 5} more</p>}
     </Card>
   );
 }

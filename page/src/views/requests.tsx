@@ -6,6 +6,7 @@ import { type Followed, type FollowedPage, type FollowedRequest, HINTS } from ".
 import { ago, count, NONE, seconds, text } from "../format.ts";
 import { href } from "../place.ts";
 import { Card, Missing } from "../parts/card.tsx";
+import { named } from "./endpoints.tsx";
 import { RequestCard } from "./request.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 
@@ -34,12 +35,12 @@ function None() {
 
 const COLUMNS: readonly Column<Followed>[] = [
   { key: "request_id", name: "Request ID", hint: HINTS.Followed.request_id, value: (row) => row.request_id, cell: (row) => <a class="route" href={href("requests", row.request_id)}>{row.request_id}</a> },
-  { key: "route", name: "Route", hint: HINTS.Followed.route, value: (row) => row.route, cell: (row) => <span class="endpoint"><span class={`method ${row.method.toLowerCase()}`}>{row.method}</span><span class="route">{row.route}</span></span> },
+  { key: "route", name: "Route", hint: HINTS.Followed.route, value: (row) => row.route, cell: (row) => <span class="endpoint"><span class={`method ${row.method.toLowerCase()}`}>{row.method}</span><span class="route">{named(row.route)}</span></span> },
   { key: "status", name: "Status", hint: HINTS.Followed.status, numeric: true, value: (row) => row.status, cell: (row) => <span class={`number ${(row.status ?? 500) >= 500 ? "critical" : "ok"}`}>{row.status ?? NONE}</span> },
   { key: "duration", name: "Duration", hint: HINTS.Followed.duration_seconds, numeric: true, value: (row) => row.duration_seconds, cell: (row) => text(seconds(row.duration_seconds)) },
   { key: "queries", name: "Queries", hint: HINTS.Followed.query_count, numeric: true, wide: true, value: (row) => row.query_count, cell: (row) => text(count(row.query_count)) },
   { key: "kept", name: "Kept as", hint: HINTS.Followed.kept_as, wide: true, value: (row) => row.kept_as },
-  { key: "error", name: "What went wrong", hint: HINTS.Followed.error_type, wide: true, value: (row) => row.error_type },
+  { key: "error", name: "What went wrong", hint: HINTS.Followed.error_type, wide: true, value: (row) => row.error_type, cell: (row) => row.error_type.split(".").at(-1) },
   { key: "at", name: "When", hint: HINTS.Followed.at_unix_seconds, numeric: true, wide: true, value: (row) => row.at_unix_seconds, cell: (row) => ago(row.at_unix_seconds) },
 ];
 

@@ -9,6 +9,7 @@ import { Card, Missing } from "../parts/card.tsx";
 import { Meter } from "../parts/meter.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { type Column, Table } from "../parts/table.tsx";
+import { named } from "./endpoints.tsx";
 import { WorkerTable } from "./workers.tsx";
 
 export function Runtime({ document, context: { thresholds } }: { document: System; context: Context }) {
@@ -61,7 +62,7 @@ const STALLS: readonly Column<Stall>[] = [
   { key: "where", name: "Line", hint: HINTS.Stall.where, value: (row) => row.where, cell: (row) => <Where stall={row} /> },
   { key: "longest", name: "Longest", hint: HINTS.Stall.longest_seconds, numeric: true, value: (row) => row.longest_seconds, cell: (row) => text(seconds(row.longest_seconds)) },
   { key: "times", name: "Times", hint: HINTS.Stall.times, numeric: true, value: (row) => row.times, cell: (row) => text(count(row.times)) },
-  { key: "route", name: "Route", hint: HINTS.Stall.route, wide: true, value: (row) => row.route, cell: (row) => (row.request_id ? <a class="route" href={href("requests", row.request_id)}>{row.route || row.request_id}</a> : row.route || NONE) },
+  { key: "route", name: "Route", hint: HINTS.Stall.route, wide: true, value: (row) => row.route, cell: (row) => (row.request_id ? <a class="route" href={href("requests", row.request_id)}>{named(row.route) || "a request"}</a> : named(row.route) || NONE) },
   { key: "last", name: "Last", hint: HINTS.Stall.last_at_unix_seconds, numeric: true, wide: true, value: (row) => row.last_at_unix_seconds, cell: (row) => ago(row.last_at_unix_seconds) },
 ];
 
