@@ -51,9 +51,9 @@ static PyObject *plain_add, *plain_record, *plain_record_request, *plain_before,
 
 static PyObject *exchange_class, *current;
 
-/* The classes `pending.Pending` and that of contexts, and the headers that say something of a trace, by `trace`. */
+/* The classes `pending.Pending` and that of contexts, by `trace`. */
 
-static PyObject *pending_class, *context_class, *telling;
+static PyObject *pending_class, *context_class;
 
 /* The module `exchange` as it is now: tests put in clocks and faults there. And what was in it at first. */
 
@@ -113,13 +113,13 @@ typedef struct {
 
 typedef struct {
     PyDictObject dict;
-    PyObject *request_id, *sampled, *scope, *spans, *token;
+    PyObject *request_id, *root_id, *sampled, *scope, *spans, *token;
     double started;
 } Pending;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *var, *bound;
+    PyObject *var, *bound_of_fresh, *bound_of_sampled, *bound_of_unsampled;
     double budget;
 } Spans;
 
@@ -186,11 +186,13 @@ static PyMemberDef exchange_members[] = {
     FLAG(Exchange, "excluded", excluded),    END};
 
 static PyMemberDef pending_members[] = {
-    OBJECT(Pending, "request_id", request_id), OBJECT(Pending, "sampled", sampled), OBJECT(Pending, "scope", scope),
-    OBJECT(Pending, "spans", spans),           OBJECT(Pending, "token", token),     NUMBER(Pending, "started", started),
-    END};
+    OBJECT(Pending, "request_id", request_id), OBJECT(Pending, "root_id", root_id), OBJECT(Pending, "sampled", sampled),
+    OBJECT(Pending, "scope", scope),           OBJECT(Pending, "spans", spans),     OBJECT(Pending, "token", token),
+    NUMBER(Pending, "started", started),       END};
 
-static PyMemberDef spans_members[] = {OBJECT(Spans, "_var", var), OBJECT(Spans, "_bound_of_fresh", bound),
+static PyMemberDef spans_members[] = {OBJECT(Spans, "_var", var), OBJECT(Spans, "_bound_of_fresh", bound_of_fresh),
+                                      OBJECT(Spans, "_bound_of_sampled", bound_of_sampled),
+                                      OBJECT(Spans, "_bound_of_unsampled", bound_of_unsampled),
                                       NUMBER(Spans, "_budget", budget), END};
 
 /* All object fields of a struct stand in a row, from the first to the last: that is how they are visited and cleared. */
@@ -224,7 +226,7 @@ COLLECTED(inlet, Inlet, 0, 0, active, outcomes)
 COLLECTED(layer, Layer, 0, 0, inlets, more_headers)
 COLLECTED(current, Current, 0, 0, scope, trace)
 COLLECTED(exchange, Exchange, current_traverse(self, visit, arg), current_clear(self), layer, status)
-COLLECTED(spans, Spans, 0, 0, var, bound)
+COLLECTED(spans, Spans, 0, 0, var, bound_of_unsampled)
 VISITED(pending, Pending, PyDict_Type.tp_traverse(self, visit, arg), PyDict_Type.tp_clear(self), request_id, token)
 
 static void pending_dealloc(PyObject *self) {
@@ -467,33 +469,105 @@ static PyObject *value_of(PyObject *Py_UNUSED(module), PyObject *const *given, P
 
 #define IS(name, text) (memcmp(PyBytes_AS_STRING(name), text, sizeof(text) - 1) == 0)
 
-static int carries_an_id(PyObject *name) {
+/* What a request's headers say of who it is: of each name the first value, borrowed, and how many parents there are. */
+typedef struct {
+    PyObject *request_id, *correlation_id, *traceparent;
+    int parents, more_of_trace;
+} Told;
+
+static void tell_of(PyObject *name, PyObject *value, Told *told) {
     switch (PyBytes_GET_SIZE(name)) {
-    case sizeof("traceparent") - 1: return IS(name, "traceparent");
-    case sizeof("x-request-id") - 1: return IS(name, "x-request-id");
-    case sizeof("x-correlation-id") - 1: return IS(name, "x-correlation-id");
-    default: return 0;
+    case sizeof("baggage") - 1: told->more_of_trace |= IS(name, "baggage"); break;
+    case sizeof("tracestate") - 1: told->more_of_trace |= IS(name, "tracestate"); break;
+    case sizeof("traceparent") - 1:
+        if (IS(name, "traceparent")) {
+            told->traceparent = value;
+            told->parents++;
+        }
+        break;
+    case sizeof("x-request-id") - 1:
+        if (told->request_id == NULL && IS(name, "x-request-id"))
+            told->request_id = value;
+        break;
+    case sizeof("x-correlation-id") - 1:
+        if (told->correlation_id == NULL && IS(name, "x-correlation-id"))
+            told->correlation_id = value;
+        break;
+    default: break;
     }
+}
+
+/* Returns 0 for headers that are not plain. */
+static int read_headers(PyObject *headers, Told *told) {
+    if (headers == NULL || !PyList_CheckExact(headers))
+        return 0;
+    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(headers); at++) {
+        PyObject *header = PyList_GET_ITEM(headers, at), *name = name_of(header);
+        if (name == NULL)
+            return 0;
+        tell_of(name, PyTuple_GET_ITEM(header, 1), told);
+    }
+    return 1;
+}
+
+/* correlation._ACCEPTED */
+static int is_accepted(PyObject *id) {
+    if (!PyBytes_CheckExact(id) || PyBytes_GET_SIZE(id) < 1 || PyBytes_GET_SIZE(id) > 128)
+        return 0;
+    for (const char *at = PyBytes_AS_STRING(id); at < PyBytes_AS_STRING(id) + PyBytes_GET_SIZE(id); at++)
+        if (!Py_ISALNUM(*at) && (*at == 0 || strchr("._~:/+=@-", *at) == NULL))
+            return 0;
+    return 1;
+}
+
+static int are_digits(const char *text, int count) {
+    int other_than_zero = 0;
+    for (int at = 0; at < count; at++) {
+        if (!((text[at] >= '0' && text[at] <= '9') || (text[at] >= 'a' && text[at] <= 'f')))
+            return 0;
+        other_than_zero |= text[at] != '0';
+    }
+    return other_than_zero ? 2 : 1;
+}
+
+/* The only traceparent, where it is valid, of version 00, and nothing stands around it; else NULL. 00-32 digits-16 digits-2 digits */
+static const char *plain_parent(const Told *told) {
+    if (told->parents != 1 || !PyBytes_CheckExact(told->traceparent) || PyBytes_GET_SIZE(told->traceparent) != 55)
+        return NULL;
+    const char *text = PyBytes_AS_STRING(told->traceparent);
+    int is_valid = memcmp(text, "00-", 3) == 0 && text[35] == '-' && text[52] == '-' && are_digits(text + 3, 32) == 2 &&
+                   are_digits(text + 36, 16) == 2 && are_digits(text + 53, 2);
+    return is_valid ? text : NULL;
+}
+
+/* Of the IDs that were made and not yet used; NULL where there is none. */
+static PyObject *take_fresh_id(void) {
+    Py_ssize_t last = PyList_GET_SIZE(fresh_ids) - 1;
+    if (last < 0)
+        return NULL;
+    PyObject *id = PyList_GET_ITEM(fresh_ids, last); /* which the list gives up its reference to */
+    Py_SET_SIZE(fresh_ids, last);
+    return id;
+}
+
+static PyObject *plain_id(PyObject *headers) {
+    Told told = {NULL, NULL, NULL, 0, 0};
+    if (!read_headers(headers, &told))
+        return NULL;
+    PyObject *given = told.request_id ? told.request_id : told.correlation_id;
+    if (given != NULL)
+        return is_accepted(given) ? Py_NewRef(given) : NULL;
+    if (told.parents == 0)
+        return take_fresh_id();
+    const char *parent = plain_parent(&told);
+    return parent ? PyBytes_FromStringAndSize(parent + 3, 32) : NULL;
 }
 
 /* correlation.correlation_id */
 static PyObject *identify(PyObject *headers) {
     PyObject *function = PyDict_GetItemWithError(exchange_globals, text_correlation_id);
-    if (function == own_correlation_id && PyList_CheckExact(headers) && PyList_GET_SIZE(fresh_ids)) {
-        Py_ssize_t at = 0, count = PyList_GET_SIZE(headers);
-        for (; at < count; at++) {
-            PyObject *name = name_of(PyList_GET_ITEM(headers, at));
-            if (name == NULL || carries_an_id(name))
-                break;
-        }
-        if (at == count) {
-            Py_ssize_t last = PyList_GET_SIZE(fresh_ids) - 1;
-            PyObject *id = PyList_GET_ITEM(fresh_ids, last); /* which the list gives up its reference to */
-            Py_SET_SIZE(fresh_ids, last);
-            return id;
-        }
-    }
-    return function ? PyObject_CallOneArg(function, headers) : NULL;
+    PyObject *id = function == own_correlation_id ? plain_id(headers) : NULL;
+    return id || !function || !falls_back() ? id : PyObject_CallOneArg(function, headers);
 }
 
 /* routes.name_route, for an app that is mounted nowhere. NULL: it is not plain. */
@@ -1000,7 +1074,7 @@ static PyObject *layer_leave(PyObject *object, PyObject *const *given, Py_ssize_
     return falls_back() ? call_plain(plain_leave, object, given, count) : NULL;
 }
 
-/* server_spans.ServerSpans, of a request whose trace begins here and is not sampled */
+/* server_spans.ServerSpans, of a request that is not sampled */
 
 static Pending *pending_of(PyObject *exchange) {
     if (!IS_A(exchange, Exchange))
@@ -1018,23 +1092,43 @@ static int is_current_empty(PyObject *variable) {
     return is_empty;
 }
 
-/* Whether the ID's lower half, in hexadecimal digits, is at or above the bound. */
-static int is_unsampled(PyObject *id, PyObject *bound) {
-    return id != NULL && PyBytes_CheckExact(id) && PyBytes_GET_SIZE(id) == 32 && PyBytes_GET_SIZE(bound) == 16 &&
-           memcmp(PyBytes_AS_STRING(id) + 16, PyBytes_AS_STRING(bound), 16) >= 0;
+/* Whether the lower half of a trace's ID, in hexadecimal digits, is at or above a bound. */
+static int is_unsampled(const char *low, PyObject *bound) {
+    return bound != NULL && PyBytes_CheckExact(bound) && PyBytes_GET_SIZE(bound) == 16 &&
+           memcmp(low, PyBytes_AS_STRING(bound), 16) >= 0;
+}
+
+/* pending.root_id of a request that is not sampled. NULL: it is not plain, or it is sampled. */
+static PyObject *unsampled_root(Spans *spans, Current *request) {
+    Told told = {NULL, NULL, NULL, 0, 0};
+    if (!read_headers(PyDict_GetItemWithError(request->scope, text_headers), &told))
+        return NULL;
+    if (told.parents) {
+        const char *parent = plain_parent(&told);
+        if (parent == NULL)
+            return NULL;
+        /* An odd last digit: of letters, those that are even have odd codes. */
+        int is_sampled = parent[54] >= 'a' ? !(parent[54] & 1) : parent[54] & 1;
+        PyObject *bound = is_sampled ? spans->bound_of_sampled : spans->bound_of_unsampled;
+        return is_unsampled(parent + 19, bound) ? Py_NewRef(zero) : NULL;
+    }
+    /* An ID that came with the request is no trace's. */
+    int is_told = told.request_id || told.correlation_id || told.more_of_trace;
+    PyObject *id = is_told ? take_fresh_id() : Py_XNewRef(request->id);
+    if (id == NULL || !PyBytes_CheckExact(id) || PyBytes_GET_SIZE(id) != 32 ||
+        !is_unsampled(PyBytes_AS_STRING(id) + 16, spans->bound_of_fresh))
+        Py_CLEAR(id);
+    return id;
 }
 
 /* NULL: it is not plain, and nothing has been done. */
 static Pending *make_pending(PyObject *spans, Exchange *exchange) {
-    PyObject *headers = PyDict_GetItemWithError(exchange->current.scope, text_headers);
-    if (headers == NULL || !PyList_CheckExact(headers))
-        return NULL;
-    PyObject *told = find_value(headers, telling);
-    Py_XDECREF(told);
-    if (told != Py_None)
-        return NULL;
-    Pending *self = (Pending *)PyDict_Type.tp_new((PyTypeObject *)pending_class, empty_tuple, NULL);
-    if (self != NULL) {
+    PyObject *root = unsampled_root((Spans *)spans, &exchange->current);
+    Pending *self = root ? (Pending *)PyDict_Type.tp_new((PyTypeObject *)pending_class, empty_tuple, NULL) : NULL;
+    if (self == NULL)
+        Py_XDECREF(root);
+    else {
+        self->root_id = root;
         self->spans = Py_NewRef(spans);
         self->scope = Py_NewRef(exchange->current.scope);
         self->request_id = Py_NewRef(exchange->current.id);
@@ -1046,12 +1140,10 @@ static Pending *make_pending(PyObject *spans, Exchange *exchange) {
 
 static PyObject *spans_started(PyObject *object, PyObject *exchange) {
     Spans *self = (Spans *)object;
-    if (pending_class != NULL && self->var != NULL && PyContextVar_CheckExact(self->var) && self->bound != NULL &&
-        PyBytes_CheckExact(self->bound) && IS_A(exchange, Exchange)) {
+    if (pending_class != NULL && self->var != NULL && PyContextVar_CheckExact(self->var) && IS_A(exchange, Exchange)) {
         Current *request = &((Exchange *)exchange)->current;
         Pending *pending = NULL;
-        if (request->scope != NULL && PyDict_CheckExact(request->scope) && is_unsampled(request->id, self->bound) &&
-            is_current_empty(self->var))
+        if (request->scope != NULL && PyDict_CheckExact(request->scope) && request->id != NULL && is_current_empty(self->var))
             pending = make_pending(object, (Exchange *)exchange);
         if (pending != NULL && (pending->token = PyContextVar_Set(self->var, (PyObject *)pending)) != NULL) {
             Py_XSETREF(request->trace, (PyObject *)pending);
@@ -1203,10 +1295,10 @@ static PyObject *observe(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-/* trace(Pending, Context, headers) */
+/* trace(Pending, Context) */
 static PyObject *trace(PyObject *Py_UNUSED(module), PyObject *arguments) {
-    PyObject *pending, *context, *headers;
-    if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyType_Type, &pending, &PyType_Type, &context, &PyTuple_Type, &headers))
+    PyObject *pending, *context;
+    if (!PyArg_ParseTuple(arguments, "O!O!", &PyType_Type, &pending, &PyType_Type, &context))
         return NULL;
     if (!PyType_IsSubtype((PyTypeObject *)pending, &PendingType) || !PyType_IsSubtype((PyTypeObject *)context, &PyDict_Type)) {
         PyErr_Format(PyExc_TypeError, "trace() takes a subclass of Pending and one of dict, got %R and %R", pending, context);
@@ -1214,7 +1306,6 @@ static PyObject *trace(PyObject *Py_UNUSED(module), PyObject *arguments) {
     }
     put(&pending_class, pending);
     put(&context_class, context);
-    put(&telling, headers);
     Py_RETURN_NONE;
 }
 

@@ -102,11 +102,11 @@ class Exchange(Current):
 
 
 class Pending(dict[str, object]):
-    __slots__ = ("request_id", "sampled", "scope", "spans", "started", "token")
+    __slots__ = ("request_id", "root_id", "sampled", "scope", "spans", "started", "token")
 
 
 class Spans:
-    __slots__ = ("_bound_of_fresh", "_budget", "_var")
+    __slots__ = ("_bound_of_fresh", "_bound_of_sampled", "_bound_of_unsampled", "_budget", "_var")
 
 
 def quicken(cls: T) -> T:
@@ -118,8 +118,8 @@ def observe(globals: dict[str, Any], fresh_ids: list[bytes], current: ContextVar
     """Tell the compiled methods where the names of the module `exchange` are, where new correlation IDs come from, and what is current."""
 
 
-def trace(pending: type[Pending], context: type, telling: tuple[bytes, ...]) -> None:
-    """Tell the compiled methods which classes contexts are of, and which headers say something of a trace."""
+def trace(pending: type[Pending], context: type) -> None:
+    """Tell the compiled methods which classes contexts are of."""
 
 
 def value_of(headers: object, names: tuple[bytes, ...]) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import random
 import subprocess
 import sys
 import types
@@ -18,6 +19,7 @@ from starlette.background import BackgroundTask
 
 from stethoscope import hot, names
 from stethoscope.asgi import Message, Receive, Scope, Send
+from stethoscope.middleware.correlation import correlation_id
 from stethoscope.middleware.exchange import Exchange
 from stethoscope.middleware.timing import TimingHeaders
 from tests.middleware.scripted import BODY, START, Client, Records, http_scope, plain, run, start
@@ -136,6 +138,37 @@ def test_headers_of_a_time_that_was_not_met_before_are_made_for_that_very_time(w
     assert TimingHeaders.render.__code__ in called
     assert Exchange._start.__code__ not in called
     assert sum(found is not None for found in layer.timing.remembered) == 1
+
+
+NAMES = (b"x-request-id", b"x-correlation-id", b"traceparent", b"X-Request-ID", b"x-request-ie", b"tracestate", b"host")
+VALUES = (
+    b"client-1",
+    b"A.z_0~9:/+=@-",
+    b"",
+    b"two words",
+    b"\xff",
+    b"\x00",
+    b"a" * 128,
+    b"a" * 129,
+    b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-00",
+    b"00-" + b"a" * 32 + b"-" + b"f" * 16 + b"-ff",
+    b"00-" + b"0" * 32 + b"-" + b"2" * 16 + b"-01",
+    b"00-" + b"1" * 32 + b"-" + b"0" * 16 + b"-01",
+    b"00-" + b"A" * 32 + b"-" + b"2" * 16 + b"-01",
+    b"ff-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01",
+    b"01-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01-more",
+    b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01-more",
+    b" 00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01\t",
+)
+
+
+def test_ids_are_those_that_the_python_function_finds(warm: Records) -> None:
+    chance, layer = random.Random(7), warm.around(plain)
+    for _ in range(500):
+        headers = [(chance.choice(NAMES), chance.choice(VALUES)) for _ in range(chance.randrange(4))]
+        [found] = run(layer, http_scope(headers=headers)).values(b"x-request-id")
+        expected, other = correlation_id(headers), correlation_id(headers)
+        assert found == expected if expected == other else len(found) == 32, headers
 
 
 def test_other_interpreters_of_a_process_run_the_python_code() -> None:

@@ -42,13 +42,13 @@ class Pending(hot.Pending, Context):
     spans: ServerSpans
     scope: Scope
     request_id: bytes
+    root_id: bytes | int
+    """The trace ID where the trace begins here, as hexadecimal digits or a number; 0 where it does not."""
     started: float
     sampled: bool | None
     """None while only the sampler could say."""
     token: Token[Context] | None
     # In no slot, so that they need not be set on each request.
-    root_id: int | None = None
-    """The trace ID where the trace begins here, 0 where it does not. None: the request's own ID is the trace's as well."""
     ambient: Context | None = None
     """What was current before, if that was anything."""
     span: Span | None = None
@@ -78,7 +78,8 @@ class Pending(hot.Pending, Context):
 
     def begun_id(self) -> int:
         """The ID of a trace that begins here, else 0."""
-        return int(self.request_id, 16) if self.root_id is None else self.root_id
+        root = self.root_id
+        return root if isinstance(root, int) else int(root, 16)
 
     def can_join(self) -> bool:
         """Whether a server span that starts now is another layer's, and the only one for this request."""

@@ -25,7 +25,7 @@ from stethoscope.exporters.tracing.batches import flush
 from stethoscope.exporters.tracing.conventions import KEPT, REQUEST_ID, Attributes, Conventions, missing
 from stethoscope.exporters.tracing.joining import has_inside
 from stethoscope.exporters.tracing.makers import Identity, maker_for
-from stethoscope.exporters.tracing.odds import ALWAYS, LOW
+from stethoscope.exporters.tracing.odds import ALWAYS, LOW, Odds
 from stethoscope.exporters.tracing.parents import HEADERS_GETTER, W3C, is_w3c, w3c_parent
 from stethoscope.exporters.tracing.pending import Pending
 from stethoscope.exporters.tracing.query_spans import QuerySpans
@@ -52,13 +52,17 @@ _LEFT: Final = ("client_disconnect", "cancelled")
 class ServerSpans(hot.Spans):
     """For all requests of one layer. Any thread and event loop; nothing is waited for.
 
-    ``_hot.c`` has `started`, `ended` and `left` once more, for a trace that begins here and is not sampled.
+    ``_hot.c`` has `started`, `ended` and `left` once more, for requests that are not sampled: those that begin a trace, and
+    those with a plain ``traceparent``.
     """
 
     _var: ContextVar[Context] | None
     _budget: float
     _bound_of_fresh: bytes | None
     """Below it, as hexadecimal digits, a trace that begins here is sampled; None where that is not all there is to know."""
+    _bound_of_sampled: bytes | None
+    """The same for children of parents that are sampled."""
+    _bound_of_unsampled: bytes | None
 
     def __init__(self, layer: Layer, settings: Settings, tracer: Tracer, name_route: NameRoute) -> None:
         self._layer = layer
@@ -73,10 +77,10 @@ class ServerSpans(hot.Spans):
         self._var = _context_variable()
         self._exemplars = Exemplars(layer.recorder)
         self._gives_way = has_inside(layer.app)
-        self._bound_of_fresh = None
-        bound = self._maker.odds.root
-        if bound is not None and self._reads_w3c and self._maker.takes_ids and not self._gives_way:
-            self._bound_of_fresh = b"%016x" % bound if bound < ALWAYS else b"g"
+        plain = self._reads_w3c and self._maker.takes_ids and not self._gives_way
+        odds = self._maker.odds if plain else Odds()
+        self._bound_of_fresh = _digits(odds.root)
+        self._bound_of_sampled, self._bound_of_unsampled = _digits(odds.parent_sampled), _digits(odds.parent_unsampled)
         self._tells_trace = "traceresponse" in settings.headers
         if self._tells_trace:
             layer.more_headers = self.response_headers
@@ -98,7 +102,7 @@ class ServerSpans(hot.Spans):
             pending = _new(Pending)
             pending.spans = self
             pending.scope = exchange.scope
-            pending.request_id = request_id = exchange.id
+            pending.request_id = pending.root_id = request_id = exchange.id
             pending.started = exchange.started
             pending.sampled = request_id[16:] < self._bound_of_fresh
             exchange.trace = pending
@@ -271,6 +275,13 @@ def _context_variable() -> ContextVar[Context] | None:
     return token.var if isinstance(token, Token) else None
 
 
+def _digits(bound: int | None) -> bytes | None:
+    """A bound to compare with digits of IDs; one that is above all."""
+    if bound is None:
+        return None
+    return b"%016x" % bound if bound < ALWAYS else b"g"
+
+
 def _began(pending: Pending) -> int:
     return time_ns() - round((clock() - pending.started) * 1e9)
 
@@ -285,4 +296,4 @@ def _end(span: Span, exchange: Exchange, status: int, seconds: float, exception:
     span.end(None if began is None else began + round(seconds * 1e9))
 
 
-hot.trace(Pending, Context, _TELLING)
+hot.trace(Pending, Context)
