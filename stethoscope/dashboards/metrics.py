@@ -6,7 +6,6 @@ event loop of the observed app hardly notices a scrape. The threads are not take
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from stethoscope.exporters.openmetrics import OPENMETRICS
 from stethoscope.exporters.protobuf import PROTOBUF
 from stethoscope.exporters.text_to_protobuf import to_protobuf
 from stethoscope.store.snapshot import Snapshot
+from stethoscope.store.turns import let_others_run
 
 Foreign = Callable[[Snapshot, bool, frozenset[str] | None], bytes]
 """What another registry has beside a snapshot: families of other names, limited to these or all, without an end.
@@ -112,7 +112,7 @@ class MetricsPage:
 def _in_turns(chunks: Iterable[bytes]) -> Iterable[bytes]:
     for chunk in chunks:
         yield chunk
-        time.sleep(0)
+        let_others_run()
 
 
 def _gzip(chunks: Iterable[bytes]) -> Iterable[bytes]:

@@ -21,17 +21,13 @@ from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
 from stethoscope.store.snapshot import Family, Series, Snapshot
 from stethoscope.store.totals import TOTALS, fold, read_totals, totals_identity
+from stethoscope.store.turns import let_others_run
 
 logger = logging.getLogger("stethoscope")
 
 _OTHER_VERSION: Final = re.compile(r"[0-9a-f]+\.v[0-9]+\.segment")
 _ATTEMPTS: Final = 10
 """How often a reading starts over because a fold happened meanwhile. Folds are as rare as deaths."""
-
-
-def let_others_run() -> None:
-    """Give up the interpreter lock for an instant, so that an event loop in another thread never waits long for it."""
-    time.sleep(0)
 
 
 @dataclass(slots=True)

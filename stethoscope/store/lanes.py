@@ -15,12 +15,12 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from operator import add
 from threading import Lock
-from time import sleep
 from typing import Any, Final
 
 from stethoscope import hot
 from stethoscope.store.buckets import CELLS_PER_BLOCK
 from stethoscope.store.layout import BLOCK_BYTES, WIDE_BYTES
+from stethoscope.store.turns import let_others_run
 
 _RUN: Final = 128
 """Slots that are added as one integer, of 32 kB."""
@@ -194,7 +194,7 @@ class LateCounts:
         sums = BlockSums(self._slots)
         for data, places in self._expected:
             sums.add(data, [*places, *[NOWHERE] * (self._slots - len(places))])
-            sleep(0)  # lets other threads run
+            let_others_run()
         for slot, data, place in self._further:
             sums.add_block(slot, data[place])
         return sums

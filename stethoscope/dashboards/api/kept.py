@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Final, Generic, TypeVar
 
+from stethoscope.store.turns import let_others_run
+
 T = TypeVar("T")
 
 FRESH: Final = 0.5
@@ -83,7 +85,7 @@ class Kept(Generic[T]):
                 self._answers.pop(asked, None)
             elif now - answer.began >= ANEW:
                 self._make_anew(asked, answer)
-                time.sleep(0)  # lets other threads run
+                let_others_run()
         began = [answer.began for answer in list(self._answers.values())]
         return max(0.0, min(began) + ANEW - self._clock()) if began else None
 

@@ -1,0 +1,24 @@
+"""How long work in a thread of ours leaves the interpreter lock and the processor to others."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+TURN: Final = 0.001
+"""Seconds of processor time that a thread works between two times that it lets others run."""
+
+_worked: Final = threading.local()
+
+
+def let_others_run() -> None:
+    """Give up the interpreter lock for an instant, so that an event loop in another thread never waits long for it.
+
+    Call it as often as you like: only once in a `TURN` of work is anything given up. On a busy machine each time costs
+    the thread its place in the queue for the processor, some milliseconds, and a scrape has a hundred occasions.
+    """
+    now = time.thread_time()
+    if not 0.0 <= now - getattr(_worked, "until", 0.0) < TURN:  # below zero: a forked child counts anew
+        _worked.until = now
+        time.sleep(0)
