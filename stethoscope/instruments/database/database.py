@@ -70,8 +70,12 @@ class Database:
         """Asks for the plan of a query, where that is switched on."""
         self.look_ahead: LookAhead | None = None
         """Looks whether a query loads something ahead, where the library can tell."""
-        self._asked: dict[tuple[Query, int | None], tuple[float, Work]] = {}
-        """By query and parameters, when the latest one that took long had ended, and whose it was."""
+        self._asked: dict[tuple[Query, int | None], tuple[float, int]] = {}
+        """By query and parameters, when the latest one that took long had ended, and which work's it was.
+
+        The work itself would be kept, with all that it knows of a request. Its ID can be another's later, but who has it then
+        began after all of that had ended.
+        """
 
     def _make_query(self, seen: Outline) -> Query:
         labels = (self.system, seen.operation, seen.collection)
@@ -214,11 +218,11 @@ class Database:
         if key is None:
             return
         before = self._asked.get((query, key))
-        if before is not None and before[0] > started and before[1] is not work:
+        if before is not None and before[0] > started and before[1] != id(work):
             work.note(Illness.CONCURRENT_QUERY, query, ended - started)
         if len(self._asked) >= _MOST_ASKED:
             self._asked.clear()
-        self._asked[query, key] = (ended, work)
+        self._asked[query, key] = (ended, id(work))
 
     def note_stale(self) -> None:
         """The connection of the operation that runs had died in the pool."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
 import threading
@@ -333,3 +334,23 @@ def test_background_work_is_looked_at_as_well(own: Recorder, session: Session) -
     work = closing(lambda: [order.items for order in session.scalars(sa.select(Order))], session)
     request(nothing, own, after=in_thread(work))
     assert findings(own) == {("n_plus_one", ROUTE, "Order.items"): 1}
+
+
+def test_nothing_of_a_request_is_kept_to_compare_others_with(
+    own: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_SHARED_FROM", 0.0)  # every query takes long
+    engine = stethoscope.watch(sa.create_engine(f"sqlite:///{tmp_path}/shop"))
+
+    def works() -> int:
+        gc.collect()
+        return sum(type(one) is work_module.Work for one in gc.get_objects())
+
+    def work() -> None:
+        with engine.connect() as connection:
+            connection.execute(sa.text("SELECT 1")).all()
+
+    before = works()
+    request(in_thread(work), own)
+    assert works() == before
+    engine.dispose()
