@@ -22,7 +22,7 @@ NEVER_AGAIN: Final = math.inf
 
 
 class Chore:
-    """Something to do every ``seconds``, counted from when it is done; for the first time after as many."""
+    """Something to do every ``seconds``; for the first time after as many."""
 
     __slots__ = ("due", "seconds", "task", "where")
 
@@ -49,6 +49,7 @@ class Housekeeper(threading.Thread):
         """Set to have the chores looked at anew."""
         self._recorder = ref(recorder, lambda _: news.set())
         self._process = os.getpid()
+        self._began = time.monotonic()
         self._own = Chore(STEP, "housekeeping", self._keep_house)
         for chore in recorder.chores:
             chore.begin()
@@ -73,8 +74,16 @@ class Housekeeper(threading.Thread):
                     chore.task()
                 except Exception as error:
                     recorder.failed(chore.where, error)
-                chore.due = time.monotonic() + chore.seconds
+                chore.due = self._next(chore.seconds)
         return max(min(chore.due for chore in chores) - time.monotonic(), 0.0)
+
+    def _next(self, seconds: float) -> float:
+        """When to do a chore again that is done now: together with others, because to wake up is most of what many cost."""
+        now = time.monotonic()
+        if seconds == NEVER_AGAIN:
+            return NEVER_AGAIN
+        due = self._began + math.ceil((now - self._began) / seconds) * seconds
+        return due if due - now > seconds / 2 else due + seconds
 
     def _keep_house(self) -> None:
         if recorder := self._recorder():

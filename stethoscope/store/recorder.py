@@ -158,6 +158,11 @@ class Recorder:
             self._warned.add(topic)
             self._lock.report(message, *arguments)
 
+    def here(self, metric: Metric) -> float:
+        """The sum of a counter's or gauge's series, as this process has recorded them, without other workers."""
+        of_metric = self._series.get(metric.name, {})
+        return sum(series.get() for series in list(of_metric.values()) if isinstance(series, Scalar))
+
     # What consumers call
 
     @property

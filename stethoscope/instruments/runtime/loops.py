@@ -1,6 +1,6 @@
 """How late an event loop is: a timer on the loop itself, on asyncio, uvloop and trio.
 
-The timer is due every 200 ms while requests come, and ever less often, down to once a second, while none do: an idle
+The timer is due every 200 ms while requests come, and once a second while none do: an idle
 loop is hardly ever woken, which is what costs most. A timer that runs late tells how long all that was ready had to wait. What
 holds a loop up is for the watchdog to find (`stethoscope.instruments.runtime.stalls`), which needs to know whether a loop
 has nothing to do, and whether it goes on.
@@ -57,7 +57,7 @@ class Watch:
     ``due`` is when the timer has to run, on the clock of ``perf_counter``, `NEVER` while it is running; ``late``
     by how many seconds it was late the last time; ``answered`` when the loop has answered what it was `ask`ed last, else `NEVER`;
     ``tasks`` how many tasks there were when last counted; ``period`` is in how many seconds it is made to run again, and ``busy`` is set when requests have come since.
-    ``asked`` is set when a request comes, and ``quiet`` while none has since two looks at a loop that rests: both are the watchdog's,
+    ``asked`` is set when a request comes, and ``quiet`` while it rests and none is being handled: both are the watchdog's,
     which was ``told`` of a request at that time.
     ``limiter`` AnyIO's, where the loop has one, and ``limited`` what was last seen of it.
     """
@@ -110,8 +110,8 @@ class Watch:
         self.answered = perf_counter()
 
     def hurry(self) -> None:
-        """Have the timer run within `PERIOD`, as it has just been quiet and is no more."""
-        self.period = PERIOD
+        """Have the timer run within `PERIOD`, as it has just been quiet and is no more; for one request, once."""
+        self.period, self.busy = PERIOD, False
         self._again()
 
     def _again(self) -> None:
@@ -132,7 +132,7 @@ class Watch:
             elif not self.stood:
                 told.late(self, self.late)
             self.stood = False
-            self.period = PERIOD if self.busy else min(2 * self.period, LONGEST)
+            self.period = PERIOD if self.busy else LONGEST
             self.busy = False
             if now >= self._counted:
                 self.tasks = self._count_tasks()

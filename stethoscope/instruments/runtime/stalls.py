@@ -4,8 +4,8 @@ A loop on which a request begins goes on at that moment. So the watchdog looks 6
 a loop rests, by the innermost frame of its thread (``sys._current_frames``), which wakes nobody. A loop that does not is asked to say when it goes
 on, and until it has, the stack is looked at. The line of the app's own code that was seen most often is what blocked.
 
-So a block of 100 ms or longer is always looked into. Where nothing was
-asked of a loop between two looks, and it rests, it is looked at every 250 ms until the next request comes (`Watchdog.goes_on`): to wake up
+So a block of 100 ms or longer is always looked into. Where a loop rests, and no request is being handled, or none has come for a
+second, it is looked at every 250 ms until the next one comes (`Watchdog.goes_on`): to wake up
 is most of what all this costs, and each request that comes within 60 ms of the one before saves it. A block that no request is there for is found
 where it takes 330 ms. How long it was is known to within 60 ms. Where the interpreter itself was held, by compiled code that does not let go of it, the
 watchdog is late too, and looks at once: what held it has just returned.
@@ -37,6 +37,8 @@ AFTER_REQUEST: Final = 0.06
 """Seconds after the last request in which no look is needed: with the next one, a block of 100 ms is seen."""
 _SELDOM: Final = 0.25
 """Seconds between two looks while no requests come."""
+_ALERT: Final = 1.0
+"""Seconds for which a request that is not over keeps the watchdog looking."""
 _OVERSLEPT: Final = 0.03
 _AT_ONCE: Final = 0.05
 """Seconds that a block may have lasted by now, from which on it may be over by the next look."""
@@ -128,6 +130,9 @@ class _Case:
 
 class ToldOfStalls(Protocol):
     """Who is told of what a watchdog finds. When it is gone, so is the thread."""
+
+    def is_serving(self) -> bool:
+        """Whether requests are being handled."""
 
     def stalled(self, stall: Stall) -> None: ...
 
@@ -233,9 +238,9 @@ class Watchdog:
             self._close(watch, self._cases.pop(watch))
             case = None
         if case is None:
-            asked, watch.asked = watch.asked, False
+            watch.asked = False
             rests = frame is not None and watch.rests(frame)
-            watch.quiet = rests and not asked
+            watch.quiet = rests and not self._may_be_busy_soon(watch, now)
             if frame is not None and not rests:
                 self._open(watch, frame, began, due, now)
         elif now >= case.next_look:
@@ -243,6 +248,11 @@ class Watchdog:
             late = now - case.asked
             if late >= max(1.0, 2 * case.told):  # it may never end
                 self._tell(case.stall(watch, late, ongoing=True))
+
+    def _may_be_busy_soon(self, watch: Watch, now: float) -> bool:
+        """Whether a request that began not long ago is still being handled. One that goes on for long, as a stream does, mostly waits."""
+        told = self._told()
+        return now - watch.told < _ALERT and told is not None and told.is_serving()
 
     def _tell(self, stall: Stall) -> None:
         if told := self._told():

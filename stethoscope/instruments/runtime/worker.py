@@ -109,6 +109,9 @@ class Worker(Told):
         if watch.limiter is not None:
             watch.limited = limiter_state(watch.limiter)
 
+    def is_serving(self) -> bool:
+        return self._recorder.here(names.ACTIVE_REQUESTS) > 0
+
     def stalled(self, stall: Stall) -> None:
         self._stalls.add(stall)
 

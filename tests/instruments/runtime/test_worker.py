@@ -80,6 +80,27 @@ def test_each_block_above_a_tenth_of_a_second_is_found(records: Records, worker:
     until(lambda: sum(int(str(stall["times"])) for stall in stalls(records)) >= 8, "eight stalls")
 
 
+@LOOPS
+def test_a_request_that_has_waited_and_blocks_then_is_found(
+    records: Records, worker: Worker, new_loop: NewLoop
+) -> None:
+    """While it waits the loop rests, and nothing else is asked of it."""
+    active = records.recorder.gauge(names.ACTIVE_REQUESTS, ("GET", "http"))
+
+    async def serve() -> None:
+        for pause in range(1, 7):
+            active.add(1.0)
+            worker.arrived(exchange_of(records))
+            await asyncio.sleep(pause * 0.07)
+            block(0.12)
+            active.add(-1.0)
+            await asyncio.sleep(0.3)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve())
+    until(lambda: sum(int(str(stall["times"])) for stall in stalls(records)) >= 6, "six stalls", seconds=60)
+
+
 def test_compiled_code_that_holds_the_interpreter_is_found(records: Records, worker: Worker) -> None:
     numbers = range(20_000_000)
 
