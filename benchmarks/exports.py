@@ -74,23 +74,48 @@ def run(rounds: int, seconds: int) -> Result:
     return Result(
         name="exports",
         floors=[_floor(state, found) for state in STATES],
-        columns=("receiver", "requests/s", "% of no export", "min–max %", "server µs/request", "% of core"),
+        columns=(
+            "receiver",
+            "requests/s",
+            "% of no export",
+            "quartiles %",
+            "min–max %",
+            "p99 ms",
+            "÷ fine",
+            "quartiles",
+            "min–max",
+            "server µs/request",
+            "% of core",
+        ),
         rows=[_row(state, found) for state in found],
-        readings={state: {"rates": own.rates, "cpu_seconds": own.cpu_seconds} for state, own in found.items()},
-        note=f"{rounds} rounds of {seconds} s, {CONNECTIONS} connections, a push every {_INTERVAL_MS / 1000:g} s; each round against the same round without export, median over rounds.",
+        readings={
+            state: {"rates": own.rates, "p99": own.p99, "cpu_seconds": own.cpu_seconds} for state, own in found.items()
+        },
+        note=f"{rounds} rounds of {seconds} s, {CONNECTIONS} connections, a push every {_INTERVAL_MS / 1000:g} s; each round against the same round without export, the 99th percentile of latency against the same round with a receiver that is fine; median over rounds.",
     )
 
 
 def _row(state: str, found: dict[str, Readings]) -> tuple[str, ...]:
     own, percent = found[state], kept(found[state], found[OFF])
+    slower = [p99 / healthy for p99, healthy in zip(own.p99, found["fine"].p99, strict=True)]
     return (
         state,
         f"{statistics.median(own.rates):.0f}",
         f"{statistics.median(percent):.1f}",
+        _quartiles(percent, ".1f"),
         f"{min(percent):.1f}–{max(percent):.1f}",
+        f"{statistics.median(own.p99) * 1e3:.2f}",
+        f"{statistics.median(slower):.2f}",
+        _quartiles(slower, ".2f"),
+        f"{min(slower):.2f}–{max(slower):.2f}",
         f"{statistics.median(own.cpu_seconds) * 1e6:.1f}",
         f"{statistics.median(own.core_percent):.0f}",
     )
+
+
+def _quartiles(values: list[float], form: str) -> str:
+    lower, _, upper = statistics.quantiles(values, n=4)
+    return f"{lower:{form}}–{upper:{form}}"
 
 
 def _floor(state: str, found: dict[str, Readings]) -> Floor:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from benchmarks.apps import PATH
 from benchmarks.requests import HEADERS
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 SERVER_CPU: Final = 0
 CLIENT_CPU: Final = 1
 CONNECTIONS: Final = 32
+
+
+class Load(NamedTuple):
+    """Requests per second, and the seconds within which 99 % of them were answered."""
+
+    rate: float
+    p99: float
+
+
+_UNITS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 class ServerFailed(RuntimeError):
@@ -44,19 +54,29 @@ class Server:
                 env={**os.environ, **(environment or {})},
             )
 
-    def load(self, seconds: int) -> float:
-        """Requests per second that wrk had answered; raises ServerFailed when not all were."""
+    def load(self, seconds: int) -> Load:
+        """What wrk had answered; raises ServerFailed when not all were."""
         headers = [part for name, value in HEADERS if name not in _WRK_SETS for part in ("-H", f"{name}: {value}")]
         output = subprocess.run(
-            [*pinned(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, self._url()],
+            [
+                *pinned(CLIENT_CPU),
+                "wrk",
+                "--latency",
+                "-t1",
+                f"-c{CONNECTIONS}",
+                f"-d{seconds}s",
+                *headers,
+                self._url(),
+            ],
             capture_output=True,
             text=True,
             check=True,
         ).stdout
         rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
-        if rate is None or "Non-2xx" in output or "Socket errors" in output:
+        slowest = re.search(r" 99%\s+([\d.]+)(us|ms|s)\b", output)
+        if rate is None or slowest is None or "Non-2xx" in output or "Socket errors" in output:
             raise ServerFailed(f"wrk did not get 200 for every request:\n{output}")
-        return float(rate[1])
+        return Load(float(rate[1]), float(slowest[1]) * _UNITS[slowest[2]])
 
     def cpu_seconds(self) -> float:
         """Processor time that the server has used so far, all its threads, in seconds."""

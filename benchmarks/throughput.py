@@ -27,9 +27,10 @@ DEFAULT_CONTENDERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """One server's rounds: requests per second, its processor seconds per request, and its share of its core."""
+    """One server's rounds: requests per second, the 99th percentile of their seconds, its processor seconds per request, and its share of its core."""
 
     rates: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
     core_percent: list[float] = field(default_factory=list)
     peak_bytes: list[int] = field(default_factory=list)
@@ -55,8 +56,9 @@ def measure(app: str, contenders: Sequence[str], rounds: int, seconds: int) -> d
 
 def load(server: Server, seconds: int, readings: Readings) -> None:
     before = server.cpu_seconds()
-    rate = server.load(seconds)
+    rate, p99 = server.load(seconds)
     readings.rates.append(rate)
+    readings.p99.append(p99)
     used = server.cpu_seconds() - before
     readings.cpu_seconds.append(used / (rate * seconds))
     readings.core_percent.append(100 * used / seconds)
