@@ -76,7 +76,7 @@ def measure(rounds: int) -> Measured:
         _all(workers, "fill", 0.5)
         firsts = [_first(workers) for _ in range(FIRSTS)]
         _round(workers)
-        spent = 0.0
+        spent, start = 0.0, time.monotonic()
         answers: list[list[Answer]] = []
         for _ in range(rounds):
             began = time.monotonic()
@@ -85,7 +85,7 @@ def measure(rounds: int) -> Measured:
             answers.append(_round(workers))
             time.sleep(max(0.0, began + EVERY - time.monotonic()))
             spent += workers[0].ask("processor")["seconds"] - before
-    return Measured(_by_path(answers), _by_path(firsts), spent / rounds / EVERY)
+    return Measured(_by_path(answers), _by_path(firsts), spent / (time.monotonic() - start))
 
 
 def _first(workers: Sequence[Worker]) -> list[Answer]:

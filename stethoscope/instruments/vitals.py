@@ -11,7 +11,7 @@ from stethoscope.instruments.runtime.worker import Worker
 from stethoscope.instruments.sampling import Sample, Sampler
 from stethoscope.store.recorder import Recorder
 
-_OFTEN: Final = 1.0
+_OFTEN: Final = 2.0
 _PROCESS: Final = 5.0
 _MACHINE: Final = 10.0
 _SELDOM: Final = 60.0

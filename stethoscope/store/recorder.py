@@ -201,7 +201,8 @@ class Recorder:
         from stethoscope.store.notes import newest
 
         brief, in_memory = self._brief(kind), self._here().notebook(kind).in_memory()
-        return newest([*(brief.all() if brief else ()), *in_memory])
+        found = brief.all() if brief else []
+        return newest([*found, *in_memory]) if in_memory else found
 
     def whole_note(self, kind: NoteKind, key: str) -> Note | None:
         """One of the notes that `brief_notes` has listed, with all of its content; None where it is there no more."""

@@ -27,7 +27,7 @@ class Numbers:
         self.fails: Exception | None = None
         self.gone = False
 
-    def __call__(self, before: int | None) -> int | None:
+    def __call__(self, before: int | None, older: float) -> int | None:
         self.replaced.append(before)
         if self.fails:
             raise self.fails
@@ -108,6 +108,27 @@ def test_a_turn_says_when_the_next_is_due(kept: Kept[int], clock: Clock) -> None
     assert kept.turn() == pytest.approx(ANEW)
 
 
+def test_what_is_made_in_one_turn_is_made_of_the_same_numbers(kept: Kept[int], clock: Clock) -> None:
+    olders = []
+
+    def make(before: int | None, older: float) -> int:
+        olders.append(older)
+        clock.now += 0.25
+        return 1
+
+    for asked in "abc":
+        kept.get_or_make(asked, make)
+    clock.now += ANEW
+    for asked in "abc":
+        kept.get(asked)
+    assert kept.turn() == pytest.approx(0.75), "as long as it took"
+    assert olders == pytest.approx([0, 0, 0, 0, 0.25, 0.5])
+    clock.now += OLDEST - 0.76
+    assert kept.get("c") == 1
+    clock.now += 0.02
+    assert kept.get("c") is None, "its numbers are of when the turn began"
+
+
 def test_what_can_not_be_made_anew_is_told_and_is_for_nobody(
     kept: Kept[int], clock: Clock, told: list[Exception]
 ) -> None:
@@ -126,7 +147,7 @@ def test_what_can_not_be_made_anew_is_told_and_is_for_nobody(
 
 
 def test_what_was_being_made_when_all_was_cleared_is_for_nobody(kept: Kept[int], clock: Clock) -> None:
-    def make(before: int | None) -> int:
+    def make(before: int | None, older: float) -> int:
         clock.now += 0.01
         kept.clear()
         return 1
@@ -142,7 +163,7 @@ def test_what_was_being_made_when_all_was_cleared_is_for_nobody(kept: Kept[int],
 
 def test_whatever_is_asked_the_number_of_answers_is_bounded(kept: Kept[int]) -> None:
     for number in range(1000):
-        kept.get_or_make(number, lambda before: 7)
+        kept.get_or_make(number, lambda before, older: 7)
     assert sum(kept.get(number) is not None for number in range(1000)) <= 64
     assert kept.get(999) == 7
 
@@ -160,7 +181,7 @@ def threaded(clock: Clock, told: list[Exception]) -> Iterator[Kept[int]]:
 def test_the_thread_is_there_only_while_somebody_asks(threaded: Kept[int], clock: Clock) -> None:
     made_anew = threading.Event()
 
-    def make(before: int | None) -> int:
+    def make(before: int | None, older: float) -> int:
         if before is not None:
             made_anew.set()
         return 1
@@ -187,7 +208,7 @@ def test_no_lock_is_needed_for_many_who_ask_at_once() -> None:
 
     def ask() -> None:
         for number in range(3000):
-            answer = kept.get_or_make(number % 5, lambda before: time.monotonic())
+            answer = kept.get_or_make(number % 5, lambda before, older: time.monotonic())
             if answer is None or time.monotonic() - answer > 60:
                 wrong.append(answer)
 

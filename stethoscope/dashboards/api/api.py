@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from email.utils import formatdate
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -97,15 +98,17 @@ class Api:
     def _prepared(
         self, asked: Hashable, operation: Operation, values: Mapping[str, Value], scope: Scope
     ) -> Document | None:
-        document = self._kept.get_or_make(asked, lambda before: self._document(operation, values, before))
+        document = self._kept.get_or_make(asked, partial(self._document, operation, values))
         if document is not None:
             document.prepare(scope)
         return document
 
-    def _document(self, operation: Operation, values: Mapping[str, Value], before: Document | None) -> Document | None:
+    def _document(
+        self, operation: Operation, values: Mapping[str, Value], before: Document | None, older: float
+    ) -> Document | None:
         """The answer, compressed where the one before was. It says of when it is (RFC 9110, section 8.8.2), to the second."""
         as_of = (b"last-modified", formatdate(time.time(), usegmt=True).encode())
-        ask = self._moments.ask(FRESH)
+        ask = self._moments.ask(FRESH + older)
         try:
             found = operation.answer(Question(ask.result, self._beside, values, self._thresholds))
         finally:

@@ -28,12 +28,16 @@ LOOKING: Final = 5.0
 _MOST: Final = 64
 
 
+Make = Callable[[T | None, float], T | None]
+"""Given what it is to replace, and for how many seconds the numbers may be older than `FRESH`."""
+
+
 @dataclass(slots=True)
 class _Answer(Generic[T]):
     """What was made for somebody who asked, from numbers as they were at ``began`` or shortly before, and how it is made anew."""
 
     value: T
-    make: Callable[[T | None], T | None]
+    make: Make[T]
     began: float
     asked: float
 
@@ -60,13 +64,13 @@ class Kept(Generic[T]):
         self._look_after()
         return answer.value if now - answer.began < OLDEST else None
 
-    def get_or_make(self, asked: Hashable, make: Callable[[T | None], T | None]) -> T | None:
-        """The same, made now if need be: ``make`` is given what it is to replace. None, which is not kept, when there is no such thing."""
+    def get_or_make(self, asked: Hashable, make: Make[T]) -> T | None:
+        """The same, made now if need be. None, which is not kept, when there is no such thing."""
         known = self.get(asked)
         if known is not None:
             return known
         began = self._clock()
-        value = make(None)
+        value = make(None, 0.0)
         if value is not None:
             self._put(asked, _Answer(value, make, began, self._clock()))
             self._look_after()
@@ -78,21 +82,25 @@ class Kept(Generic[T]):
         self._answers.clear()
 
     def turn(self) -> float | None:
-        """Make anew what is due, and let go of what nobody asks for. Returns in how many seconds to come again; None when nobody looks."""
-        for asked, answer in list(self._answers.items()):
-            now = self._clock()
-            if now - answer.asked >= LOOKING:
-                self._answers.pop(asked, None)
-            elif now - answer.began >= ANEW:
-                self._make_anew(asked, answer)
-                let_others_run()
-        began = [answer.began for answer in list(self._answers.values())]
-        return max(0.0, min(began) + ANEW - self._clock()) if began else None
+        """Make anew what is due, all of the same numbers, and let go of what nobody asks for.
 
-    def _make_anew(self, asked: Hashable, answer: _Answer[T]) -> None:
+        Returns in how many seconds to come again; None when nobody looks.
+        """
         began = self._clock()
+        for asked, answer in list(self._answers.items()):
+            if began - answer.asked >= LOOKING:
+                self._answers.pop(asked, None)
+            elif began - answer.began >= ANEW:
+                self._make_anew(asked, answer, began)
+                let_others_run()
+        first = min((answer.began for answer in list(self._answers.values())), default=None)
+        now = self._clock()
+        # Answers that take long must not take more than half of a core.
+        return None if first is None else max(first + ANEW - now, now - began)
+
+    def _make_anew(self, asked: Hashable, answer: _Answer[T], began: float) -> None:
         try:
-            value = answer.make(answer.value)
+            value = answer.make(answer.value, self._clock() - began)
         except Exception as error:  # whoever asks next will be told, too
             self._failed(error)
             value = None
@@ -114,9 +122,7 @@ class Kept(Generic[T]):
             self._thread = Thread(target=self._run, name="stethoscope-answers", daemon=True)
             try:
                 self._thread.start()
-            except (
-                RuntimeError
-            ):  # no more threads, or the interpreter is about to end: answers are made when they are asked for
+            except RuntimeError:  # no more threads, or the end is near: answers are made when they are asked for
                 self._thread = None
 
     def _run(self) -> None:
