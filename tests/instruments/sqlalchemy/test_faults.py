@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -248,18 +246,7 @@ def ends(cluster: Cluster, pid: int, busy_with: str) -> Callable[[], None]:
     return end
 
 
-@pytest.fixture
-def lost_sockets() -> Iterator[None]:
-    """pg8000 leaves the socket of a connection that was lost to the garbage collector, with or without us."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
 @WAYS
-@pytest.mark.usefixtures("lost_sockets")
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_connection_that_is_lost_in_mid_query(
     own: Recorder, stored: Path, caplog: pytest.LogCaptureFixture, postgresql: Cluster, settings: Settings
 ) -> None:
