@@ -209,7 +209,13 @@ class Folder:
         return FolderError(f"{self.path}/{name} is not a file that belongs to user {self.owner} alone; it was not read")
 
     def names(self) -> list[str]:
-        return os.listdir(self._descriptor)
+        # Listing moves a place in the opened folder, which threads share, and a forked child too: two at once would each
+        # see some of the names. So each opens it for itself.
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._descriptor)
+        try:
+            return os.listdir(descriptor)
+        finally:
+            os.close(descriptor)
 
     def remove(self, name: str) -> None:
         with suppress(OSError):
