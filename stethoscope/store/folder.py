@@ -211,7 +211,10 @@ class Folder:
     def names(self) -> list[str]:
         # Listing moves a place in the opened folder, which threads share, and a forked child too: two at once would each
         # see some of the names. So each opens it for itself.
-        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._descriptor)
+        try:
+            descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._descriptor)
+        except PermissionError:  # this process has become another user
+            return os.listdir(self._descriptor)
         try:
             return os.listdir(descriptor)
         finally:
