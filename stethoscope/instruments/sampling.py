@@ -11,12 +11,16 @@ SHARE: Final = 0.0001
 
 
 class Sample:
-    """Something to look at every ``seconds``. What ``take`` raises is given to ``failed``."""
+    """Something to look at every ``seconds``. What ``take`` raises is given to ``failed``.
+
+    Its price is the lower of what the last two took: the first one imports and opens what the others find there.
+    """
 
     def __init__(self, seconds: float, take: Callable[[], None]) -> None:
         self.seconds = seconds
         self.due = 0.0
         self._take = take
+        self._took = 0.0
 
     def take(self, now: float, failed: Callable[[Exception], None]) -> None:
         begin = time.thread_time()
@@ -24,7 +28,8 @@ class Sample:
             self._take()
         except Exception as error:
             failed(error)
-        self.due = now + max(self.seconds, (time.thread_time() - begin) / SHARE)
+        before, self._took = self._took, time.thread_time() - begin
+        self.due = now + max(self.seconds, min(before, self._took) / SHARE)
 
 
 class Sampler:

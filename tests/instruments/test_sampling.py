@@ -18,10 +18,19 @@ def burn(seconds: float) -> None:
 
 def test_sample_that_costs_more_is_taken_less_often() -> None:
     cheap, dear = Sample(5.0, lambda: None), Sample(5.0, lambda: burn(0.02))
-    for sample in (cheap, dear):
+    for sample in (cheap, cheap, dear, dear):
         sample.take(100.0, lambda error: None)
     assert cheap.due == 105.0
     assert dear.due >= 100 + 0.02 / SHARE
+
+
+def test_what_is_dear_once_is_taken_as_often_as_ever() -> None:
+    """The first sample imports what it needs; and a busy machine makes one dear now and then."""
+    costs = iter((0.05, 0.0, 0.0, 0.05, 0.0))
+    sample = Sample(5.0, lambda: burn(next(costs)))
+    for _ in range(5):
+        sample.take(100.0, lambda error: None)
+        assert sample.due == 105.0
 
 
 def test_sample_that_fails_is_told_and_comes_again_and_does_not_keep_others_back() -> None:
