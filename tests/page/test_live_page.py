@@ -127,6 +127,12 @@ def test_every_view_shows_what_all_workers_do_while_they_do_it(
             expect(page.locator(".card", has_text="What blocked")).to_contain_text("block")
 
 
+def wait_for(page: Page, condition: str, argument: object = None) -> None:
+    """Playwright's own way evaluates text within the page whenever it looks again, which the page's policy forbids."""
+    while not page.evaluate(condition, argument):
+        page.wait_for_timeout(50)
+
+
 def workers(page: Page) -> Locator:
     """Their process ids."""
     return page.locator("table", has_text="Worker").first.locator("tbody tr td:first-child")
@@ -140,7 +146,7 @@ def test_a_fault_appears_with_the_first_tick_after_it(served: str, open_page: Op
     expect(page.locator(".state")).to_have_text("Live")
     watched.visit(fault, 40)
     happened = time.time()
-    page.wait_for_function("happened => window.ticks.some(tick => tick.until >= happened)", arg=happened)
+    wait_for(page, "happened => window.ticks.some(tick => tick.until >= happened)", happened)
     expect(page.locator(".pill")).to_have_text("Act now")
     ticks = page.evaluate("window.ticks")
     before = [tick for tick in ticks if tick["until"] < happened][-1]
@@ -262,7 +268,7 @@ def test_eight_hours_of_ticks_do_not_make_the_tab_grow(open_page: OpenPage, watc
     page.reload()
     page.get_by_label("Token").fill(TOKEN)
     page.keyboard.press("Enter")
-    page.wait_for_function("window.stream !== undefined")
+    wait_for(page, "() => window.stream !== undefined")
     page.evaluate(HEAP, 1.2)  # an hour's points, and whatever is made once
     expect(page.locator(".state")).to_have_text("Live")
     after_one = heap_bytes(page)
