@@ -7,7 +7,8 @@ store run both ways. ``STETHOSCOPE_PURE=1`` in the environment of a process keep
 
 In a checkout, ``make compile`` builds the extension in place. One that was built from another ``_hot.c`` is not used.
 What runs around every query is compiled apart, from ``_hot_sql.c`` (see `stethoscope.instruments.database.execution`), and so is what adds up
-counts when somebody reads them, from ``_hot_lanes.c`` (see `stethoscope.store.lanes`).
+counts when somebody reads them, from ``_hot_lanes.c`` (see `stethoscope.store.lanes`), and what may not be Python where it is called, or be woken
+often, from ``_hot_runtime.c`` (see `collector` and `alarm` of `stethoscope.instruments.runtime`).
 """
 
 from __future__ import annotations

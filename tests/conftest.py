@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 from stethoscope import hot
-from stethoscope.instruments.runtime.collector import Collector
+from stethoscope.instruments.runtime.collector import Runs, RunsPlainly
 from stethoscope.store.recorder import _recorders as living_recorders
 from tests.postgresql import Cluster, cluster
 
@@ -33,7 +33,7 @@ def pytest_runtest_teardown() -> None:
     """The recorders of a test outlive it: a thousand of them that each watch this process would be all it does."""
     for recorder in list(living_recorders):
         recorder.chores.clear()
-    gc.callbacks[:] = [one for one in gc.callbacks if not isinstance(getattr(one, "__self__", None), Collector)]
+    gc.callbacks[:] = [one for one in gc.callbacks if not isinstance(one, (Runs, RunsPlainly))]
 
 
 # How long an example takes says what else the machine does.

@@ -23,6 +23,9 @@ from stethoscope.store.recorder import _recorders
 APPS, one_loop, imports = int(sys.argv[1]), sys.argv[2] == "one loop", sys.argv[3]
 if imports:
     __import__(imports)
+if imports == "prometheus_client":
+    COUNTED = sys.modules[imports].Counter("counted", "Of the app's own, which outlives all apps.")
+    COUNTED.inc()
 
 
 async def hello(request):
@@ -109,7 +112,13 @@ NOTHING = {"recorders": [], "threads": [], "descriptors": [], "callbacks": 0}
 
 
 @pytest.mark.parametrize(
-    ("apps", "loops", "imports"), [(50, "one loop", ""), (20, "a loop each", ""), (10, "a loop each", "sqlalchemy")]
+    ("apps", "loops", "imports"),
+    [
+        (50, "one loop", ""),
+        (20, "a loop each", ""),
+        (10, "a loop each", "sqlalchemy"),
+        (10, "a loop each", "prometheus_client"),
+    ],
 )
 def test_apps_that_were_used_once_leave_nothing_behind(tmp_path: Path, apps: int, loops: str, imports: str) -> None:
     found = left(tmp_path, apps, loops, imports)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
+from weakref import WeakKeyDictionary, ref
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Summary
 from prometheus_client import values as library
@@ -18,7 +19,8 @@ SHARED_KINDS: Final = (Counter, Gauge, Histogram, Summary)
 _SPEAKING: Final = {"counter": "_value", "gauge": "_value", "histogram": "_sum", "summary": "_sum"}
 _SPEAKING_SUFFIXES: Final = {"counter": "_total", "gauge": "", "histogram": "_sum", "summary": "_sum"}
 
-_recorders: tuple[Recorder, ...] = ()
+_recorders: tuple[ref[Recorder], ...] = ()
+"""Not to be kept by metrics, which live as long as the process: apps come and go, in tests say."""
 _adopting: Final = threading.Lock()
 _inherited = False
 refused: Final[set[str]] = set()
@@ -34,6 +36,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+class _Connection(NamedTuple):
+    """Where a value goes in one recorder, which keeps the sink."""
+
+    recorder: ref[Recorder]
+    sink: ref[Sink]
+
+    def failed(self, error: Exception) -> None:
+        if recorder := self.recorder():
+            recorder.failed("prometheus_client", error)
+
+
 class SharedValue(library.MutexValue):
     """A value of a metric that keeps its number, as always, and passes on what happens to it.
 
@@ -44,8 +57,8 @@ class SharedValue(library.MutexValue):
     """
 
     _address: tuple[str, tuple[str, ...]] | None = None
-    _known: tuple[Recorder, ...] = ()
-    _sinks: tuple[tuple[Recorder, Sink], ...] = ()
+    _known: tuple[ref[Recorder], ...] = ()
+    _connections: tuple[_Connection, ...] = ()
 
     def __init__(
         self,
@@ -68,29 +81,31 @@ class SharedValue(library.MutexValue):
             self._connect(carry_zero=False)
         with self._lock:
             self._value += amount
-            sinks = self._sinks
-        for recorder, sink in sinks:
+            connections = self._connections
+        for connection in connections:
             try:
-                sink.inc(amount)
+                if sink := connection.sink():
+                    sink.inc(amount)
             except Exception as error:
-                recorder.failed("prometheus_client", error)
+                connection.failed(error)
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         if self._known is not _recorders:
             self._connect(carry_zero=False)
         with self._lock:
             before, self._value = self._value, value
-            sinks = self._sinks
-        for recorder, sink in sinks:
+            connections = self._connections
+        for connection in connections:
             try:
-                sink.set(value, before)
+                if sink := connection.sink():
+                    sink.set(value, before)
             except Exception as error:
-                recorder.failed("prometheus_client", error)
+                connection.failed(error)
 
     def share(self, address: tuple[str, tuple[str, ...]]) -> None:
         """Become known to all recorders now, with what was counted before."""
         self._address = address
-        if self._known is not _recorders or not self._sinks:
+        if self._known is not _recorders or not self._connections:
             self._connect(carry_zero=True)
 
     def _connect(self, carry_zero: bool) -> None:
@@ -104,11 +119,15 @@ class SharedValue(library.MutexValue):
         if child is None or getattr(child, _SPEAKING[child._type], None) is not self:
             self._known = recorders
             return
-        found = [(recorder, sink) for recorder in recorders if (sink := _sink(recorder, child))]
+        living = [recorder for one in recorders if (recorder := one())]
+        found = [(recorder, sink) for recorder in living if (sink := _sink(recorder, child))]
         with self._lock:
-            connected = [recorder for recorder, _ in self._sinks]
-            added = [pair for pair in found if pair[0] not in connected]
-            self._sinks += tuple(added)
+            still = [one for one in self._connections if one.recorder() is not None]
+            connected = [one.recorder() for one in still]
+            added = [(recorder, sink) for recorder, sink in found if recorder not in connected]
+            for recorder, sink in added:
+                _sinks_of(recorder)[self] = sink
+            self._connections = (*still, *(_Connection(ref(recorder), ref(sink)) for recorder, sink in added))
             self._known = recorders
             number = self._value
         if _inherited or not (number or carry_zero):
@@ -121,8 +140,13 @@ class SharedValue(library.MutexValue):
 
     def declare(self) -> None:
         """Make the series exist although nothing happened to it yet."""
-        for _, sink in self._sinks:
-            sink.declare()
+        for connection in self._connections:
+            if sink := connection.sink():
+                sink.declare()
+
+
+def _sinks_of(recorder: Recorder) -> WeakKeyDictionary[SharedValue, Sink]:
+    return recorder.companion(SharedValue, WeakKeyDictionary)
 
 
 def _registered(address: tuple[str, tuple[str, ...]]) -> Child | None:
@@ -156,9 +180,10 @@ def adopt(recorder: Recorder) -> None:
     if multiprocess() or not _installed(recorder):
         return
     with _adopting:
-        if recorder in _recorders:
+        living = [one for one in _recorders if one() is not None]
+        if any(one() is recorder for one in living):
             return
-        _recorders = (*_recorders, recorder)
+        _recorders = (*living, ref(recorder))
     for address, child in _registered_children():
         value = getattr(child, _SPEAKING[child._type])
         if type(value) is library.MutexValue:
