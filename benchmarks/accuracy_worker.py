@@ -9,8 +9,8 @@ from benchmarks.processes import Answer, answer_commands
 from benchmarks.workload import DISTRIBUTIONS, share_of
 from stethoscope.names import TIMER_DURATION
 from stethoscope.settings import Settings
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.registry import recorder_for
-from stethoscope.store.snapshot import Distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable

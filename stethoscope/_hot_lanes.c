@@ -1,6 +1,6 @@
 /* Adding up and looking through many counts, compiled.
 
-As in `_hot.c`, the Python code is the whole story: `store/lanes.py`, `store/merge.py`, `store/snapshot.py` and `store/brief.py`
+As in `_hot.c`, the Python code is the whole story: `store/lanes.py`, `store/merge.py`, `store/distribution.py` and `store/brief.py`
 say what is done, and do it themselves wherever a function here returns None: with counts that need more than 31 bits, and with
 numbers that only a damaged file has.
 

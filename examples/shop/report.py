@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from examples.shop.traffic import WEBSOCKET
 from stethoscope import names
-from stethoscope.store.snapshot import Distribution, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Series, Snapshot
 
 HEADINGS = ("method", "route", "sent", "counted", "per s", "errors", "left", "p50 ms", "p95 ms", "p99 ms")
 

@@ -10,7 +10,8 @@ from stethoscope.diagnosis.finding import Finding
 from stethoscope.diagnosis.words import cure, summary
 from stethoscope.names import Metric
 from stethoscope.names.findings import Illness, Severity
-from stethoscope.store.snapshot import Distribution, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Series, Snapshot
 from stethoscope.thresholds import Thresholds
 
 _ONE_IN: Final = 20

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from stethoscope.names import Metric
-from stethoscope.store.snapshot import Distribution, Family, Series
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family, Series
 
 Key = TypeVar("Key")
 

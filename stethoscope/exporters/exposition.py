@@ -18,7 +18,8 @@ from typing import Final, Protocol
 
 from stethoscope.exporters.distinct import distinct
 from stethoscope.names import OVERFLOW_LABEL, Kind, Metric
-from stethoscope.store.snapshot import Distribution, Exemplar, Family, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Exemplar, Family, Series, Snapshot
 
 _SERIES_PER_CHUNK: Final = 32
 """About 0.2 ms of rendering and 80 kB of text for a histogram: what a caller waits for between two chunks."""

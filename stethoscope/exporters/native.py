@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from stethoscope.store.buckets import SCALE
-from stethoscope.store.snapshot import Distribution
+from stethoscope.store.distribution import Distribution
 
 MOST_BUCKETS: Final = 320
 """Of one series. Beyond it neighbours become one, which halves the resolution: two octaves of ten that are in use

@@ -15,7 +15,8 @@ from stethoscope.exporters.distinct import distinct, encodable
 from stethoscope.exporters.native import ZERO_THRESHOLD, Span, native
 from stethoscope.exporters.wire import delimited, double, message, number, packed, signed
 from stethoscope.names import OVERFLOW_LABEL, Kind, Metric
-from stethoscope.store.snapshot import Distribution, Exemplar, Family, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Exemplar, Family, Series, Snapshot
 
 _TYPES: Final = {Kind.COUNTER: 0, Kind.GAUGE: 1, Kind.HISTOGRAM: 4}
 _SERIES_PER_TURN: Final = 16

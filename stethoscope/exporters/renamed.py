@@ -18,7 +18,8 @@ from stethoscope.names import ACTIVE_REQUESTS, REQUEST_DURATION, REQUEST_SIZE, R
 from stethoscope.names import others as names
 from stethoscope.settings import OWN_NAMES
 from stethoscope.store.buckets import Buckets, buckets_for
-from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family, Series, Snapshot
 
 Labels = tuple[str, ...]
 Relabel = Callable[[Series], Labels | None]

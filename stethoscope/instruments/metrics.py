@@ -308,7 +308,7 @@ class Histogram(Labelled):
         when called on a child, over all of them on the metric itself. NaN when nothing was observed.
         Takes milliseconds: not for an event loop's thread. Raises ValueError when ``q`` is outside 0–1.
         """
-        from stethoscope.store.snapshot import Distribution  # the reading side: not for those who only record
+        from stethoscope.store.distribution import Distribution  # the reading side: not for those who only record
 
         cells: Tally[int] = Tally()
         for series in default_recorder().snapshot().family(self._definition).series:

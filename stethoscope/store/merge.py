@@ -18,11 +18,12 @@ from weakref import WeakKeyDictionary
 
 from stethoscope.names import PER_WORKER, Kind, Merge, Metric
 from stethoscope.store.buckets import CELLS_PER_BLOCK, Buckets, buckets_for, cells_in_block
+from stethoscope.store.distribution import Distribution, Packed
 from stethoscope.store.lanes import NOWHERE, Lanes, LateCounts, add_buckets, add_words
 from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES
 from stethoscope.store.lazy import lazy
 from stethoscope.store.reader import Contents, Index, Key, SeriesEntry
-from stethoscope.store.snapshot import Distribution, Family, Packed, Series
+from stethoscope.store.snapshot import Family, Series
 
 LIVE_ONLY = frozenset(mode for mode in Merge if mode.startswith("live")) | {Merge.ALL}
 

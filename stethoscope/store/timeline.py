@@ -10,7 +10,8 @@ from typing import Annotated, Final, TypedDict
 from stethoscope import names
 from stethoscope.names import Metric
 from stethoscope.store.buckets import buckets_for
-from stethoscope.store.snapshot import Distribution, Series, Snapshot, together
+from stethoscope.store.distribution import Distribution, together
+from stethoscope.store.snapshot import Series, Snapshot
 
 _MOST_ROUTES: Final = 200
 DISCONNECT: Final = "client_disconnect"

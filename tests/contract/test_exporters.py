@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from stethoscope.names import REQUEST_DURATION, Kind, Metric
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import Folder
 from stethoscope.store.recorder import Recorder
-from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
+from stethoscope.store.snapshot import Family, Series, Snapshot
 from tests.contract.exporters import PAGES, SUBJECTS, TELLS_CREATED, Export, Labels, Seen
 from tests.exporters.snapshots import BORN, every_corner, histogram, snapshot
 from tests.process.children import running

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stethoscope.store.snapshot import Distribution, Family, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family, Snapshot
 from tests.dashboards.calling import call, endpoints, http_scope
 from tests.exporters.snapshots import large
 from tests.servers import KINDS, Kind, serve

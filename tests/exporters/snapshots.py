@@ -17,7 +17,8 @@ from stethoscope.names import (
     Metric,
 )
 from stethoscope.store.buckets import buckets_for
-from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family, Series, Snapshot
 
 BORN = 1_700_000_000.25
 

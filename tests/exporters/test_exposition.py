@@ -17,7 +17,8 @@ from stethoscope.exporters.exposition import Format, bound, escape_help, escape_
 from stethoscope.exporters.openmetrics import OPENMETRICS
 from stethoscope.exporters.text import TEXT
 from stethoscope.names import METRICS, OVERFLOW_LABEL, REQUEST_DURATION, WORKERS, Kind, Metric
-from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family, Series, Snapshot
 from tests.exporters.snapshots import BORN, distribution, every_corner, histogram, large, snapshot
 from tests.golden.pages import PAGES, path, rendered
 

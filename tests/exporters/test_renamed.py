@@ -26,7 +26,8 @@ from stethoscope.exporters.renamed import renamed
 from stethoscope.exporters.text import TEXT
 from stethoscope.names import REQUEST_DURATION, WORKERS, Metric
 from stethoscope.names.others import INSTRUMENTATOR_DURATION, STARLETTE_DURATION
-from stethoscope.store.snapshot import Distribution, Family
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family
 from tests.exporters.snapshots import distribution, every_corner, histogram, snapshot
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -13,7 +13,8 @@ from stethoscope.exporters.text import TEXT
 from stethoscope.exporters.together import together
 from stethoscope.names import Kind, Metric
 from stethoscope.store.buckets import buckets_for
-from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family, Series, Snapshot
 
 SOLD = Metric("shop_sold", Kind.COUNTER, "Items sold.", ("product",))
 WAIT = Metric("shop_wait_seconds", Kind.HISTOGRAM, "Waiting.", (), "seconds", (0.1, 1.0))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from stethoscope import names
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.recorder import Recorder
-from stethoscope.store.snapshot import Distribution, Series
+from stethoscope.store.snapshot import Series
 
 
 def series_of(recorder: Recorder, name: str) -> tuple[Series, ...]:

@@ -15,7 +15,8 @@ import pytest
 
 import stethoscope
 from stethoscope.names import Merge
-from stethoscope.store.snapshot import Distribution, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Snapshot
 from tests.servers import ROOT, serve
 
 SERVICE = "jobs"

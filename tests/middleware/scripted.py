@@ -14,9 +14,9 @@ from stethoscope.middleware.exchange import Exchange
 from stethoscope.middleware.layer import Layer
 from stethoscope.names import Metric
 from stethoscope.settings import Settings
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import Folder
 from stethoscope.store.recorder import Recorder
-from stethoscope.store.snapshot import Distribution
 
 Labels = tuple[str, ...]
 

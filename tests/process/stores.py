@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from stethoscope.names import Kind, Merge, Metric
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.gather import Gatherer
 from stethoscope.store.recorder import SERIES_CAP, Recorder
-from stethoscope.store.snapshot import Distribution, Snapshot
+from stethoscope.store.snapshot import Snapshot
 
 REQUESTS: Final = Metric("requests", Kind.COUNTER, "Requests.", ("route",))
 SECONDS: Final = Metric("seconds", Kind.HISTOGRAM, "Time.", ("route",), "seconds", (0.01, 0.1, 1.0))

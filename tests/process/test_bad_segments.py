@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stethoscope.store import layout
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import SUFFIX, Folder
 from stethoscope.store.layout import Record
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
 from stethoscope.store.segment import private_segment
-from stethoscope.store.snapshot import Distribution
 from stethoscope.store.totals import image_of
 from tests.process.children import running, stay
 from tests.process.stores import REQUESTS, SECONDS, bury, gatherer_in, image, recorder_in, segments, skipped, value

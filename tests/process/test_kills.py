@@ -12,7 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from stethoscope import names
-from stethoscope.store.snapshot import Distribution, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Snapshot
 from tests.process import children
 from tests.process.children import Child
 from tests.process.stores import ACTIVE, REQUESTS, SECONDS, gatherer_in, recorder_in, segments, total, value

@@ -15,8 +15,9 @@ import pytest
 
 from stethoscope import names
 from stethoscope.store import segment as segments
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.layout import RECORD
-from stethoscope.store.snapshot import Distribution, Snapshot
+from stethoscope.store.snapshot import Snapshot
 from tests.process.children import PATIENCE, running, stay
 from tests.process.stores import ACTIVE, REQUESTS, SECONDS, gatherer_in, recorder_in, skipped, total, value
 

@@ -8,10 +8,11 @@ from typing import Final
 from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store import layout
 from stethoscope.store.buckets import CELLS_PER_BLOCK, buckets_for
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image
 from stethoscope.store.segment import private_segment
-from stethoscope.store.snapshot import Distribution, Family
+from stethoscope.store.snapshot import Family
 
 COUNTER: Final = Metric("counter", Kind.COUNTER, "", ("label",))
 HISTOGRAM: Final = Metric("histogram", Kind.HISTOGRAM, "", ("label",), "seconds", (0.01, 0.1, 1.0))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stethoscope.names import DURATION_BOUNDS, SIZE_BOUNDS
 from stethoscope.store.buckets import SCALE, Buckets, buckets_of
-from stethoscope.store.snapshot import Distribution
+from stethoscope.store.distribution import Distribution
 
 PROMISED = 0.01
 OBSERVATIONS = 20_000

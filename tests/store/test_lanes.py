@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from stethoscope import hot
 from stethoscope.store import lanes
 from stethoscope.store.buckets import buckets_for
+from stethoscope.store.distribution import Distribution, _Reckoned, together
 from stethoscope.store.lanes import NOWHERE, BlockSums
 from stethoscope.store.layout import BLOCK_BYTES
 from stethoscope.store.merge import Merger
-from stethoscope.store.snapshot import Distribution, _Reckoned, together
 from tests.store.images import HISTOGRAM, part
 
 BUCKETS = buckets_for(HISTOGRAM)

@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 
 from stethoscope.names import REQUEST_DURATION
 from stethoscope.store.buckets import buckets_for
-from stethoscope.store.snapshot import Distribution, Packed, together
+from stethoscope.store.distribution import Distribution, Packed, together
 
 PATIENCE_SECONDS = 60
 BUCKETS = buckets_for(REQUEST_DURATION)

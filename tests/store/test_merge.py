@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store.buckets import buckets_for
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image
 from stethoscope.store.segment import private_segment
-from stethoscope.store.snapshot import Distribution
 from stethoscope.store.totals import image_of
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, Recorded, merged, part, plain
 

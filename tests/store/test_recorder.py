@@ -16,12 +16,13 @@ from stethoscope import names
 from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store import recorder as recorders
 from stethoscope.store import series as series_module
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import Folder
 from stethoscope.store.place import Place
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.segment import private_segment
 from stethoscope.store.series import HistogramSeries, Scalar
-from stethoscope.store.snapshot import Distribution, Snapshot
+from stethoscope.store.snapshot import Snapshot
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM
 
 FULL = 2**32 - 1

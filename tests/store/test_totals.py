@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store.buckets import buckets_for
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image
-from stethoscope.store.snapshot import Distribution, Family, Series
+from stethoscope.store.snapshot import Family, Series
 from stethoscope.store.totals import capped, image_of
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, Recorded, merged, part, plain
 

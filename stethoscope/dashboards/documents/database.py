@@ -12,8 +12,9 @@ from stethoscope.dashboards.documents.performance import Latency, latency
 from stethoscope.dashboards.documents.reading import first, label_values, total, with_labels
 from stethoscope.dashboards.documents.window import Window, WindowName, described
 from stethoscope.names import Metric
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.notes import Note
-from stethoscope.store.snapshot import Distribution, Series, Snapshot
+from stethoscope.store.snapshot import Series, Snapshot
 from stethoscope.store.timeline import summed
 
 

@@ -11,8 +11,9 @@ from stethoscope.dashboards.documents.notes import number, text, whole
 from stethoscope.dashboards.documents.window import Window, WindowName, described
 from stethoscope.names import Metric
 from stethoscope.store.buckets import SCALE, buckets_for
+from stethoscope.store.distribution import Distribution, together
 from stethoscope.store.notes import Note
-from stethoscope.store.snapshot import Distribution, Series, Snapshot, together
+from stethoscope.store.snapshot import Series, Snapshot
 from stethoscope.store.timeline import DISCONNECT, failed, known, ratio, summed
 
 OVERFLOW_ROUTE: Final = "__overflow__"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stethoscope.names import Metric
-from stethoscope.store.snapshot import Distribution, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Series, Snapshot
 
 
 def numbers(snapshot: Snapshot, metric: Metric, **labels: str) -> Iterator[tuple[Series, float]]:

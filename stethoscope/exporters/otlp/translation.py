@@ -36,7 +36,8 @@ from stethoscope.exporters.distinct import distinct, encodable
 from stethoscope.names import OVERFLOW_LABEL, Kind, Merge, Metric
 from stethoscope.names.attributes import WHOLE_NUMBERS, attribute
 from stethoscope.store.buckets import SCALE
-from stethoscope.store.snapshot import Distribution, Family, Series
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family, Series
 
 _Attributes = tuple[tuple[str, str | int | bool], ...]
 _Keyed = tuple[_Attributes, Series]

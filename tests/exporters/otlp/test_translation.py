@@ -19,7 +19,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from stethoscope.exporters.otlp.translation import translate
 from stethoscope.names import ACTIVE_REQUESTS, REQUEST_DURATION, WEBSOCKET_BYTES, Kind, Merge, Metric
 from stethoscope.store.buckets import SCALE, buckets_for
-from stethoscope.store.snapshot import Distribution, Family, Series, Snapshot
+from stethoscope.store.distribution import Distribution
+from stethoscope.store.snapshot import Family, Series, Snapshot
 from tests.exporters.snapshots import BORN, PER_WORKER, PLAIN, distribution, every_corner, histogram
 
 TAKEN = BORN + 60

@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 import stethoscope
 from stethoscope import names
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.registry import default_recorder
-from stethoscope.store.snapshot import Distribution
 
 engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
 

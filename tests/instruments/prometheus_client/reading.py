@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.recorder import Recorder
-from stethoscope.store.snapshot import Distribution, Family, Snapshot
+from stethoscope.store.snapshot import Family, Snapshot
 
 
 def private_recorder() -> Recorder:
