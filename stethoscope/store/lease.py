@@ -82,6 +82,37 @@ class Lease:
         self._sidecar.forget()
 
 
+class Duties:
+    """A process's claims to the duties of one service. Safe in any thread, and across forks.
+
+    Without a ``folder`` there are no others, and all duties are this process's. ``relieves`` is as for a `Lease`.
+    """
+
+    def __init__(self, folder: Folder | None, *, relieves: bool = False) -> None:
+        self._folder = folder
+        self._relieves = relieves
+        self._leases: dict[str, Lease] = {}
+
+    def leads(self, duty: str) -> bool:
+        """Whether ``duty`` is this process's, now taken if it was free; to be asked before each piece of it."""
+        if self._folder is None:
+            return True
+        lease = self._leases.get(duty) or self._leases.setdefault(
+            duty, Lease(self._folder, duty, relieves=self._relieves)
+        )
+        return lease.held()
+
+    def release(self, duty: str) -> None:
+        """Leave ``duty`` to the next process that asks for it. Any number of times."""
+        if lease := self._leases.get(duty):
+            lease.release()
+
+    def release_all(self) -> None:
+        for lease in list(self._leases.values()):
+            with suppress(OSError):
+                lease.release()
+
+
 class _Lock:
     """A lock file, held or not. An unlocked file is left behind: deleting it would let two hold the lock."""
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from stethoscope import names
 from stethoscope.names import Metric, NoteKind
 from stethoscope.store import layout
+from stethoscope.store.catalogue import AnySeries, Entry
 from stethoscope.store.folder import Claim, Folder
+from stethoscope.store.layout import Role
+from stethoscope.store.lease import Duties
+from stethoscope.store.reporting import ReportingLock
 from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.series import HistogramSeries, Scalar, make_scalar
 
 if TYPE_CHECKING:
-    from stethoscope.store.brief import BriefNotes
-    from stethoscope.store.gather import Gatherer
-    from stethoscope.store.history import History
-    from stethoscope.store.lease import Lease
-    from stethoscope.store.notes import Notebook
+    from stethoscope.store.merge import Part
+    from stethoscope.store.notes import Note, Notebook
 
 
 class Place:
@@ -28,10 +29,7 @@ class Place:
         """A place that follows an earlier one begins with all that is there, and everything where it was."""
         self.folder = folder
         self.claim = claim
-        self.gatherer: Gatherer | None = None
-        self.leases: dict[str, Lease] = {}
-        self.history: History | None = None
-        self.brief: dict[NoteKind, BriefNotes] = {}
+        self.duties = Duties(folder)
         self.segment: Segment = (
             claim.segment if claim else private_segment(successor_of=earlier.segment if earlier else None)
         )
@@ -40,25 +38,17 @@ class Place:
         self._series: dict[int, int] = earlier._series if earlier else {}
         self.dropped: Scalar = earlier.dropped if earlier else make_scalar(lambda series: False)
         if earlier is None:
-            self.attach(self.dropped, names.DROPPED_OBSERVATIONS, (), False, None)
+            self.attach(self.dropped, Entry(names.DROPPED_OBSERVATIONS, ()), None)
 
     @property
     def published(self) -> bool:
         return self.claim is not None and self.claim.published
 
-    def attach(
-        self,
-        series: Scalar | HistogramSeries,
-        metric: Metric,
-        labels: tuple[str, ...],
-        overflow: bool,
-        block: int | None,
-    ) -> None:
+    def attach(self, series: AnySeries, entry: Entry, block: int | None) -> None:
         """Raises OSError when the segment can not grow. What is attached by then stays right."""
         if not series.word:
-            word = self.segment.append_series(
-                self._metric(metric), layout.labels_to_bytes(labels), time.time(), overflow
-            )
+            labels = layout.labels_to_bytes(entry.labels)
+            word = self.segment.append_series(self._metric(entry.metric), labels, time.time(), entry.overflow)
             self._series[id(series)] = self.segment.series_count - 1
             series.attach(self.segment, word)
         if block is not None and isinstance(series, HistogramSeries):
@@ -74,6 +64,17 @@ class Place:
 
         return self._notebooks.get(kind) or self._notebooks.setdefault(kind, Notebook(kind, self.folder))
 
+    def unpublished_parts(self) -> list[Part]:
+        """What this process has recorded and no file shows."""
+        from stethoscope.store.merge import Part
+        from stethoscope.store.reader import read_image
+
+        return [] if self.published else [Part(read_image(self.segment.image()), alive=True)]
+
+    def unpublished_notes(self, kind: NoteKind) -> list[Note]:
+        """Notes that no file shows."""
+        return self.notebook(kind).in_memory()
+
     def take_notes(self, earlier: Place) -> None:
         """Go on with the notes of an earlier place."""
         for kind, notebook in earlier._notebooks.items():
@@ -83,8 +84,7 @@ class Place:
 
     def leave(self) -> None:
         """End the claim and delete the files, and leave all duties to others: numbers and notes go on elsewhere."""
-        for lease in self.leases.values():
-            lease.release()
+        self.duties.release_all()
         for notebook in self._notebooks.values():
             notebook.withdraw()
         if self.claim is not None:
@@ -100,3 +100,19 @@ class Place:
             self.claim.release()
 
     __del__ = release
+
+
+def settle(folder: Folder | None, role: Role, earlier: Place | None, lock: ReportingLock) -> Place:
+    """A place in ``folder``, or in private memory where there is none or no segment can be made, which is reported."""
+    if folder is not None:
+        try:
+            claim = folder.create_segment(earlier.segment if earlier else None, role)
+            return Place(folder, claim, earlier)
+        except OSError as error:
+            lock.report_once(
+                "private",
+                "recording into private memory, unseen by other workers: no segment in %s: %s",
+                folder.path,
+                error,
+            )
+    return Place(folder, None, earlier)

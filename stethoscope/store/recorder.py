@@ -7,29 +7,27 @@ which it makes at the first record and not before, and anew after a fork.
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeVar, cast
 from weakref import WeakSet
 
 from stethoscope import names
-from stethoscope.names import NOTE_KINDS, Kind, Metric, NoteKind
+from stethoscope.names import Metric, NoteKind
+from stethoscope.store.catalogue import AnySeries, Catalogue, Entry
 from stethoscope.store.folder import Folder
+from stethoscope.store.forking import no_fork
 from stethoscope.store.housekeeper import NEVER_AGAIN, Chore, Housekeeper
 from stethoscope.store.layout import Role
-from stethoscope.store.lease import HOUSEKEEPING, Lease
-from stethoscope.store.place import Place
+from stethoscope.store.lease import HOUSEKEEPING
+from stethoscope.store.place import Place, settle
 from stethoscope.store.reporting import ReportingLock
-from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_histogram, make_request, make_scalar
+from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_request
+from stethoscope.store.view import View
 
 if TYPE_CHECKING:
-    # The reading side is imported when somebody reads: it takes as long as all that records.
-    from stethoscope.store.brief import BriefNotes
-    from stethoscope.store.gather import Gatherer
     from stethoscope.store.history import History
-    from stethoscope.store.merge import Part
     from stethoscope.store.notes import Note
     from stethoscope.store.snapshot import Snapshot
 
@@ -45,8 +43,6 @@ class FindFolder(Protocol):
 
 
 _recorders: WeakSet[Recorder] = WeakSet()
-_importing: Final = threading.RLock()
-"""Held while the reading side is imported, and by whoever forks: a child forked in the middle would wait for that import for ever."""
 
 
 class Recorder:
@@ -62,9 +58,8 @@ class Recorder:
         self.service = service
         self._find_folder = find_folder
         self._cap = series_cap
-        self._series: dict[str, dict[tuple[str, ...], Scalar | HistogramSeries]] = {}
-        self._overflows: dict[str, Scalar | HistogramSeries] = {}
-        self._metrics: dict[str, Metric] = {}
+        self._lock = ReportingLock()
+        self._catalogue = Catalogue(series_cap, self._lock, self._attach)
         self.chores: list[Chore] = []
         self._companions: dict[Hashable, object] = {}
         self._start_over()
@@ -72,19 +67,19 @@ class Recorder:
 
     def _start_over(self) -> None:
         """The state of a process that has recorded nothing yet."""
-        self._lock = ReportingLock()
+        self._lock.start_over()
         self._process = os.getpid()
         self._place: Place | None = None
+        self._view: View | None = None
         self._housekeeper: Housekeeper | None = None
         self._full_until = 0.0
         self._attaching = False
-        self._warned: set[str] = set()
 
     # What producers call
 
     def counter(self, metric: Metric, labels: tuple[str, ...] = ()) -> Scalar:
         """The counter's or gauge's series with these label values, made if need be."""
-        series = self._find(metric, labels)
+        series = self._catalogue.find(metric, labels)
         assert isinstance(series, Scalar)
         return series
 
@@ -92,7 +87,7 @@ class Recorder:
 
     def histogram(self, metric: Metric, labels: tuple[str, ...] = ()) -> HistogramSeries:
         """The histogram's series with these label values, made if need be."""
-        series = self._find(metric, labels)
+        series = self._catalogue.find(metric, labels)
         assert isinstance(series, HistogramSeries)
         return series
 
@@ -130,12 +125,15 @@ class Recorder:
         self.every(NEVER_AGAIN, where, task)
 
     def companion(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What there is one of for each recorder, made at the first call, and lives as long as the recorder does.
+        """What there is one of for each recorder, and lives as long as it: made once, in whichever threads it is first asked for.
 
-        Not in a table of its module, which would keep both for ever.
+        Not in a table of its module, which would keep both for ever. No child is forked while ``make`` runs: it
+        would find the chores without what they are of.
         """
         if key not in self._companions:
-            self._companions.setdefault(key, make())
+            with no_fork:
+                if key not in self._companions:
+                    self._companions[key] = make()
         return cast("T", self._companions[key])
 
     def refuse(self, metric: Metric) -> None:
@@ -154,14 +152,11 @@ class Recorder:
             self.counter(names.INTERNAL_ERRORS, (where,)).add(1.0)
 
     def warn_once(self, topic: str, message: str, *arguments: object) -> None:
-        if topic not in self._warned:
-            self._warned.add(topic)
-            self._lock.report(message, *arguments)
+        self._lock.report_once(topic, message, *arguments)
 
     def here(self, metric: Metric) -> float:
         """The sum of a counter's or gauge's series, as this process has recorded them, without other workers."""
-        of_metric = self._series.get(metric.name, {})
-        return sum(series.get() for series in list(of_metric.values()) if isinstance(series, Scalar))
+        return sum(series.get() for series in self._catalogue.of(metric) if isinstance(series, Scalar))
 
     # What consumers call
 
@@ -172,106 +167,40 @@ class Recorder:
 
     def snapshot(self) -> Snapshot:
         """A merged view of all workers of the service. Takes milliseconds: not for an event loop's thread."""
-        return self._gatherer().gather()
+        return self._reading().snapshot()
 
     def window(self, seconds: float) -> Snapshot:
         """What all workers have recorded in the last ``seconds`` (60 to 900); its ``seconds`` say how long it really is."""
-        present, history = self.snapshot(), self.history()
-        return history.window(present, seconds) if history else present
+        return self._reading().window(seconds)
 
     def history(self) -> History | None:
         """What was put aside of all workers; None where this process records privately."""
-        with _importing:
-            from stethoscope.store.history import History
-
-        place = self._here()
-        if place.history is None and place.folder is not None:
-            place.history = History(place.folder)
-        return place.history
+        return self._reading().history()
 
     def notes(self, kind: NoteKind) -> list[Note]:
         """Notes of all workers, newest first; of each key the newest. Takes milliseconds."""
-        from stethoscope.store.notes import newest, read_notes
-
-        place = self._here()
-        return newest([*(read_notes(place.folder, kind) if place.folder else ()), *place.notebook(kind).in_memory()])
+        return self._reading().notes(kind)
 
     def brief_notes(self, kind: NoteKind) -> list[Note]:
         """The same without what is long in them: lists and objects (`stethoscope.store.brief`). Faster from the second time on."""
-        from stethoscope.store.notes import newest
-
-        brief, in_memory = self._brief(kind), self._here().notebook(kind).in_memory()
-        found = brief.all() if brief else []
-        return newest([*found, *in_memory]) if in_memory else found
+        return self._reading().brief_notes(kind)
 
     def whole_note(self, kind: NoteKind, key: str) -> Note | None:
         """One of the notes that `brief_notes` has listed, with all of its content; None where it is there no more."""
-        brief = self._brief(kind)
-        in_memory = (note for note in self._here().notebook(kind).in_memory() if note.key == key)
-        return next(in_memory, None) or (brief.whole(key) if brief else None)
+        return self._reading().whole_note(kind, key)
 
-    def _brief(self, kind: NoteKind) -> BriefNotes | None:
-        from stethoscope.store.brief import BriefNotes
-
-        place = self._here()
-        if place.folder is None:
-            return None
-        return place.brief.get(kind) or place.brief.setdefault(kind, BriefNotes(place.folder, kind))
-
-    # Series
-
-    def _find(self, metric: Metric, labels: tuple[str, ...]) -> Scalar | HistogramSeries:
-        try:
-            return self._series[metric.name][labels]
-        except KeyError:
-            return self._add(metric, labels)
-
-    def _add(self, metric: Metric, labels: tuple[str, ...]) -> Scalar | HistogramSeries:
+    def _reading(self) -> View:
+        """The service as it is seen from where this process records."""
+        self._here()
         with self._lock.held:
-            known = self._metrics.setdefault(metric.name, metric)
-            if known != metric:
-                raise ValueError(f"metric {metric.name!r} exists already as {known}; it can not be {metric} as well")
-            of_metric = self._series.setdefault(metric.name, {})
-            if labels not in of_metric and len(of_metric) >= self._cap:
-                series = self._overflow(metric)
-            else:
-                series = of_metric.setdefault(labels, self._make(metric, labels, overflow=False))
-        self._lock.tell()
-        return series
-
-    def _overflow(self, metric: Metric) -> Scalar | HistogramSeries:
-        if metric.name not in self._overflows:
-            self._overflows.setdefault(metric.name, self._make(metric, ("",) * len(metric.labels), overflow=True))
-            self.warn_once(
-                f"cap {metric.name}",
-                "%s has %d series; further label sets are recorded as one overflow series",
-                metric.name,
-                self._cap,
-            )
-        if metric is not names.OVERFLOWED_SERIES:
-            self.counter(names.OVERFLOWED_SERIES, (metric.name,)).add(1.0)
-        return self._overflows[metric.name]
-
-    def _make(self, metric: Metric, labels: tuple[str, ...], *, overflow: bool) -> Scalar | HistogramSeries:
-        if metric.kind is Kind.HISTOGRAM:
-            return make_histogram(metric, lambda series, block: self._attach(series, metric, labels, overflow, block))
-        return make_scalar(lambda series: self._attach(series, metric, labels, overflow))
-
-    def _all_series(self) -> Iterator[Scalar | HistogramSeries]:
-        for of_metric in self._series.values():
-            yield from of_metric.values()
-        yield from self._overflows.values()
+            place = self._here()
+            if self._view is None:
+                self._view = View(self.service, place.folder, self._cap, place)
+            return self._view
 
     # Places in the segment
 
-    def _attach(
-        self,
-        series: Scalar | HistogramSeries,
-        metric: Metric,
-        labels: tuple[str, ...],
-        overflow: bool,
-        block: int | None = None,
-    ) -> bool:
+    def _attach(self, series: AnySeries, entry: Entry, block: int | None) -> bool:
         """Give a series its place, and its block if one is asked for. False when the segment is full: the observation is lost."""
         if os.getpid() != self._process:  # forked by something that runs no hooks of Python
             self._after_fork()
@@ -279,26 +208,17 @@ class Recorder:
         with self._lock.held:
             # Attaching already: a signal handler or a finalizer has interrupted this thread half-way through.
             attached = (
-                not self._attaching
-                and time.monotonic() >= self._full_until
-                and self._attach_here(series, metric, labels, overflow, block)
+                not self._attaching and time.monotonic() >= self._full_until and self._attach_here(series, entry, block)
             )
             if not attached and self._place is not None:
                 self._place.dropped.add(1.0)
         self._lock.tell()
         return attached
 
-    def _attach_here(
-        self,
-        series: Scalar | HistogramSeries,
-        metric: Metric,
-        labels: tuple[str, ...],
-        overflow: bool,
-        block: int | None,
-    ) -> bool:
+    def _attach_here(self, series: AnySeries, entry: Entry, block: int | None) -> bool:
         self._attaching = True
         try:
-            self._here().attach(series, metric, labels, overflow, block)
+            self._here().attach(series, entry, block)
         except OSError as error:
             self._full_until = time.monotonic() + _GROWTH_RETRY
             self.warn_once("full", "the store can not grow, new series are lost until there is room: %s", error)
@@ -314,7 +234,7 @@ class Recorder:
             folder = self._find_folder()  # not under the lock: it may log
             with self._lock.held:
                 if self._place is None:
-                    place = self._settle(folder, None)
+                    place = settle(folder, self._role, None, self._lock)
                     if self._place is None:
                         self._place = place
                         self._hire_housekeeper()
@@ -335,40 +255,6 @@ class Recorder:
                 error,
             )
 
-    def _settle(self, folder: Folder | None, earlier: Place | None) -> Place:
-        if folder is not None:
-            try:
-                claim = folder.create_segment(earlier.segment if earlier else None, self._role)
-                return Place(folder, claim, earlier)
-            except OSError as error:
-                self.warn_once(
-                    "private",
-                    "recording into private memory, unseen by other workers: no segment in %s: %s",
-                    folder.path,
-                    error,
-                )
-        return Place(folder, None, earlier)
-
-    # Reading
-
-    def _gatherer(self) -> Gatherer:
-        with _importing:
-            from stethoscope.store.gather import Gatherer
-
-        place = self._here()
-        with self._lock.held:
-            if place.gatherer is None:
-                place.gatherer = Gatherer(self.service, place.folder, self._private_parts, self._cap)
-            return place.gatherer
-
-    def _private_parts(self) -> list[Part]:
-        """What this process has recorded and no file shows."""
-        from stethoscope.store.merge import Part
-        from stethoscope.store.reader import read_image
-
-        place = self._here()
-        return [] if place.published else [Part(read_image(place.segment.image()), alive=True)]
-
     # What a service needs done once
 
     def leads(self, duty: str) -> bool:
@@ -376,37 +262,24 @@ class Recorder:
 
         See `stethoscope.store.lease`. Recording into private memory, each process does it for itself.
         """
-        place = self._here()
-        if place.folder is None:
-            return True
-        with self._lock.held:
-            lease = place.leases.get(duty) or place.leases.setdefault(duty, Lease(place.folder, duty))
-        return lease.held()
+        return self._here().duties.leads(duty)
 
     def release(self, duty: str) -> None:
         """Leave ``duty`` to the next process that asks for it."""
-        with self._lock.held:
-            lease = self._place.leases.get(duty) if self._place else None
-        if lease is not None:
-            lease.release()
+        if place := self._place:
+            place.duties.release(duty)
 
     # Keeping house
 
     def keep_house(self) -> None:
         """Repair what has happened to the folder, and put a snapshot aside if this worker is the one to do so."""
-        with _importing:
-            from stethoscope.store.notes import fold_notes
-
         self._repair()
-        history, folder = self.history(), self._here().folder
-        if history is not None and folder is not None:
+        view = self._reading()
+        if view.folder is not None:
             if self.leads(HOUSEKEEPING):
-                fold_notes(folder, NOTE_KINDS)
-                if history.due():
-                    self._put_aside(history, folder.path)
-            history.rest()
-            for brief in list(self._here().brief.values()):
-                brief.rest()
+                view.fold_notes()
+                self._put_aside(view, view.folder.path)
+            view.rest()
 
     def _repair(self) -> None:
         """Go on where readers look, if this process's segment was deleted or could not be made."""
@@ -414,9 +287,9 @@ class Recorder:
         if not place.published and (place.claim is not None or self._could_publish()):
             self.move(self._find_folder)
 
-    def _put_aside(self, history: History, path: str) -> None:
+    def _put_aside(self, view: View, path: str) -> None:
         try:
-            history.put_aside(self.snapshot())
+            view.put_aside()
         except OSError as error:
             self.warn_once(
                 "history",
@@ -444,12 +317,13 @@ class Recorder:
             old = self._place
             if old is None:
                 return
-            states = [(series, series.detach()) for series in [*self._all_series(), old.dropped]]
+            states = [(series, series.detach()) for series in [*self._catalogue, old.dropped]]
             # Detached means still: no thread can be between reading a series' place and using it, and
             # those that record now wait for our lock.
-            self._place = self._settle(folder, old)
+            self._place = settle(folder, self._role, old, self._lock)
             for series, state in states:
                 series.resume(self._place.segment, state)
+            self._view = None
             self._place.take_notes(old)
             old.leave()
         self._lock.tell()
@@ -458,7 +332,7 @@ class Recorder:
         """In the child: let go of the parent's segment, whose lock would say that the parent lives."""
         place = self._place
         self._start_over()
-        for series in self._all_series():
+        for series in self._catalogue:
             series.after_fork()
         if place is not None:
             place.release()
@@ -470,7 +344,4 @@ def _after_fork_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release
-    )
     os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -24,8 +24,19 @@ class ReportingLock:
     """
 
     def __init__(self) -> None:
-        self.held: Final = threading.RLock()
+        self.start_over()
+
+    def start_over(self) -> None:
+        """In a forked child, where nobody holds the lock and nothing was reported yet."""
+        self.held = threading.RLock()
         self._reports: list[tuple[str, tuple[object, ...]]] = []
+        self._topics: set[str] = set()
+
+    def report_once(self, topic: str, message: str, *arguments: object) -> None:
+        """As `report`, the first time in this process that there is something to say on ``topic``."""
+        if topic not in self._topics:
+            self._topics.add(topic)
+            self.report(message, *arguments)
 
     def report(self, message: str, *arguments: object) -> None:
         """Log a warning: at once, or at the next `tell` if this thread holds the lock."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
-from stethoscope.names import NOTE_KINDS, Metric, NoteKind
-from stethoscope.store.brief import BriefNotes
+from stethoscope.names import Metric, NoteKind
 from stethoscope.store.deputy import Deputy
 from stethoscope.store.folder import SUFFIX, Folder, lives
-from stethoscope.store.gather import Gatherer
 from stethoscope.store.history import History
-from stethoscope.store.lease import HOUSEKEEPING, Lease, is_known
-from stethoscope.store.notes import Note, fold_notes, newest, read_notes
+from stethoscope.store.lease import HOUSEKEEPING, Duties, is_known
+from stethoscope.store.notes import Note
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.snapshot import Snapshot
+from stethoscope.store.view import View
 
 OnFailure = Callable[[str, BaseException], None]
 """What is told of a failure: where, and what was raised. Never raises."""
@@ -46,53 +44,45 @@ class Watched:
         self.folder = folder
         self.failed = on_failure
         self.count = count
-        self._gatherer = Gatherer(service, folder, list, series_cap)
-        self._history = History(folder)
-        self._briefs: dict[NoteKind, BriefNotes] = {}
-        self._leases: dict[str, Lease] = {}
+        self._view = View(service, folder, series_cap)
+        self._duties = Duties(folder, relieves=True)
         self._deputy: Deputy | None = None
         self._left = False
         self._guard = threading.Lock()
 
     def snapshot(self) -> Snapshot:
         """A merged view of all workers. Takes milliseconds."""
-        return self._gatherer.gather()
+        return self._view.snapshot()
 
     def window(self, seconds: float) -> Snapshot:
         """What all workers have recorded in the last ``seconds`` (60 to 900); its ``seconds`` say how long it really is."""
-        return self._history.window(self.snapshot(), seconds)
+        return self._view.window(seconds)
 
     def history(self) -> History:
         """What was put aside of all workers."""
-        return self._history
+        found = self._view.history()
+        assert found is not None  # there is one of every folder
+        return found
 
     def notes(self, kind: NoteKind) -> list[Note]:
         """Notes of all workers, newest first; of each key the newest. Takes milliseconds."""
-        return newest(read_notes(self.folder, kind))
+        return self._view.notes(kind)
 
     def brief_notes(self, kind: NoteKind) -> list[Note]:
         """The same without what is long in them: lists and objects (`stethoscope.store.brief`)."""
-        return self._brief(kind).all()
+        return self._view.brief_notes(kind)
 
     def whole_note(self, kind: NoteKind, key: str) -> Note | None:
         """One of the notes that `brief_notes` has listed, with all of its content; None where it is there no more."""
-        return self._brief(kind).whole(key)
-
-    def _brief(self, kind: NoteKind) -> BriefNotes:
-        return self._briefs.get(kind) or self._briefs.setdefault(kind, BriefNotes(self.folder, kind))
+        return self._view.whole_note(kind, key)
 
     def leads(self, duty: str) -> bool:
         """Whether ``duty`` is ours now. A worker that has it gives way when it next asks; until then the answer is no."""
-        with self._guard:
-            lease = self._leases.get(duty) or self._leases.setdefault(duty, Lease(self.folder, duty, relieves=True))
-        return lease.held()
+        return self._duties.leads(duty)
 
     def release(self, duty: str) -> None:
         """Give ``duty`` back to the workers."""
-        with self._guard:
-            lease = self._leases.get(duty)
-        if lease is not None:
-            lease.release()
+        self._duties.release(duty)
 
     def keep_house(self) -> None:
         """Fold the dead, and put a snapshot aside when one is due; in our own user's folders only. Raises OSError.
@@ -105,13 +95,10 @@ class Watched:
         if self._deputy is not None:
             self._deputy.keep_house()
         if self.leads(HOUSEKEEPING):
-            snapshot = self.snapshot()  # folds the dead
-            fold_notes(self.folder, NOTE_KINDS)
-            if self._history.due():
-                self._history.put_aside(snapshot)
-            self._history.rest()
-            for brief in list(self._briefs.values()):
-                brief.rest()
+            snapshot = self._view.snapshot()  # folds the dead
+            self._view.fold_notes()
+            self._view.put_aside(snapshot)
+            self._view.rest()
 
     # In place of the workers
 
@@ -146,7 +133,4 @@ class Watched:
         with self._guard:
             self._left = True
             self._dismiss()
-            leases, self._leases = self._leases, {}
-        for lease in leases.values():
-            with suppress(OSError):
-                lease.release()
+        self._duties.release_all()

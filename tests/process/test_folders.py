@@ -83,7 +83,7 @@ def become_another_user(pipe: Connection, user: int) -> None:
     recorder.counter(REQUESTS, ("/a",)).add(1.0)
     recorder.keep_house()  # imports what the other user may have no right to
     first = recorder._here().folder
-    recorder._here().gatherer = None  # so that no file is open yet
+    recorder._view = None  # so that no file is open yet
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)

@@ -162,6 +162,37 @@ def test_a_fork_while_the_housekeeper_imports_what_it_needs_leaves_no_child_wait
         assert parent.hear() is True
 
 
+def fork_in_the_middle_of_a_companion(pipe: Connection, place: Path) -> None:
+    recorder, begun, forked = recorder_in(place), threading.Event(), threading.Event()
+
+    def make() -> object:
+        recorder.every(60.0, "companion", lambda: None)
+        begun.set()
+        forked.wait(0.5)
+        return object()
+
+    def look() -> None:
+        signal.alarm(int(PATIENCE / 3))
+        recorder.companion("key", make)
+        os._exit(0 if len(recorder.chores) == 1 else 1)
+
+    thread = threading.Thread(target=recorder.companion, args=("key", make))
+    thread.start()
+    begun.wait(PATIENCE)
+    child = fork(look)
+    forked.set()
+    pipe.send(ended_well([child]))
+    thread.join()
+
+
+def test_a_fork_while_another_thread_makes_a_companion_leaves_the_child_with_it_and_its_chores_once(
+    place: Path,
+) -> None:
+    """A16: half made, it would have its chores already, and be made once more."""
+    with running(fork_in_the_middle_of_a_companion, place) as parent:
+        assert parent.hear() is True
+
+
 def fork_without_hooks(pipe: Connection, place: Path) -> None:
     libc = ctypes.CDLL(None)
     recorder = recorder_in(place)

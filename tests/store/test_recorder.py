@@ -9,16 +9,18 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
 from stethoscope import names
 from stethoscope.names import Kind, Merge, Metric
+from stethoscope.store import catalogue
 from stethoscope.store import recorder as recorders
 from stethoscope.store import series as series_module
 from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import Folder
-from stethoscope.store.place import Place
+from stethoscope.store.place import Place, settle
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.segment import private_segment
 from stethoscope.store.series import HistogramSeries, Scalar
@@ -33,8 +35,8 @@ FLAVOURS = ["with the interpreter lock", "with locks of its own"]
 def recorder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """In private memory; also as interpreters without a global lock have it. Keeps no house: no thread outlives a test."""
     if request.param == FLAVOURS[1]:
-        monkeypatch.setattr(recorders, "make_scalar", series_module._LockedScalar)
-        monkeypatch.setattr(recorders, "make_histogram", series_module._LockedHistogramSeries)
+        monkeypatch.setattr(catalogue, "make_scalar", series_module._LockedScalar)
+        monkeypatch.setattr(catalogue, "make_histogram", series_module._LockedHistogramSeries)
         monkeypatch.setattr(recorders, "make_request", series_module._LockedRequestSeries)
     monkeypatch.setattr(Recorder, "_hire_housekeeper", lambda self: None)
     return Recorder("test", lambda: None, series_cap=10)
@@ -297,18 +299,18 @@ def test_a_signal_handler_that_records_while_the_segment_is_made_shares_it(monke
     monkeypatch.setattr(Recorder, "_hire_housekeeper", lambda self: None)
     interrupted = False
 
-    class Interrupted(Recorder):
-        def _settle(self, folder: Folder | None, earlier: Place | None) -> Place:
-            nonlocal interrupted
-            if not interrupted:
-                interrupted = True
-                self.histogram(HISTOGRAM, ("a",)).record(0.05)
-            return super()._settle(folder, earlier)
+    def settle_interrupted(*arguments: Any) -> Place:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            fresh.histogram(HISTOGRAM, ("a",)).record(0.05)
+        return settle(*arguments)
 
-    recorder = Interrupted("test", lambda: None)
-    recorder.histogram(HISTOGRAM, ("a",)).record(5.0)
-    recorder.histogram(HISTOGRAM, ("a",)).record(0.05)
-    assert found(recorder.snapshot(), HISTOGRAM) == {"a": 3}
+    monkeypatch.setattr(recorders, "settle", settle_interrupted)
+    fresh = Recorder("test", lambda: None)
+    fresh.histogram(HISTOGRAM, ("a",)).record(5.0)
+    fresh.histogram(HISTOGRAM, ("a",)).record(0.05)
+    assert found(fresh.snapshot(), HISTOGRAM) == {"a": 3}
 
 
 def test_a_move_leaves_no_descriptor_of_what_was_read_before(recorder: Recorder, tmp_path: Path) -> None:
@@ -334,3 +336,24 @@ def test_what_is_not_recorded_yet_is_zero_and_costs_nothing(recorder: Recorder) 
     """B40."""
     assert recorder.counter(COUNTER, ("a",)).get() == 0
     assert recorder._place is None
+
+
+def test_threads_that_ask_for_a_companion_at_once_get_the_same_made_once(recorder: Recorder) -> None:
+    start, making, made, got = threading.Barrier(2), threading.Barrier(2), [], []
+
+    def make() -> object:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            making.wait(0.2)  # for a second one who makes it too
+        made.append(object())
+        return made[-1]
+
+    def ask() -> None:
+        start.wait()
+        got.append(recorder.companion("key", make))
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == made * 2
