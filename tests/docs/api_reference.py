@@ -14,7 +14,7 @@ in the sidecar (there below `/services/NAME/api/`), and open to whom [the page i
 
 - Times are in seconds, sizes in bytes, shares from 0 to 1; the end of a name says which. Quantiles are at most 1 % off. What does not exist,
   such as a quantile of nothing, is `null`.
-- An answer is up to a second old, has an `ETag` for `If-None-Match`, and is compressed when asked for. Pages follow each other by `Link`.
+- An answer is up to two seconds old, has an `ETag` for `If-None-Match`, and is compressed when asked for. Pages follow each other by `Link`.
 - Errors are problem documents (RFC 9457): `detail` says what was expected.
 - `openapi.json` describes all of it for programs (OpenAPI 3.1), and is what this page is made from.
 """
