@@ -15,24 +15,28 @@ from benchmarks.processes import Answer, Worker
 from benchmarks.report import Floor, Result
 from benchmarks.stores import DIRECTORY_VARIABLES, STORES
 from benchmarks.workload import PER_SERIES, ROUTES, STATUSES, WORKERS, WrongCount
+from stethoscope.store.folder import SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MODULE: Final = "benchmarks.store_worker"
 SCRAPE_FLOOR: Final = 0.05
 FILES_FLOOR_MB: Final = 12.0
 _SHARED_MEMORY: Final = Path("/dev/shm")
+_NUMBERS: Final = (SUFFIX, ".db")
+"""How files with numbers are called: ours, and prometheus_client's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Seconds of each scrape, the size of its text, and of the files, both in bytes."""
+    """Seconds of each scrape, the size of its text, and of the files with the numbers and with all else, in bytes."""
 
     seconds: list[float]
     text_bytes: float
     file_bytes: int
     allocated_bytes: int
+    beside_bytes: int
     files: int
 
 
@@ -55,8 +59,8 @@ class Service:
                 raise WrongCount(f"{recorded:.6f} {what} were recorded, {answer[what]:.6f} scraped")
         return answer
 
-    def files(self) -> Iterator[os.stat_result]:
-        return (path.stat() for path in self._directory.rglob("*") if path.is_file())
+    def files(self) -> list[Path]:
+        return [path for path in self._directory.rglob("*") if path.is_file()]
 
     def _all(self, command: str) -> None:
         for worker in self._workers:
@@ -79,16 +83,19 @@ def measure(stores: Sequence[str], rounds: int) -> dict[str, Readings]:
         for _ in range(rounds):
             for store, service in services.items():
                 answers[store].append(service.scrape())
-        return {store: _readings(answers[store], list(services[store].files())) for store in stores}
+        return {store: _readings(answers[store], services[store].files()) for store in stores}
 
 
-def _readings(answers: Sequence[Answer], files: Sequence[os.stat_result]) -> Readings:
+def _readings(answers: Sequence[Answer], files: Sequence[Path]) -> Readings:
+    numbers = [file.stat() for file in files if file.name.endswith(_NUMBERS)]
+    others = [file.stat() for file in files if not file.name.endswith(_NUMBERS)]
     return Readings(
         seconds=[answer["processor_seconds"] for answer in answers],
         text_bytes=answers[-1]["bytes"],
-        file_bytes=sum(file.st_size for file in files),
-        allocated_bytes=sum(file.st_blocks for file in files) * 512,
-        files=len(files),
+        file_bytes=sum(file.st_size for file in numbers),
+        allocated_bytes=sum(file.st_blocks for file in numbers) * 512,
+        beside_bytes=sum(file.st_blocks for file in others) * 512,
+        files=len(numbers),
     )
 
 
@@ -97,7 +104,17 @@ def run(rounds: int, stores: Sequence[str] = tuple(STORES)) -> Result:
     return Result(
         name="scrape",
         floors=_floors(readings),
-        columns=("store", "scrape ms", "first ms", "min–max ms", "text MB", "files", "files MB", "allocated MB"),
+        columns=(
+            "store",
+            "scrape ms",
+            "first ms",
+            "min–max ms",
+            "text MB",
+            "files",
+            "files MB",
+            "allocated MB",
+            "beside MB",
+        ),
         rows=[_row(store, found) for store, found in readings.items()],
         readings={store: found.seconds for store, found in readings.items()},
         note=f"{WORKERS} living workers × {ROUTES} routes × {len(STATUSES)} statuses, {PER_SERIES} requests per series "
@@ -129,4 +146,5 @@ def _row(store: str, found: Readings) -> tuple[str, ...]:
         str(found.files),
         f"{found.file_bytes / 1e6:.2f}",
         f"{found.allocated_bytes / 1e6:.2f}",
+        f"{found.beside_bytes / 1e6:.2f}",
     )
