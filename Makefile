@@ -44,7 +44,7 @@ test: $(VENV)/ready-test ## run all tests (TEST_ARGS="tests/store -k merge")
 	@$(run) pytest -n 2 --dist loadgroup --hot-path compiled $(TEST_ARGS)
 
 test-plain: $(VENV)/ready-test ## run the tests of the hot path with it as plain Python, as without a C compiler
-	@STETHOSCOPE_PURE=1 $(run) pytest -n 2 --hot-path plain tests/store tests/middleware tests/transparency/test_oracle.py tests/instruments/sqlalchemy tests/exporters/tracing/test_server_spans.py $(TEST_ARGS)
+	@STETHOSCOPE_PURE=1 $(run) pytest -n 2 --hot-path plain tests/store tests/middleware tests/transparency/test_oracle.py tests/instruments/sqlalchemy tests/instruments/runtime/test_worker.py tests/exporters/tracing/test_server_spans.py $(TEST_ARGS)
 
 compile: $(VENV)/ready-compile ## compile the hot path in place; after a change it is plain Python until you do it again
 	@$(VENV)/bin/python tools/compile_hot_path.py

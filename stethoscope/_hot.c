@@ -29,13 +29,15 @@ the memoryview, and that holds the mapping. Every index is checked against it.
 
 #define REMEMBERED 1024       /* timing.REMEMBERED */
 #define BACKGROUND_FROM 0.001 /* exchange._BACKGROUND_FROM */
+#define TOLD_EVERY 0.01       /* worker._TOLD_EVERY */
+#define QUIET 0.4             /* loops.QUIET */
 
 /* Texts that are looked up again and again. */
 
 #define TEXTS(T)                                                                                                        \
     T(type) T(headers) T(method) T(scheme) T(status) T(trailers) T(body) T(more_body) T(router) T(route) T(root_path)   \
     T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(failed) T(add_outcome)    \
-    T(record) T(render) T(first_byte) T(clock) T(correlation_id) T(name_route) T(remembered) T(forms) T(shared)         \
+    T(record) T(render) T(first_byte) T(clock) T(correlation_id) T(name_route) T(path_template) T(shared)         \
     T(serves) T(path) T(get)
 
 #define DECLARE(name) static PyObject *text_##name;
@@ -45,7 +47,7 @@ static PyObject *kind_http, *kind_start, *kind_body, *x_request_id, *empty_text,
 /* The Python functions, for the cases that are not plain: by `quicken` and `fall_back_on`. */
 
 static PyObject *plain_add, *plain_record, *plain_record_request, *plain_before, *plain_after, *plain_enter, *plain_leave,
-    *plain_started, *plain_span_ended, *plain_left, *plain_value_of;
+    *plain_started, *plain_span_ended, *plain_left, *plain_value_of, *plain_arrived;
 
 /* The class `exchange.Exchange`, by `quicken`, and the context variable `current.CURRENT`. */
 
@@ -54,6 +56,10 @@ static PyObject *exchange_class, *current;
 /* The classes `pending.Pending` and that of contexts, by `trace`. */
 
 static PyObject *pending_class, *context_class;
+
+/* The function asyncio._get_running_loop, by `run_on`. */
+
+static PyObject *running_loop;
 
 /* The module `exchange` as it is now: tests put in clocks and faults there. And what was in it at first. */
 
@@ -80,7 +86,7 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *active, *outcomes;
+    PyObject *method, *scheme, *active, *outcomes;
     char sends_body;
 } Inlet;
 
@@ -91,7 +97,12 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *inlets, *exclusions, *timing, *endpoints, *tell_of_arrival, *tell_of_record, *tell_of_return, *more_headers;
+    PyObject *forms, *remembered;
+} TimingHeaders;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *inlets, *last, *exclusions, *timing, *endpoints, *tell_of_arrival, *tell_of_record, *tell_of_return, *more_headers;
     long long failures;
     char sends_id, adds_headers;
 } Layer;
@@ -108,6 +119,7 @@ typedef struct {
     PyObject *layer, *receive, *send, *headers, *inlet, *error, *status;
     double first_byte, ended;
     long long received, sent, parts;
+    unsigned long long names; /* of the request's headers, as `mark_of` has them */
     char disconnected, trailers, last, recorded, excluded;
 } Exchange;
 
@@ -123,8 +135,19 @@ typedef struct {
     double budget;
 } Spans;
 
+typedef struct {
+    PyObject_HEAD
+    double period, told;
+    char asked, busy;
+} Watch;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *loop, *watch;
+} Worker;
+
 static PyTypeObject ScalarType, HistogramSeriesType, RequestSeriesType, InletType, BarType, LayerType, CurrentType, ExchangeType,
-    PendingType, SpansType;
+    PendingType, SpansType, TimingHeadersType, WatchType, WorkerType;
 
 #define OBJECT(Struct, name, field) {name, T_OBJECT_EX, offsetof(Struct, field), 0, NULL}
 #define FLAG(Struct, name, field) {name, T_BOOL, offsetof(Struct, field), 0, NULL}
@@ -149,13 +172,18 @@ static PyMemberDef request_members[] = {OBJECT(RequestSeries, "_duration", durat
                                         OBJECT(RequestSeries, "_received", received),
                                         OBJECT(RequestSeries, "_sent", sent), END};
 
-static PyMemberDef inlet_members[] = {OBJECT(Inlet, "active", active), OBJECT(Inlet, "outcomes", outcomes),
+static PyMemberDef inlet_members[] = {OBJECT(Inlet, "_method", method), OBJECT(Inlet, "_scheme", scheme),
+                                      OBJECT(Inlet, "active", active),  OBJECT(Inlet, "outcomes", outcomes),
                                       FLAG(Inlet, "sends_body", sends_body), END};
 
 static PyMemberDef bar_members[] = {NUMBER(Bar, "seconds", seconds), NUMBER(Bar, "until", until), END};
 
+static PyMemberDef timing_members[] = {
+    OBJECT(TimingHeaders, "forms", forms), OBJECT(TimingHeaders, "remembered", remembered), END};
+
 static PyMemberDef layer_members[] = {
     OBJECT(Layer, "inlets", inlets),
+    OBJECT(Layer, "_last", last),
     OBJECT(Layer, "exclusions", exclusions),
     OBJECT(Layer, "timing", timing),
     OBJECT(Layer, "endpoints", endpoints),
@@ -195,6 +223,11 @@ static PyMemberDef spans_members[] = {OBJECT(Spans, "_var", var), OBJECT(Spans, 
                                       OBJECT(Spans, "_bound_of_unsampled", bound_of_unsampled),
                                       NUMBER(Spans, "_budget", budget), END};
 
+static PyMemberDef watch_members[] = {NUMBER(Watch, "period", period), NUMBER(Watch, "told", told),
+                                      FLAG(Watch, "asked", asked), FLAG(Watch, "busy", busy), END};
+
+static PyMemberDef worker_members[] = {OBJECT(Worker, "_loop", loop), OBJECT(Worker, "_watch", watch), END};
+
 /* All object fields of a struct stand in a row, from the first to the last: that is how they are visited and cleared. */
 
 #define FIRST(Struct, field) ((PyObject **)((char *)self + offsetof(Struct, field)))
@@ -222,11 +255,13 @@ static PyMemberDef spans_members[] = {OBJECT(Spans, "_var", var), OBJECT(Spans, 
 COLLECTED(scalar, Scalar, 0, 0, bind, words)
 COLLECTED(histogram, HistogramSeries, 0, 0, bind_block, places)
 COLLECTED(request, RequestSeries, 0, 0, duration, sent)
-COLLECTED(inlet, Inlet, 0, 0, active, outcomes)
+COLLECTED(inlet, Inlet, 0, 0, method, outcomes)
+COLLECTED(timing, TimingHeaders, 0, 0, forms, remembered)
 COLLECTED(layer, Layer, 0, 0, inlets, more_headers)
 COLLECTED(current, Current, 0, 0, scope, trace)
 COLLECTED(exchange, Exchange, current_traverse(self, visit, arg), current_clear(self), layer, status)
 COLLECTED(spans, Spans, 0, 0, var, bound_of_unsampled)
+COLLECTED(worker, Worker, 0, 0, loop, watch)
 VISITED(pending, Pending, PyDict_Type.tp_traverse(self, visit, arg), PyDict_Type.tp_clear(self), request_id, token)
 
 static void pending_dealloc(PyObject *self) {
@@ -251,16 +286,20 @@ static inline int is_a(PyObject *object, PyTypeObject *base, PyObject **known) {
 #define IS_A(object, Name) is_a(object, &Name##Type, &known_##Name)
 
 static PyObject *known_Scalar, *known_HistogramSeries, *known_RequestSeries, *known_Inlet, *known_Bar, *known_Layer,
-    *known_Exchange;
+    *known_Exchange, *known_Watch, *known_TimingHeaders;
 
 static inline void put(PyObject **field, PyObject *value) { Py_XSETREF(*field, Py_NewRef(value)); }
 
 #define IS_TUPLE(object) ((object) != NULL && PyTuple_CheckExact(object))
 
-static int is_text(PyObject *text, PyObject *known) {
+/* Whether two texts of ASCII characters are equal. Of others it is not known. */
+static inline int is_text(PyObject *text, PyObject *known) {
     if (text == known)
         return 1;
-    return text != NULL && PyUnicode_CheckExact(text) && PyUnicode_Compare(text, known) == 0;
+    if (text == NULL || !PyUnicode_CheckExact(text) || !PyUnicode_IS_COMPACT_ASCII(text) ||
+        !PyUnicode_IS_COMPACT_ASCII(known) || PyUnicode_GET_LENGTH(text) != PyUnicode_GET_LENGTH(known))
+        return 0;
+    return memcmp(PyUnicode_DATA(text), PyUnicode_DATA(known), (size_t)PyUnicode_GET_LENGTH(text)) == 0;
 }
 
 /* What a key of a dict says, where it is a bool: 0 also where there is none. -1: it is not plain. */
@@ -467,11 +506,19 @@ static PyObject *value_of(PyObject *Py_UNUSED(module), PyObject *const *given, P
     return PyErr_Format(PyExc_TypeError, "value_of() takes headers and a tuple of names, got %zd arguments", count);
 }
 
+/* A bit by which a name of a header is told from most others: where it is not set in those of a request, the name is not there. */
+static inline unsigned long long mark_of(PyObject *name) {
+    Py_ssize_t size = PyBytes_GET_SIZE(name);
+    unsigned char last = size ? (unsigned char)PyBytes_AS_STRING(name)[size - 1] : 0;
+    return 1ull << (((unsigned long long)size * 8 ^ last) & 63);
+}
+
 #define IS(name, text) (memcmp(PyBytes_AS_STRING(name), text, sizeof(text) - 1) == 0)
 
 /* What a request's headers say of who it is: of each name the first value, borrowed, and how many parents there are. */
 typedef struct {
     PyObject *request_id, *correlation_id, *traceparent;
+    unsigned long long names;
     int parents, more_of_trace;
 } Told;
 
@@ -505,6 +552,7 @@ static int read_headers(PyObject *headers, Told *told) {
         PyObject *header = PyList_GET_ITEM(headers, at), *name = name_of(header);
         if (name == NULL)
             return 0;
+        told->names |= mark_of(name);
         tell_of(name, PyTuple_GET_ITEM(header, 1), told);
     }
     return 1;
@@ -550,10 +598,11 @@ static PyObject *take_fresh_id(void) {
     return id;
 }
 
-static PyObject *plain_id(PyObject *headers) {
-    Told told = {NULL, NULL, NULL, 0, 0};
+static PyObject *plain_id(PyObject *headers, unsigned long long *names) {
+    Told told = {0};
     if (!read_headers(headers, &told))
         return NULL;
+    *names = told.names;
     PyObject *given = told.request_id ? told.request_id : told.correlation_id;
     if (given != NULL)
         return is_accepted(given) ? Py_NewRef(given) : NULL;
@@ -563,16 +612,18 @@ static PyObject *plain_id(PyObject *headers) {
     return parent ? PyBytes_FromStringAndSize(parent + 3, 32) : NULL;
 }
 
-/* correlation.correlation_id */
-static PyObject *identify(PyObject *headers) {
+/* correlation.correlation_id. Says too which names headers may have. */
+static PyObject *identify(PyObject *headers, unsigned long long *names) {
     PyObject *function = PyDict_GetItemWithError(exchange_globals, text_correlation_id);
-    PyObject *id = function == own_correlation_id ? plain_id(headers) : NULL;
+    PyObject *id = function == own_correlation_id ? plain_id(headers, names) : NULL;
     return id || !function || !falls_back() ? id : PyObject_CallOneArg(function, headers);
 }
 
 /* routes.name_route, for an app that is mounted nowhere. NULL: it is not plain. */
 static PyObject *plain_template(PyObject *scope) {
     PyObject *router = PyDict_GetItemWithError(scope, text_router);
+    if (router == NULL && !PyErr_Occurred() && PyDict_GetItemWithError(scope, text_path_template) == NULL)
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     PyObject *route = PyDict_GetItemWithError(scope, text_route);
     PyObject *root = PyDict_GetItemWithError(scope, text_root_path);
     if (router == NULL || router == Py_None || route == NULL || route == Py_None ||
@@ -636,6 +687,25 @@ static int report(PyObject *layer) {
     return answer ? 0 : -1;
 }
 
+/* layer.inlets of a scope, or the last one of a request, where it is the same. NULL: it is not plain. */
+static PyObject *find_inlet(Layer *layer, PyObject *scope) {
+    PyObject *method = PyDict_GetItemWithError(scope, text_method), *scheme = PyDict_GetItemWithError(scope, text_scheme);
+    if (method == NULL || !PyUnicode_CheckExact(method) || scheme == NULL || !PyUnicode_CheckExact(scheme))
+        return NULL;
+    Inlet *last = (Inlet *)layer->last;
+    if (last != NULL && IS_A(layer->last, Inlet) && last->method != NULL && is_text(method, last->method) &&
+        last->scheme != NULL && is_text(scheme, last->scheme))
+        return Py_NewRef(last);
+    PyObject *key = PyTuple_Pack(2, method, scheme);
+    PyObject *inlet = key ? Py_XNewRef(PyDict_GetItemWithError(layer->inlets, key)) : NULL;
+    Py_XDECREF(key);
+    if (inlet != NULL && !IS_A(inlet, Inlet))
+        Py_CLEAR(inlet);
+    if (inlet != NULL)
+        put(&layer->last, inlet);
+    return inlet;
+}
+
 /* exchange.Exchange.__init__. NULL: it is not plain. */
 
 static Exchange *begin(PyObject *layer, PyObject *scope, PyObject *receive, PyObject *send) {
@@ -643,16 +713,12 @@ static Exchange *begin(PyObject *layer, PyObject *scope, PyObject *receive, PyOb
     if (self == NULL || now(&self->current.started) < 0)
         goto not_plain;
     PyObject *headers = PyDict_GetItemWithError(scope, text_headers);
-    self->current.id = headers ? identify(headers) : NULL;
+    self->names = ~0ull;
+    self->current.id = headers ? identify(headers, &self->names) : NULL;
     if (self->current.id == NULL)
         goto not_plain;
-    PyObject *method = PyDict_GetItemWithError(scope, text_method), *scheme = PyDict_GetItemWithError(scope, text_scheme);
-    if (method == NULL || !PyUnicode_CheckExact(method) || scheme == NULL || !PyUnicode_CheckExact(scheme))
-        goto not_plain;
-    PyObject *key = PyTuple_Pack(2, method, scheme);
-    self->inlet = key ? Py_XNewRef(PyDict_GetItemWithError(((Layer *)layer)->inlets, key)) : NULL;
-    Py_XDECREF(key);
-    if (self->inlet == NULL || !IS_A(self->inlet, Inlet))
+    self->inlet = find_inlet((Layer *)layer, scope);
+    if (self->inlet == NULL)
         goto not_plain;
     self->current.scope = Py_NewRef(scope);
     self->current.route = Py_NewRef(Py_None);
@@ -679,8 +745,11 @@ typedef int Wants(Exchange *self, PyObject *observer, PyObject *seconds);
 
 static int wants_arrival(Exchange *self, PyObject *observer, PyObject *Py_UNUSED(seconds)) {
     PyObject *names = PyTuple_GET_ITEM(observer, 1);
-    if (PyTuple_GET_SIZE(names) == 0)
-        return 1;
+    unsigned long long marks = 0;
+    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(names); at++)
+        marks |= PyBytes_CheckExact(PyTuple_GET_ITEM(names, at)) ? mark_of(PyTuple_GET_ITEM(names, at)) : ~0ull;
+    if (PyTuple_GET_SIZE(names) == 0 || !(marks & self->names))
+        return PyTuple_GET_SIZE(names) == 0;
     PyObject *headers = PyDict_GetItemWithError(self->current.scope, text_headers);
     PyObject *value = headers ? find_value(headers, names) : NULL;
     Py_XDECREF(value);
@@ -800,7 +869,7 @@ static int end_plainly(Exchange *self, Py_ssize_t size) {
 
 static int is_ours(PyObject *name) {
     Py_ssize_t length = PyBytes_GET_SIZE(name);
-    if (length != 12 && length != 14 && length != 15)
+    if ((length != 12 && length != 14 && length != 15) || Py_TOLOWER(PyBytes_AS_STRING(name)[0]) != 'x')
         return 0;
     char lower[15];
     for (Py_ssize_t at = 0; at < length; at++)
@@ -833,7 +902,7 @@ static PyObject *with_our_headers(PyObject *headers, PyObject *id, PyObject *add
 /* Rendered for this very microsecond where they are not remembered: in Python the clock would be read once more, and the
    headers of a later microsecond be remembered, so that those of an app that always takes as long might never be. */
 static PyObject *remembered_headers(Layer *layer, Py_ssize_t microseconds) {
-    PyObject *remembered = PyObject_GetAttr(layer->timing, text_remembered), *found = NULL;
+    PyObject *remembered = ((TimingHeaders *)layer->timing)->remembered, *found = NULL;
     if (remembered != NULL && PyList_CheckExact(remembered) && microseconds < PyList_GET_SIZE(remembered)) {
         found = Py_NewRef(PyList_GET_ITEM(remembered, microseconds));
         if (found == Py_None) {
@@ -844,7 +913,6 @@ static PyObject *remembered_headers(Layer *layer, Py_ssize_t microseconds) {
         if (found != NULL && !PyTuple_CheckExact(found))
             Py_CLEAR(found);
     }
-    Py_XDECREF(remembered);
     return found;
 }
 
@@ -878,8 +946,8 @@ static PyObject *rendered_header(PyObject *form, long long microseconds) {
 
 /* timing.TimingHeaders._render, of a request that has no shares. */
 static PyObject *rendered_headers(Layer *layer, long long microseconds) {
-    PyObject *forms = PyObject_GetAttr(layer->timing, text_forms);
-    PyObject *headers = forms && PyTuple_CheckExact(forms) ? PyTuple_New(PyTuple_GET_SIZE(forms)) : NULL;
+    PyObject *forms = ((TimingHeaders *)layer->timing)->forms;
+    PyObject *headers = IS_TUPLE(forms) ? PyTuple_New(PyTuple_GET_SIZE(forms)) : NULL;
     for (Py_ssize_t at = 0; headers != NULL && at < PyTuple_GET_SIZE(forms); at++) {
         PyObject *header = rendered_header(PyTuple_GET_ITEM(forms, at), microseconds);
         if (header != NULL)
@@ -887,14 +955,13 @@ static PyObject *rendered_headers(Layer *layer, long long microseconds) {
         else
             Py_CLEAR(headers);
     }
-    Py_XDECREF(forms);
     return headers;
 }
 
 /* layer.timing.render. NULL: it is not plain. */
 static PyObject *timing_headers(Layer *layer, double seconds, PyObject *shares) {
     double microseconds = seconds * 1e6;
-    if (layer->timing == NULL || shares == NULL || !(microseconds >= 0.0 && microseconds < 1e15))
+    if (layer->timing == NULL || !IS_A(layer->timing, TimingHeaders) || shares == NULL || !(microseconds >= 0.0 && microseconds < 1e15))
         return NULL;
     PyObject *headers = microseconds < REMEMBERED ? remembered_headers(layer, (Py_ssize_t)microseconds)
                                                   : rendered_headers(layer, (long long)microseconds);
@@ -1100,7 +1167,7 @@ static int is_unsampled(const char *low, PyObject *bound) {
 
 /* pending.root_id of a request that is not sampled. NULL: it is not plain, or it is sampled. */
 static PyObject *unsampled_root(Spans *spans, Current *request) {
-    Told told = {NULL, NULL, NULL, 0, 0};
+    Told told = {0};
     if (!read_headers(PyDict_GetItemWithError(request->scope, text_headers), &told))
         return NULL;
     if (told.parents) {
@@ -1173,6 +1240,34 @@ static PyObject *spans_left(PyObject *self, PyObject *exchange) {
     return falls_back() ? PyObject_CallFunctionObjArgs(plain_left, self, exchange, NULL) : NULL;
 }
 
+/* worker.Worker.arrived, on the loop that it was told of the last time, as long as there is nothing to do about it */
+
+static int is_same_loop(PyObject *known) {
+    if (running_loop == NULL || known == NULL || !PyWeakref_CheckRefExact(known))
+        return 0;
+    PyObject *loop = PyObject_CallNoArgs(running_loop), *last;
+#if PY_VERSION_HEX >= 0x030D0000
+    PyWeakref_GetRef(known, &last);
+#else
+    last = Py_NewRef(PyWeakref_GET_OBJECT(known));
+#endif
+    int is_same = loop != NULL && loop == last && loop != Py_None;
+    Py_XDECREF(last);
+    Py_XDECREF(loop);
+    return is_same;
+}
+
+static PyObject *worker_arrived(PyObject *object, PyObject *request) {
+    Worker *self = (Worker *)object;
+    if (IS_A(request, Exchange) && is_same_loop(self->loop) && self->watch != NULL && IS_A(self->watch, Watch)) {
+        Watch *watch = (Watch *)self->watch;
+        watch->busy = watch->asked = 1;
+        if (((Current *)request)->started - watch->told <= TOLD_EVERY && watch->period <= QUIET)
+            Py_RETURN_NONE;
+    }
+    return falls_back() ? PyObject_CallFunctionObjArgs(plain_arrived, object, request, NULL) : NULL;
+}
+
 /* Types. */
 
 static PyMethodDef scalar_methods[] = {{"add", scalar_add, METH_O, NULL}, {NULL, NULL, 0, NULL}};
@@ -1188,6 +1283,7 @@ static PyMethodDef spans_methods[] = {{"started", spans_started, METH_O, NULL},
                                       {"ended", (PyCFunction)(void (*)(void))spans_ended, METH_FASTCALL, NULL},
                                       {"left", spans_left, METH_O, NULL},
                                       {NULL, NULL, 0, NULL}};
+static PyMethodDef worker_methods[] = {{"arrived", worker_arrived, METH_O, NULL}, {NULL, NULL, 0, NULL}};
 #define BASE(Name, Struct, lower, methods_or_null)                                                                      \
     static PyTypeObject Name##Type = {                                                                                  \
         PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot." #Name,                                             \
@@ -1205,10 +1301,12 @@ BASE(Scalar, Scalar, scalar, scalar_methods)
 BASE(HistogramSeries, HistogramSeries, histogram, histogram_methods)
 BASE(RequestSeries, RequestSeries, request, request_methods)
 BASE(Inlet, Inlet, inlet, NULL)
+BASE(TimingHeaders, TimingHeaders, timing, NULL)
 BASE(Layer, Layer, layer, layer_methods)
 BASE(Current, Current, current, NULL)
 BASE(Exchange, Exchange, exchange, exchange_methods)
 BASE(Spans, Spans, spans, spans_methods)
+BASE(Worker, Worker, worker, worker_methods)
 
 static PyTypeObject PendingType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot.Pending",
@@ -1220,13 +1318,17 @@ static PyTypeObject PendingType = {
     .tp_dealloc = pending_dealloc,
 };
 
-static PyTypeObject BarType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot.Bar",
-    .tp_basicsize = sizeof(Bar),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .tp_new = PyType_GenericNew,
-    .tp_members = bar_members,
-};
+#define NUMBERS(Name, lower)                                                                                            \
+    static PyTypeObject Name##Type = {                                                                                  \
+        PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stethoscope._hot." #Name,                                             \
+        .tp_basicsize = sizeof(Name),                                                                                   \
+        .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,                                                           \
+        .tp_new = PyType_GenericNew,                                                                                    \
+        .tp_members = lower##_members,                                                                                  \
+    };
+
+NUMBERS(Bar, bar)
+NUMBERS(Watch, watch)
 
 /* Putting it in place. */
 
@@ -1245,7 +1347,15 @@ static struct {
     {&SpansType, "started", &plain_started},
     {&SpansType, "ended", &plain_span_ended},
     {&SpansType, "left", &plain_left},
+    {&WorkerType, "arrived", &plain_arrived},
 };
+
+static PyMethodDef *method_of(PyTypeObject *base, const char *name) {
+    PyMethodDef *method = base->tp_methods;
+    while (strcmp(method->ml_name, name) != 0)
+        method++;
+    return method;
+}
 
 /* quicken(class): its methods that are compiled here take the place of those in Python. */
 static PyObject *quicken(PyObject *Py_UNUSED(module), PyObject *class) {
@@ -1257,7 +1367,8 @@ static PyObject *quicken(PyObject *Py_UNUSED(module), PyObject *class) {
         if (!PyType_IsSubtype((PyTypeObject *)class, quick[at].base))
             continue;
         PyObject *own = PyObject_GetAttrString(class, quick[at].method);
-        PyObject *compiled = PyObject_GetAttrString((PyObject *)quick[at].base, quick[at].method);
+        /* Of this very class: that an object is of a subclass would be looked up at each call. */
+        PyObject *compiled = PyDescr_NewMethod((PyTypeObject *)class, method_of(quick[at].base, quick[at].method));
         int failed = !own || !compiled || PyObject_SetAttrString(class, quick[at].method, compiled) < 0;
         Py_XDECREF(compiled);
         if (failed) {
@@ -1309,6 +1420,12 @@ static PyObject *trace(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+/* run_on(function): what says which event loop is running. */
+static PyObject *run_on(PyObject *Py_UNUSED(module), PyObject *function) {
+    put(&running_loop, function);
+    Py_RETURN_NONE;
+}
+
 /* fall_back_on(value_of): of the functions of `hot`, the one that is compiled here. */
 static PyObject *fall_back_on(PyObject *Py_UNUSED(module), PyObject *function) {
     put(&plain_value_of, function);
@@ -1319,6 +1436,7 @@ static PyMethodDef functions[] = {{"quicken", quicken, METH_O, NULL},
                                   {"value_of", (PyCFunction)(void (*)(void))value_of, METH_FASTCALL, NULL},
                                   {"fall_back_on", fall_back_on, METH_O, NULL},
                                   {"observe", observe, METH_VARARGS, NULL},
+                                  {"run_on", run_on, METH_O, NULL},
                                   {"trace", trace, METH_VARARGS, NULL},
                                   {NULL, NULL, 0, NULL}};
 
@@ -1338,8 +1456,9 @@ static int make_texts(void) {
 }
 
 static int fill(PyObject *module) {
-    PyTypeObject *types[] = {&ScalarType, &HistogramSeriesType, &RequestSeriesType, &InletType,   &BarType,
-                             &LayerType,  &CurrentType,         &ExchangeType,      &PendingType, &SpansType};
+    PyTypeObject *types[] = {&ScalarType,  &HistogramSeriesType, &RequestSeriesType, &InletType, &BarType,   &LayerType,
+                             &CurrentType, &ExchangeType,        &PendingType,       &SpansType, &WatchType, &WorkerType,
+                             &TimingHeadersType};
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError, "what it keeps is of one interpreter; others run the Python code");
         return -1;

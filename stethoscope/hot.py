@@ -14,6 +14,7 @@ often, from ``_hot_runtime.c`` (see `collector` and `alarm` of `stethoscope.inst
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextvars import ContextVar
 from importlib import import_module
 from types import ModuleType
@@ -23,8 +24,8 @@ from zlib import crc32
 T = TypeVar("T", bound=type)
 
 # As the package sees them, with or without a compiler. What the fields mean is said where they are used: in
-# `stethoscope.store.series`, `current`, `inlet`, `observer`, `layer` and `exchange` of `middleware`, and `pending` and
-# `server_spans` of `exporters.tracing`.
+# `stethoscope.store.series`, `current`, `inlet`, `observer`, `timing`, `layer` and `exchange` of `middleware`, `pending` and
+# `server_spans` of `exporters.tracing`, and `loops` and `worker` of `instruments.runtime`.
 
 
 class Scalar:
@@ -53,15 +54,20 @@ class RequestSeries:
 
 
 class Inlet:
-    __slots__ = ("active", "outcomes", "sends_body")
+    __slots__ = ("_method", "_scheme", "active", "outcomes", "sends_body")
 
 
 class Bar:
     __slots__ = ("seconds", "until")
 
 
+class TimingHeaders:
+    __slots__ = ("forms", "remembered")
+
+
 class Layer:
     __slots__ = (
+        "_last",
         "adds_headers",
         "endpoints",
         "exclusions",
@@ -110,6 +116,14 @@ class Spans:
     __slots__ = ("_bound_of_fresh", "_bound_of_sampled", "_bound_of_unsampled", "_budget", "_var")
 
 
+class Watch:
+    __slots__ = ("asked", "busy", "period", "told")
+
+
+class Worker:
+    __slots__ = ("_loop", "_watch")
+
+
 def quicken(cls: T) -> T:
     """Put the compiled methods of ``cls`` in place: for classes whose base is one of these."""
     return cls
@@ -121,6 +135,10 @@ def observe(globals: dict[str, Any], fresh_ids: list[bytes], current: ContextVar
 
 def trace(pending: type[Pending], context: type) -> None:
     """Tell the compiled methods which classes contexts are of."""
+
+
+def run_on(running_loop: Callable[[], object | None]) -> None:
+    """Tell the compiled methods what says which event loop is running."""
 
 
 def value_of(headers: object, names: tuple[bytes, ...]) -> bytes | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from stethoscope import hot
 from stethoscope.current import MOST_SHARES, Share
 
 Header = tuple[bytes, bytes]
@@ -27,7 +28,7 @@ _FORMS: Final[Mapping[str, Form]] = {
 }
 
 
-class TimingHeaders:
+class TimingHeaders(hot.TimingHeaders):
     """Renders the timing headers that are switched on, the same for all requests of an app.
 
     Times below 1 ms are rendered once for each microsecond and remembered (at most 1,024 of them),

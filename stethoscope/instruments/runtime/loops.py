@@ -20,6 +20,8 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
+from stethoscope import hot
+
 if TYPE_CHECKING:
     import trio
     from anyio import CapacityLimiter
@@ -51,7 +53,7 @@ class Told:
         """The loop can not be watched any longer."""
 
 
-class Watch:
+class Watch(hot.Watch):
     """One event loop that is watched. It is made, and runs, on the loop; other threads read what is public.
 
     ``due`` is when the timer has to run, on the clock of ``perf_counter``, `NEVER` while it is running; ``late``

@@ -6,11 +6,10 @@ import os
 from asyncio import _get_running_loop as _running_loop
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from time import perf_counter
 from typing import Final
 from weakref import ref
 
-from stethoscope import names
+from stethoscope import hot, names
 from stethoscope.current import Current
 from stethoscope.instruments.runtime.collector import Collector
 from stethoscope.instruments.runtime.loops import PERIOD, QUIET, AsyncioWatch, Told, Watch, current_loop, watch_current
@@ -30,11 +29,16 @@ def _no_loop() -> None:
     return None
 
 
-class Worker(Told):
+@hot.quicken
+class Worker(Told, hot.Worker):
     """Watches event loops, garbage collector and threads of this process, for one service.
 
     `arrived` is called on a loop, `sample` by another thread, now and then.
     """
+
+    _loop: Callable[[], object | None]
+    """What was running when a request arrived the last time, and how it is watched."""
+    _watch: Watch | None
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -46,8 +50,8 @@ class Worker(Told):
     def _start_over(self) -> None:
         """The state of a process that has served nothing yet."""
         self._process = 0
-        self._loop: Callable[[], object | None] = _no_loop
-        self._watch: Watch | None = None
+        self._loop = _no_loop
+        self._watch = None
         self._watchdog.start_over()
 
     @property
@@ -61,16 +65,15 @@ class Worker(Told):
         return self._watchdog.is_there
 
     def arrived(self, request: Current) -> None:
-        """A request has arrived on the running loop, in the task that runs."""
+        """A request has arrived on the running loop, in the task that runs. ``_hot.c`` has the plain case once more."""
         loop = _running_loop()
         if loop is None or loop is not self._loop():
             self._turn_to(current_loop())
         watch = self._watch
         if watch is not None:
             watch.busy = watch.asked = True
-            now = perf_counter()
-            if now - watch.told > _TOLD_EVERY:
-                watch.told = now
+            if request.started - watch.told > _TOLD_EVERY:
+                watch.told = request.started
                 self._watchdog.goes_on()
             if watch.period > QUIET:
                 watch.hurry()
@@ -155,3 +158,6 @@ class Worker(Told):
         gauge(names.EXECUTOR_LIMIT).set(sum(one.limit for one in executors))
         gauge(names.EXECUTOR_THREADS).set(sum(one.threads for one in executors))
         gauge(names.EXECUTOR_QUEUED).set(sum(one.queued for one in executors))
+
+
+hot.run_on(_running_loop)

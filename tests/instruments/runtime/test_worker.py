@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from types import CodeType
 from weakref import ref
 
 import anyio
@@ -17,8 +18,8 @@ import pytest
 import trio
 import uvloop
 
-from stethoscope import names
-from stethoscope.instruments.runtime.loops import PERIOD
+from stethoscope import hot, names
+from stethoscope.instruments.runtime.loops import PERIOD, QUIET
 from stethoscope.instruments.runtime.worker import Worker
 from tests.instruments.waiting import until
 from tests.middleware.scripted import Records, exchange_of
@@ -47,6 +48,42 @@ async def in_thread(released: threading.Event) -> None:
 
 def stalls(records: Records) -> list[dict[str, object]]:
     return [dict(note.content) for note in records.recorder.notes(names.STALLS)]
+
+
+def calls_of_arrival(worker: Worker, records: Records) -> list[CodeType]:
+    """Python functions that are called when one more request arrives."""
+    request, called = exchange_of(records), list[CodeType]()
+    sys.setprofile(lambda frame, event, argument: called.append(frame.f_code) if event == "call" else None)
+    try:
+        worker.arrived(request)
+    finally:
+        sys.setprofile(None)
+    return called
+
+
+@pytest.mark.skipif(not hot.COMPILED, reason="nothing is compiled")
+@LOOPS
+def test_a_request_on_the_same_loop_within_a_moment_is_noted_without_python(
+    records: Records, worker: Worker, new_loop: NewLoop
+) -> None:
+    async def serve() -> None:
+        worker.arrived(exchange_of(records))
+        watch = worker._watch
+        assert watch is not None
+        watch.told, watch.asked, watch.busy = time.perf_counter() + 60, False, False
+        assert calls_of_arrival(worker, records) == []
+        assert watch.asked
+        assert watch.busy
+        watch.told -= 120
+        assert calls_of_arrival(worker, records) != []  # the watchdog has to be told
+        assert watch.told > time.perf_counter() - 60
+        watch.told, watch.period = time.perf_counter() + 60, QUIET + 0.1
+        assert calls_of_arrival(worker, records) != []  # the timer is set anew
+        assert watch.period == PERIOD
+
+    for _ in range(2):  # the second loop is another one, which is watched, too
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(serve())
 
 
 @LOOPS
