@@ -28,6 +28,7 @@ from stethoscope.store.registry import main_module, recorder_for
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from stethoscope.dashboards.board import Board
     from stethoscope.store.snapshot import Snapshot
 
 
@@ -53,9 +54,6 @@ class Stethoscope(Layer):
         sqlalchemy.adopt(recorder, settings, self.observe)
         observe_routes(app)
 
-
-_REST: Final = 5.0
-"""Seconds between two looks whether anybody may still want what the live page has made."""
 
 App = TypeVar("App", bound=Callable[..., Awaitable[Any]])
 
@@ -121,27 +119,47 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
     """What we serve inside the app: nothing, unless somebody may have it."""
     if settings.token is None and settings.auth is None and settings.metrics_path is None:
         return None
-    # Not for those who serve nothing.
-    from stethoscope.dashboards.board import Board
-    from stethoscope.dashboards.documents.window import Moment
-    from stethoscope.dashboards.endpoints import Endpoints
+    from stethoscope.dashboards.endpoints import Endpoints  # not for those who serve nothing
+
+    return Endpoints(
+        lambda: _scraped(recorder, settings.names),
+        prefix=settings.prefix,
+        token=settings.token,
+        access=settings.auth,
+        metrics_path=settings.metrics_path,
+        metrics_access=settings.metrics_access,
+        foreign=foreign,
+        board=_board(recorder, settings),
+        on_error=recorder.failed,
+    )
+
+
+def _scraped(recorder: Recorder, conventions: tuple[str, ...]) -> Snapshot:
     from stethoscope.store.exemplars import with_exemplars
 
-    def source() -> Snapshot:
-        declare()  # a counter that is not used yet is scraped as zero
-        return recorder.snapshot()
+    declare()  # a counter that is not used yet is scraped as zero
+    snapshot = with_exemplars(recorder)
+    if conventions == (OWN_NAMES,):
+        return snapshot
+    from stethoscope.exporters.renamed import renamed  # not for those who keep to our names
 
-    def scraped() -> Snapshot:
+    return renamed(snapshot, conventions)
+
+
+_REST: Final = 5.0
+"""Seconds between two looks whether anybody may still want what the live page has made."""
+
+
+def _board(recorder: Recorder, settings: Settings) -> Board:
+    from stethoscope.dashboards.board import Board
+    from stethoscope.dashboards.documents.window import Moment
+
+    def moment() -> Moment:
         declare()
-        snapshot = with_exemplars(recorder)
-        if settings.names == (OWN_NAMES,):
-            return snapshot
-        from stethoscope.exporters.renamed import renamed  # not for those who keep to our names
-
-        return renamed(snapshot, settings.names)
+        return Moment(recorder.snapshot(), recorder.history())
 
     board = Board(
-        lambda: Moment(source(), recorder.history()),
+        moment,
         recorder,
         token=settings.token,
         access=settings.auth,
@@ -149,14 +167,4 @@ def _endpoints(recorder: Recorder, settings: Settings) -> OwnEndpoints | None:
         on_error=recorder.failed,
     )
     recorder.every(_REST, "live page", board.rest)
-    return Endpoints(
-        scraped,
-        prefix=settings.prefix,
-        token=settings.token,
-        access=settings.auth,
-        metrics_path=settings.metrics_path,
-        metrics_access=settings.metrics_access,
-        foreign=foreign,
-        board=board,
-        on_error=recorder.failed,
-    )
+    return board

@@ -10,8 +10,9 @@ from stethoscope.signals.config import Config
 from stethoscope.signals.database_alerts import DATABASE_ALERTS
 from stethoscope.signals.http_alerts import HTTP_ALERTS
 from stethoscope.signals.own_alerts import OWN_ALERTS
-from stethoscope.signals.panels import HOST, identity
+from stethoscope.signals.panels import identity
 from stethoscope.signals.runtime_alerts import RUNTIME_ALERTS
+from stethoscope.signals.signal import HOST
 
 ALERTS: Final = (*HTTP_ALERTS, *DATABASE_ALERTS, *RUNTIME_ALERTS, *OWN_ALERTS)
 

@@ -10,6 +10,7 @@ from stethoscope.signals.alert import TRAFFIC, Alert, Condition, beyond
 from stethoscope.signals.config import Config
 from stethoscope.signals.database import POOL, POOL_USE, QUERY_P95, SLOW_SHARE, UNLIMITED, trouble_with_pool
 from stethoscope.signals.promql import Frame, per_second
+from stethoscope.signals.signal import HOST
 
 _HOLDS: Final = {"warn": "5m", "critical": "5m"}
 
@@ -51,7 +52,7 @@ DATABASE_ALERTS: Final = (
             "Raise `pool_size` if the database has room for it on every worker.",
         ),
         board="database",
-        labels=("<host>", POOL),
+        labels=(HOST, POOL),
     ),
     Alert(
         "ASGIDBPoolWaiting",
@@ -67,7 +68,7 @@ DATABASE_ALERTS: Final = (
         ),
         ("As for ASGIDBPoolSaturated.", "Lost connections: restart the worker, and find the code that does not close."),
         board="database",
-        labels=("<host>", POOL),
+        labels=(HOST, POOL),
     ),
     Alert(
         "ASGIDBConnectionsHigh",
@@ -86,7 +87,7 @@ DATABASE_ALERTS: Final = (
         ("Database, “Connections”: a rise that does not end is a leak, a plateau is load.",),
         ("Give the pool a limit.",),
         board="database",
-        labels=("<host>", POOL),
+        labels=(HOST, POOL),
     ),
     Alert(
         "ASGISlowQueries",

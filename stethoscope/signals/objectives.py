@@ -43,12 +43,6 @@ OBJECTIVE: Final = Signal(
     "percentunit",
     lambda frame: "max by (slo) (slo:objective:share)",
 )
-BUDGET_LINE: Final = Signal(
-    "Error budget",
-    "What share of requests may be bad?",
-    "percentunit",
-    lambda frame: "max by (slo) (slo:error_budget:share)",
-)
 BURN_RATES: Final = tuple(
     Signal(
         f"over {window}",

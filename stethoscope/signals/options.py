@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,49 +19,63 @@ from stethoscope.thresholds import parse as parse_thresholds
 
 def add(parser: ArgumentParser) -> None:
     """The arguments that all these commands have."""
-    add_argument = parser.add_argument
-    add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to; made if it is missing")
-    add_argument("--service", metavar="NAME", help="value of the job label that the rules are for (default: all)")
-    add_argument("--job-label", metavar="LABEL", default=DEFAULT.job_label, help="what names a service (default: job)")
-    add_argument(
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to; made if missing")
+    _add_labels(parser.add_argument_group("how Prometheus scrapes").add_argument)
+    _add_limits(parser.add_argument_group("thresholds and objectives").add_argument)
+    add_link = parser.add_argument_group("links in alerts").add_argument
+    add_link("--grafana-url", metavar="URL", default=DEFAULT.grafana_url, help=f"default: {DEFAULT.grafana_url}")
+    add_link("--runbook-url", metavar="URL", help="page with the runbook (default: the runbook's dashboard)")
+
+
+def _add_labels(add: Callable[..., Action]) -> None:
+    add("--service", metavar="NAME", help="value of the job label to write rules for (default: all)")
+    add("--job-label", metavar="LABEL", default=DEFAULT.job_label, help="label that names a service (default: job)")
+    add(
         "--instance-label",
         metavar="LABEL",
         default=DEFAULT.instance_label,
-        help="what names a host (default: instance)",
+        help="label that names a host of it (default: instance)",
     )
-    add_argument(
-        "--group-label", metavar="LABEL", action="append", default=[], help="what else stays apart, such as cluster"
+    add(
+        "--group-label",
+        metavar="LABEL",
+        action="append",
+        default=[],
+        help="further label whose values are kept apart, such as cluster; may be repeated",
     )
-    add_argument(
+    add(
+        "--scrape-seconds",
+        metavar="N",
+        type=int,
+        default=DEFAULT.scrape_seconds,
+        help="seconds between scrapes (default: 15)",
+    )
+
+
+def _add_limits(add: Callable[..., Action]) -> None:
+    add(
         "--threshold",
         metavar="NAME=WARN:CRITICAL",
         action="append",
         default=[],
-        help="from what value on a number is trouble, such as error_ratio=0.02:0.1",
+        help="a threshold other than the default, such as error_ratio=0.02:0.1; may be repeated",
     )
-    add_argument(
+    add(
         "--slo",
         metavar="NAME=PERCENT[:SECONDS]",
         action="append",
         default=[],
         help="an objective, such as availability=99.9, or latency=95:0.25 for 95 %% of requests within 0.25 s; "
-        'matchers in braces limit what counts: latency=95:0.25{http_route!="/report"}',
+        'matchers in braces limit what counts: latency=95:0.25{http_route!="/report"}; may be repeated',
     )
-    add_argument(
-        "--slo-days", metavar="DAYS", type=int, default=DEFAULT.slo_days, help="an objective's period (default: 30)"
+    add("--slo-days", metavar="DAYS", type=int, default=DEFAULT.slo_days, help="period of objectives (default: 30)")
+    add(
+        "--pool",
+        metavar="NAME=SHARE",
+        action="append",
+        default=[],
+        help="share of this pool's connections that may be in use, if it differs from the others; may be repeated",
     )
-    add_argument(
-        "--pool", metavar="NAME=SHARE", action="append", default=[], help="a pool that may be in use to another share"
-    )
-    add_argument(
-        "--scrape-seconds",
-        metavar="N",
-        type=int,
-        default=DEFAULT.scrape_seconds,
-        help="interval of scrapes (default: 15)",
-    )
-    add_argument("--grafana-url", metavar="URL", default=DEFAULT.grafana_url, help="where alerts link to")
-    add_argument("--runbook-url", metavar="URL", help="page with the runbook (default: the runbook's dashboard)")
 
 
 def config(arguments: Namespace) -> Config:

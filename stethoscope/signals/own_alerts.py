@@ -10,6 +10,7 @@ from stethoscope.signals.alert import Alert, Condition, always, beyond
 from stethoscope.signals.config import Config
 from stethoscope.signals.own import OVERFLOWED, PRIVATE, SAMPLES, SKIPPED, lost
 from stethoscope.signals.promql import select
+from stethoscope.signals.signal import HOST
 from stethoscope.signals.slo import BURNS
 
 INFO_INHIBITOR: Final = "InfoInhibitor"
@@ -75,7 +76,7 @@ OWN_ALERTS: Final = (
         ),
         ("Restart what does not answer, after you have looked at its log.",),
         board="health",
-        labels=("<host>",),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIAbsent",
@@ -154,7 +155,7 @@ OWN_ALERTS: Final = (
         ("Telemetry health, “Series”: since when? Usually a label of a metric of your own has too many values.",),
         ("Take the label away, or raise `scrape_samples` if it is meant.",),
         board="health",
-        labels=("<host>",),
+        labels=(HOST,),
     ),
     Alert(
         WATCHDOG,

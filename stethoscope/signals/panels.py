@@ -9,11 +9,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any, Final
 
 from stethoscope.signals.config import Config
 from stethoscope.signals.promql import Frame
-from stethoscope.signals.signal import Signal
+from stethoscope.signals.signal import HOST, Signal
 from stethoscope.thresholds import Threshold
 
 JSON = dict[str, Any]
@@ -22,8 +23,8 @@ Link = Callable[[Config], str]
 
 DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 
-HOST: Final = "<host>"
-"""Stands for the label that tells the hosts of a service apart, which users name."""
+_LETTERS: Final = ascii_uppercase
+"""What Grafana calls the queries of a panel."""
 
 GREEN, ORANGE, RED, BLUE, YELLOW, GREY = "green", "orange", "red", "blue", "yellow", "text"
 STATUS_COLOURS: Final = {"2..": GREEN, "3..": BLUE, "4..": YELLOW, "5..": RED}
@@ -101,22 +102,20 @@ def timeseries(
 
     def body(config: Config, frame: Frame) -> JSON:
         kept = frame.keep(*(label.replace(HOST, config.instance_label) for label in keep))
-        expressions = [signal.expression(kept) for signal in signals]
-        if top:
-            expressions = [f"topk({top}, {expression})" for expression in expressions]
         steps = [*_steps(signals[0] if len(signals) == 1 else _coloured(signals), config)]
         steps += [{"value": value, "color": colour} for colour, value in (lines or {}).items()]
+        named = legend and legend.replace(HOST, config.instance_label)
         return {
             "type": "timeseries",
             "description": signals[0].question,
             "targets": [
                 _target(
-                    chr(ord("A") + number),
-                    expression,
-                    (legend or signal.title).replace(HOST, config.instance_label),
-                    exemplar=exemplars and not number,
+                    letter,
+                    f"topk({top}, {signal.expression(kept)})" if top else signal.expression(kept),
+                    named or signal.title,
+                    exemplar=exemplars and letter == "A",
                 )
-                for number, (expression, signal) in enumerate(zip(expressions, signals, strict=True))
+                for letter, signal in zip(_LETTERS, signals, strict=False)
             ],
             "fieldConfig": {
                 "defaults": {
@@ -187,32 +186,11 @@ def table(
     """
 
     def body(config: Config, frame: Frame) -> JSON:
-        letters = [chr(ord("A") + number) for number in range(len(columns))]
-        values = {f"Value #{letter}": column.title for letter, column in zip(letters, columns, strict=True)}
         return {
             "type": "table",
             "description": question,
-            "targets": [
-                _target(
-                    letter,
-                    column.signal.expression(frame.over("$__range").only(*keep)),
-                    "",
-                    format="table",
-                    instant=True,
-                )
-                for letter, column in zip(letters, columns, strict=True)
-            ],
-            "transformations": [
-                {"id": "merge", "options": {}},
-                {
-                    "id": "organize",
-                    "options": {
-                        "excludeByName": {"Time": True},
-                        "indexByName": {name: index for index, name in enumerate((*keep, *values))},
-                        "renameByName": {**keep, **values},
-                    },
-                },
-            ],
+            "targets": _cells(columns, frame.over("$__range").only(*keep)),
+            "transformations": _one_table(columns, keep),
             "fieldConfig": {
                 "defaults": {"custom": {"align": "auto", "filterable": True}, "thresholds": _absolute([])},
                 "overrides": [
@@ -229,6 +207,29 @@ def table(
         }
 
     return Panel(title, width, height, body)
+
+
+def _cells(columns: Sequence[Column], frame: Frame) -> list[JSON]:
+    return [
+        _target(letter, column.signal.expression(frame), "", format="table", instant=True)
+        for letter, column in zip(_LETTERS, columns, strict=False)
+    ]
+
+
+def _one_table(columns: Sequence[Column], keep: Mapping[str, str]) -> list[JSON]:
+    """Transformations that join the answers of all columns by their labels, and give both their headings."""
+    values = {f"Value #{letter}": column.title for letter, column in zip(_LETTERS, columns, strict=False)}
+    return [
+        {"id": "merge", "options": {}},
+        {
+            "id": "organize",
+            "options": {
+                "excludeByName": {"Time": True},
+                "indexByName": {name: index for index, name in enumerate((*keep, *values))},
+                "renameByName": {**keep, **values},
+            },
+        },
+    ]
 
 
 def text(title: str, markdown: str, width: int = 24, height: int = 12) -> Panel:

@@ -11,9 +11,7 @@ from stethoscope.signals.alert import Alert, Condition, beyond
 from stethoscope.signals.config import Config
 from stethoscope.signals.promql import Frame, highest, how_many, level, select
 from stethoscope.signals.runtime import FILES, LAG
-from stethoscope.signals.signal import Signal
-
-_HOST: Final = "<host>"
+from stethoscope.signals.signal import HOST, Signal
 
 
 def _on_each_host(
@@ -64,7 +62,7 @@ RUNTIME_ALERTS: Final = (
             "Work: more workers, or less work for each request.",
         ),
         board="runtime",
-        labels=(_HOST,),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIThreadsExhausted",
@@ -75,7 +73,7 @@ RUNTIME_ALERTS: Final = (
         ("Runtime & process, “AnyIO's threads”: do they wait for a slow database or upstream?",),
         ("Make the endpoint async, or what it waits for fast. More threads are the last resort.",),
         board="runtime",
-        labels=(_HOST,),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIRestartLoop",
@@ -89,7 +87,7 @@ RUNTIME_ALERTS: Final = (
         ),
         ("After a deploy: roll back.",),
         board="runtime",
-        labels=(_HOST,),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIHighCPU",
@@ -100,7 +98,7 @@ RUNTIME_ALERTS: Final = (
         ("Runtime & process: is it the app (user) or the kernel (system)? Is the cgroup throttled?",),
         ("More hosts or cores; or find out what the time goes to, with a profiler.",),
         board="runtime",
-        labels=(_HOST,),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIHighMemory",
@@ -111,7 +109,7 @@ RUNTIME_ALERTS: Final = (
         ("Runtime & process, “Memory of workers”: does one grow, or are there many?",),
         ("Fewer workers, a higher limit, or an end to the growth; recycling workers wins time.",),
         board="runtime",
-        labels=(_HOST,),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIMemoryLeak",
@@ -124,7 +122,7 @@ RUNTIME_ALERTS: Final = (
             "Recycle workers to win time (`--limit-max-requests`), and find what is kept: tracemalloc compares two moments.",
         ),
         board="runtime",
-        labels=(_HOST,),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIOutOfMemory",
@@ -135,7 +133,7 @@ RUNTIME_ALERTS: Final = (
         ("As for ASGIHighMemory.",),
         ("As for ASGIHighMemory.",),
         board="runtime",
-        labels=(_HOST,),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIFileDescriptors",
@@ -146,7 +144,7 @@ RUNTIME_ALERTS: Final = (
         ("“Open files and sockets”: a rise without end is a leak of connections or files.",),
         ("Raise the limit (`ulimit -n`, `LimitNOFILE=`) to win time; close what is opened.",),
         board="runtime",
-        labels=(_HOST,),
+        labels=(HOST,),
     ),
     Alert(
         "ASGIDiskFull",
@@ -157,6 +155,6 @@ RUNTIME_ALERTS: Final = (
         ("What grows there? Logs and temporary files are the usual ones.",),
         ("Remove it, and let something rotate it.",),
         board="runtime",
-        labels=(_HOST, "system_filesystem_mountpoint"),
+        labels=(HOST, "system_filesystem_mountpoint"),
     ),
 )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from stethoscope.signals.promql import Frame
 
 Expression = Callable[[Frame], str]
+
+HOST: Final = "<host>"
+"""Stands for the label that tells the hosts of a service apart, which users name: ``Config.instance_label``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from stethoscope.signals.own import (
     UP,
     WORKING,
 )
-from stethoscope.signals.panels import HOST, stat, timeseries
+from stethoscope.signals.panels import stat, timeseries
+from stethoscope.signals.signal import HOST
 
 HEALTH: Final = Board(
     "health",

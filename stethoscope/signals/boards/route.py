@@ -21,7 +21,8 @@ from stethoscope.signals.http import (
     RESPONSE_MEAN,
     TIME_SPENT,
 )
-from stethoscope.signals.panels import HOST, heatmap, stat, timeseries
+from stethoscope.signals.panels import heatmap, stat, timeseries
+from stethoscope.signals.signal import HOST
 
 _CHOSEN: Final = ('http_route=~"$route"', 'http_request_method=~"$method"')
 

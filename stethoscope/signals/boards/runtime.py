@@ -8,7 +8,7 @@ from stethoscope.signals import machine
 from stethoscope.signals.board import Board, Row
 from stethoscope.signals.http import QUEUED
 from stethoscope.signals.own import VERSIONS, WORKING
-from stethoscope.signals.panels import HOST, stat, timeseries
+from stethoscope.signals.panels import stat, timeseries
 from stethoscope.signals.runtime import (
     CPU_SECONDS,
     EXECUTOR,
@@ -41,6 +41,7 @@ from stethoscope.signals.runtime import (
     WORKER_CPU,
     WORKER_DISK,
 )
+from stethoscope.signals.signal import HOST
 
 _EACH: Final = (HOST, WORKER)
 _OF_EACH: Final = "{{<host>}} {{pid}}"
