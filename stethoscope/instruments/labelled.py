@@ -1,28 +1,32 @@
-"""What counters, gauges and histograms have in common: a definition, and children by label values."""
+"""What counters, gauges and histograms have in common: a definition, children by label values, and a series when they record."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NoReturn, Self, cast
+from typing import Final, Generic, NoReturn, Self, TypeVar, cast
 
 from stethoscope.instruments.definitions import label_value
 from stethoscope.names import Metric
 from stethoscope.store.recorder import SERIES_CAP
 
-_made: Final[dict[str, Labelled]] = {}
+S = TypeVar("S")
+
+_made: Final[dict[str, Labelled[object]]] = {}
 """The first metric made of each name: those made later share its children."""
+_SHARED: Final = "series are shared by processes, and none can take back what another has recorded"
 
 
-class Labelled:
-    """What counters, gauges and histograms have in common: a definition, and children by label values."""
+class Labelled(Generic[S]):
+    """A metric of the user's own, or one of its children. ``S`` is what it records into."""
 
-    __slots__ = ("_children", "_definition", "_labels")
+    __slots__ = ("_children", "_definition", "_labels", "_series")
 
     def _define(self, definition: Metric) -> None:
         self._definition = definition
         self._labels: tuple[str, ...] = ()
+        self._series: S | None = None
         self._children: dict[tuple[str, ...], Self] | None = {} if definition.labels else None
-        first = _made.setdefault(definition.name, self)
+        first = _made.setdefault(definition.name, cast("Labelled[object]", self))
         if isinstance(first, type(self)) and first is not self:
             self._children = cast(dict[tuple[str, ...], Self], first._children)
 
@@ -72,8 +76,17 @@ class Labelled:
 
     def _made_for(self, labels: tuple[str, ...]) -> Self:
         child = type(self).__new__(type(self))
-        child._definition, child._labels, child._children = self._definition, labels, None
+        child._definition, child._labels, child._children, child._series = self._definition, labels, None, None
         return child
+
+    def _find(self) -> S:
+        """The series to record into, from now on the same."""
+        self._check_labels()
+        self._series = series = self._of_recorder()
+        return series
+
+    def _of_recorder(self) -> S:
+        raise NotImplementedError
 
     def _check_labels(self) -> None:
         if self._children is not None:
@@ -86,17 +99,15 @@ class Labelled:
 
     def remove(self, *labelvalues: object) -> NoReturn:
         """Not offered. Raises NotImplementedError."""
-        self._not_offered("remove", "series are shared by processes, and none can take back what another has recorded")
+        self._not_offered("remove", _SHARED)
 
     def remove_by_labels(self, labels: Mapping[str, str]) -> NoReturn:
         """Not offered. Raises NotImplementedError."""
-        self._not_offered(
-            "remove_by_labels", "series are shared by processes, and none can take back what another has recorded"
-        )
+        self._not_offered("remove_by_labels", _SHARED)
 
     def clear(self) -> NoReturn:
         """Not offered. Raises NotImplementedError."""
-        self._not_offered("clear", "series are shared by processes, and none can take back what another has recorded")
+        self._not_offered("clear", _SHARED)
 
     def _not_offered(self, method: str, reason: str) -> NoReturn:
         raise NotImplementedError(f"{method}() is not offered by {self!r}: {reason}")

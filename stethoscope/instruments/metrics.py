@@ -27,7 +27,7 @@ from stethoscope.instruments.definitions import define
 from stethoscope.instruments.labelled import Labelled
 from stethoscope.instruments.recording import find_histogram, find_scalar, refuse, report
 from stethoscope.instruments.stopwatch import Stopwatch
-from stethoscope.names import DURATION_BOUNDS, Kind, Merge, Metric
+from stethoscope.names import DURATION_BOUNDS, Kind, Merge
 from stethoscope.store.buckets import buckets_for
 from stethoscope.store.registry import default_recorder
 from stethoscope.store.series import HistogramSeries, Scalar
@@ -35,24 +35,13 @@ from stethoscope.store.series import HistogramSeries, Scalar
 _INFINITY: Final = float("inf")
 
 
-class _Number(Labelled):
+class _Number(Labelled[Scalar]):
     """A metric whose series are one number each."""
 
-    __slots__ = ("_series",)
+    __slots__ = ()
 
-    def _define(self, definition: Metric) -> None:
-        super()._define(definition)
-        self._series: Scalar | None = None
-
-    def _made_for(self, labels: tuple[str, ...]) -> Self:
-        child = super()._made_for(labels)
-        child._series = None
-        return child
-
-    def _find(self) -> Scalar:
-        self._check_labels()
-        self._series = series = find_scalar(self._definition, self._labels)
-        return series
+    def _of_recorder(self) -> Scalar:
+        return find_scalar(self._definition, self._labels)
 
     def _add(self, amount: float) -> None:
         series = self._series or self._find()
@@ -197,15 +186,11 @@ class Gauge(_Number):
     def _change(self, method: str, amount: float, sign: int) -> None:
         if self._definition.merge in _MOSTRECENT:
             raise RuntimeError(f"{method}() can not be used with multiprocess_mode={str(self._definition.merge)!r}")
-        series = self._series or self._find()
-        if not -_INFINITY < amount < _INFINITY:
-            return refuse(self._definition)
-        try:
-            series.add(sign * float(amount))
-        except OverflowError:
+        if -_INFINITY < amount < _INFINITY:
+            self._add(sign * amount)
+        else:
+            self._check_labels()
             refuse(self._definition)
-        except Exception as error:
-            report(repr(self), error)
 
     def _record_duration(self, seconds: float) -> None:
         self.set(seconds)
@@ -230,7 +215,7 @@ def _merge(multiprocess_mode: str) -> Merge:
         ) from None
 
 
-class Histogram(Labelled):
+class Histogram(Labelled[HistogramSeries]):
     """Counts observations, such as durations and sizes, by how large they are.
 
     ``buckets`` are upper bounds, ascending, as they are exposed; the last may be infinity, which is
@@ -238,7 +223,7 @@ class Histogram(Labelled):
     `Counter`.
     """
 
-    __slots__ = ("_series",)
+    __slots__ = ()
 
     DEFAULT_BUCKETS: ClassVar[tuple[float, ...]] = (*DURATION_BOUNDS, _INFINITY)
 
@@ -267,19 +252,8 @@ class Histogram(Labelled):
             )
         )
 
-    def _define(self, definition: Metric) -> None:
-        super()._define(definition)
-        self._series: HistogramSeries | None = None
-
-    def _made_for(self, labels: tuple[str, ...]) -> Self:
-        child = super()._made_for(labels)
-        child._series = None
-        return child
-
-    def _find(self) -> HistogramSeries:
-        self._check_labels()
-        self._series = series = find_histogram(self._definition, self._labels)
-        return series
+    def _of_recorder(self) -> HistogramSeries:
+        return find_histogram(self._definition, self._labels)
 
     def observe(self, amount: float, exemplar: Mapping[str, str] | None = None) -> None:
         """Count one observation. NaN, infinity and negative ones are refused and counted.

@@ -16,7 +16,6 @@ from tests.dashboards.calling import nothing
 from tests.exporters.snapshots import BORN, histogram
 
 TOKEN = "s3cret"
-BEARER = {"token": TOKEN}
 API = "/_stethoscope/api"
 
 

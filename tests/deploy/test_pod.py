@@ -9,7 +9,7 @@ import pytest
 
 from tests.deploy.files import environment, pod
 from tests.process.conftest import place
-from tests.process.scrapes import Unanswered, get, request
+from tests.process.scrapes import answers, request
 from tests.scrape import AUTHORIZED, TOKEN, total
 from tests.servers import HOST, Server, free_port
 from tests.sidecar.running import program, running, sidecar, until
@@ -42,11 +42,3 @@ def test_app_and_sidecar_of_the_pod_find_each_other_below_a_mount_that_is_not_th
         )
         assert watcher.get("/readyz").status == 200
         until(lambda: (place / "shop" / "shop" / "housekeeping.sidecar.lock").exists(), watcher.log)
-
-
-def answers(server: Server) -> bool:
-    try:
-        get(server)
-    except Unanswered:
-        return False
-    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import anyio
@@ -69,6 +69,13 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Never:
+    """What is awaited here does not come, on any event loop."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
 
 
 class Client:

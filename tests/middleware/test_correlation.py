@@ -8,7 +8,6 @@ import string
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
 from contextvars import copy_context
 from copy import copy
 from pathlib import Path
@@ -26,7 +25,7 @@ import stethoscope
 from stethoscope.asgi import Message, Receive, Scope, Send
 from stethoscope.current import CURRENT
 from stethoscope.middleware.correlation import correlation_id, new_id
-from tests.middleware.scripted import BODY, START, Client, Records, call, http_scope, plain, run
+from tests.middleware.scripted import BODY, START, Client, Never, Records, call, http_scope, plain, run
 
 ALPHABET = string.ascii_letters + string.digits + "._~:/+=@-"
 TRACE = b"0af7651916cd43dd8448eb211c80319c"
@@ -288,10 +287,6 @@ def test_app_inside_an_app_has_its_own_id_and_gives_back_the_outer_one(records: 
 
 def test_generator_closed_in_another_context_is_no_failure(records: Records) -> None:
     """A12: a context variable can be reset only in the context that it was set in."""
-
-    class Never:
-        def __await__(self) -> Generator[None, None, None]:
-            yield
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Never()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import pytest
@@ -22,6 +22,7 @@ from tests.middleware.scripted import (
     START,
     Client,
     Clock,
+    Never,
     Records,
     answering,
     body,
@@ -321,10 +322,6 @@ def test_request_cancelled_with_tasks_of_its_own_on_trio_is_cancelled(records: R
 
 def test_app_closed_as_a_coroutine_is_cancelled(records: Records) -> None:
     """A12, B4: what an event loop does to tasks that it leaves behind."""
-
-    class Never:
-        def __await__(self) -> Generator[None, None, None]:
-            yield
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Never()

@@ -35,6 +35,15 @@ def get(server: Server, path: str = "/", seconds: float = 10) -> str:
     return body
 
 
+def answers(server: Server) -> bool:
+    """Whether it serves already."""
+    try:
+        get(server)
+    except Unanswered:
+        return False
+    return True
+
+
 def scrape(server: Server) -> dict[str, float]:
     """Sums over all label sets, by sample name."""
     page = get(server, "/_stethoscope/metrics")

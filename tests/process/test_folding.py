@@ -90,16 +90,22 @@ def die_at(step: int) -> None:
         setattr(os, name, counted(getattr(os, name)))
 
 
+def leave_behind(place: Path) -> str:
+    """A dead segment with 3 at /a that is in the totals already, and another one with 1 at /b that is not. The name of the first."""
+    bury(place, {"/a": 3})
+    (name,) = segments(place)
+    copy = (place / name).read_bytes()
+    fold(Folder(str(place)), SERIES_CAP)
+    (place / name).write_bytes(copy)
+    bury(place, {"/b": 1})
+    return name
+
+
 def test_what_a_folder_has_left_behind_is_not_counted_again_when_a_reader_looks_at_it_at_that_moment(
     place: Path,
 ) -> None:
     """B5: a dead segment that is in the totals already, locked for an instant by a reader that asks whether it lives."""
-    bury(place, {"/a": 3})
-    (left_behind,) = segments(place)
-    copy = (place / left_behind).read_bytes()
-    fold(Folder(str(place)), SERIES_CAP)
-    (place / left_behind).write_bytes(copy)
-    bury(place, {"/b": 1})
+    left_behind = leave_behind(place)
     reader = os.open(place / left_behind, os.O_RDONLY)
     fcntl.flock(reader, fcntl.LOCK_SH)
     fold(Folder(str(place)), SERIES_CAP)
@@ -114,12 +120,7 @@ def test_what_a_folder_has_left_behind_is_not_counted_again_when_it_can_not_be_o
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """B5: a process that is out of descriptors folds."""
-    bury(place, {"/a": 3})
-    (left_behind,) = segments(place)
-    copy = (place / left_behind).read_bytes()
-    fold(Folder(str(place)), SERIES_CAP)
-    (place / left_behind).write_bytes(copy)
-    bury(place, {"/b": 1})
+    left_behind = leave_behind(place)
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "open", failing_for(left_behind, errno.EMFILE))
         try:

@@ -16,7 +16,7 @@ from stethoscope.store.folder import SUFFIX
 from stethoscope.store.home import find_folder
 from stethoscope.store.lease import HOUSEKEEPING
 from stethoscope.store.recorder import Recorder
-from tests.process.scrapes import Unanswered, get, request
+from tests.process.scrapes import Unanswered, answers, request
 from tests.process.stores import REQUESTS
 from tests.scrape import total
 from tests.servers import HOST, Server, free_port, serve
@@ -195,11 +195,3 @@ def test_app_and_sidecar_as_different_users_of_one_group(place: Path) -> None:
         assert counted(stranger) == 0
         assert stranger.get("/readyz").status == 503
         assert f"{shared} can not be opened: Permission denied" in stranger.log()
-
-
-def answers(server: Server) -> bool:
-    try:
-        get(server)
-    except Unanswered:
-        return False
-    return True

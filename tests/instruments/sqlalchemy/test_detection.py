@@ -60,6 +60,15 @@ def session(engine: sa.Engine) -> Session:
     return Session(engine)
 
 
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the clock of queries and connections shows; it stands still unless a test moves it."""
+    now = [0.0]
+    for module in (execution, pool):
+        monkeypatch.setattr(module, "clock", lambda: now[0])
+    return now
+
+
 def evidence(recorder: Recorder) -> Mapping[str, object]:
     (note,) = recorder.notes(names.FINDINGS_FOUND)
     found = note.content["evidence"]
@@ -201,11 +210,7 @@ def test_what_was_changed_in_between_is_read_again_for_a_reason(own: Recorder, s
     assert found(own, work, session) == {}
 
 
-def test_polling_is_no_repetition(own: Recorder, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    for module in (execution, pool):
-        monkeypatch.setattr(module, "clock", lambda: now[0])
-
+def test_polling_is_no_repetition(own: Recorder, session: Session, now: list[float]) -> None:
     def work() -> None:
         for _ in range(4):
             session.execute(sa.select(Customer.name).where(Customer.id == 3)).one()
@@ -238,13 +243,7 @@ def test_query_on_the_event_loops_thread_blocks_it(own: Recorder, session: Sessi
     assert line.endswith("test_query_on_the_event_loops_thread_blocks_it.<locals>.work")
 
 
-def test_connection_held_while_something_else_is_waited_for(
-    own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [0.0]
-    for module in (execution, pool):
-        monkeypatch.setattr(module, "clock", lambda: now[0])
-
+def test_connection_held_while_something_else_is_waited_for(own: Recorder, engine: sa.Engine, now: list[float]) -> None:
     def work() -> None:
         with engine.connect() as connection:
             connection.execute(sa.select(Order.id)).all()
@@ -257,11 +256,9 @@ def test_connection_held_while_something_else_is_waited_for(
 
 @pytest.mark.parametrize("queries", [1, 2], ids=["until it is given back", "until the next query"])
 def test_connection_kept_while_its_thread_has_no_processor_is_healthy(
-    own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, queries: int
+    own: Recorder, engine: sa.Engine, now: list[float], monkeypatch: pytest.MonkeyPatch, queries: int
 ) -> None:
-    now, starved = [0.0], [49.5]  # so long since its start: nobody knows when
-    for module in (execution, pool):
-        monkeypatch.setattr(module, "clock", lambda: now[0])
+    starved = [49.5]  # so long since its start: nobody knows when
     for module in (pool, work_module):
         monkeypatch.setattr(module, "starved", lambda: starved[0])
 
@@ -303,13 +300,7 @@ def test_a_thread_that_has_no_processor_is_starved() -> None:
     assert len(waited) == 2
 
 
-def test_connection_given_back_in_the_meantime_is_healthy(
-    own: Recorder, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [0.0]
-    for module in (execution, pool):
-        monkeypatch.setattr(module, "clock", lambda: now[0])
-
+def test_connection_given_back_in_the_meantime_is_healthy(own: Recorder, engine: sa.Engine, now: list[float]) -> None:
     def work() -> None:
         for _ in range(2):
             with engine.connect() as connection:
