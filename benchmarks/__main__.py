@@ -95,7 +95,7 @@ MEASURES: Final = {
     ),
     "viewers": Measure(
         "the app's p99 while many look at its live page",
-        {"viewers": 1000, "rounds": 3, "seconds": 10},
+        {"viewers": 1000, "rounds": 8, "seconds": 6},
         lambda options: viewers.run(options.viewers, options.rounds, options.seconds),
     ),
     "database": Measure(
