@@ -27,6 +27,7 @@ class Need:
 NEEDS = (
     Need("cc", "build-essential"),
     Need("chromium", "chromium"),
+    Need("curl", "curl"),
     Need("nginx", "nginx-light", unit="nginx.service"),
     Need("pg_ctlcluster", "postgresql", unit="postgresql.service"),
     Need("promtool", "prometheus", unit="prometheus.service"),
