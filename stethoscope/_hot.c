@@ -102,7 +102,8 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *inlets, *last, *exclusions, *timing, *endpoints, *tell_of_arrival, *tell_of_record, *tell_of_return, *more_headers;
+    PyObject *inlets, *exclusions, *timing, *endpoints, *tell_of_arrival, *tell_of_record, *tell_of_return, *more_headers;
+    PyObject *last; /* the inlet of the last request */
     long long failures;
     char sends_id, adds_headers;
 } Layer;
@@ -183,7 +184,6 @@ static PyMemberDef timing_members[] = {
 
 static PyMemberDef layer_members[] = {
     OBJECT(Layer, "inlets", inlets),
-    OBJECT(Layer, "_last", last),
     OBJECT(Layer, "exclusions", exclusions),
     OBJECT(Layer, "timing", timing),
     OBJECT(Layer, "endpoints", endpoints),
@@ -257,7 +257,7 @@ COLLECTED(histogram, HistogramSeries, 0, 0, bind_block, places)
 COLLECTED(request, RequestSeries, 0, 0, duration, sent)
 COLLECTED(inlet, Inlet, 0, 0, method, outcomes)
 COLLECTED(timing, TimingHeaders, 0, 0, forms, remembered)
-COLLECTED(layer, Layer, 0, 0, inlets, more_headers)
+COLLECTED(layer, Layer, 0, 0, inlets, last)
 COLLECTED(current, Current, 0, 0, scope, trace)
 COLLECTED(exchange, Exchange, current_traverse(self, visit, arg), current_clear(self), layer, status)
 COLLECTED(spans, Spans, 0, 0, var, bound_of_unsampled)

@@ -67,7 +67,6 @@ class TimingHeaders:
 
 class Layer:
     __slots__ = (
-        "_last",
         "adds_headers",
         "endpoints",
         "exclusions",
