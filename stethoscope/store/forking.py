@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import Final
 
-no_fork: Final = threading.RLock()
+from stethoscope.store.lock import ReentrantLock
+
+no_fork: Final = ReentrantLock()
 """Held by who does such a thing, and by whoever forks. A fork that runs no hooks of Python does not wait for it."""
 
 if hasattr(os, "register_at_fork"):

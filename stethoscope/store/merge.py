@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
-from threading import RLock
 from weakref import WeakKeyDictionary
 
 from stethoscope.names import PER_WORKER, Kind, Merge, Metric
@@ -22,6 +21,7 @@ from stethoscope.store.distribution import Distribution, Packed
 from stethoscope.store.lanes import NOWHERE, Lanes, LateCounts, add_buckets, add_words
 from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES
 from stethoscope.store.lazy import lazy
+from stethoscope.store.lock import ReentrantLock
 from stethoscope.store.reader import Contents, Index, Key, SeriesEntry
 from stethoscope.store.snapshot import Family, Series
 
@@ -236,7 +236,7 @@ class Merger:
     def __init__(self) -> None:
         self._plans: WeakKeyDictionary[Index, _Plan] = WeakKeyDictionary()
         self._tables: dict[str, _Table] = {}
-        self._lock = RLock()
+        self._lock = ReentrantLock()
         """Held while tables change, and while a family is made of them: both may be in different threads."""
 
     def merge(self, parts: Sequence[Part], pause: Callable[[], None] = lambda: None) -> tuple[Families, int]:

@@ -25,7 +25,6 @@ import json
 import os
 import re
 import struct
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -35,6 +34,7 @@ from zlib import crc32
 from stethoscope.names import NoteKind
 from stethoscope.store.folder import Folder, is_alive
 from stethoscope.store.layout import VERSION
+from stethoscope.store.lock import ReentrantLock
 
 _MAGIC: Final = b"STETHNOT"
 _HEADER: Final = struct.Struct("<8sI52x")
@@ -68,7 +68,7 @@ class Notebook:
     def __init__(self, kind: NoteKind, folder: Folder | None) -> None:
         self._kind = kind
         self._folder = folder
-        self._lock = threading.RLock()
+        self._lock = ReentrantLock()
         self._slots: dict[str, int] = {}
         """By key, the one that was longest without a new note first."""
         self._memory: dict[int, bytes] = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Final
+
+from stethoscope.store.lock import ReentrantLock
 
 logger: Final = logging.getLogger("stethoscope")
 
@@ -19,8 +20,8 @@ class ReportingLock:
     A handler may record a metric, or wait for a lock whose holder does: under our lock, the one would
     find us half-way through and the other would never end.
 
-    ``held`` is the bare lock of the interpreter, entered and left without running Python code: within an
-    ``__enter__`` or ``__exit__`` of our own, a signal handler could raise, and the lock would never be free again.
+    ``held`` is entered and left apart from this: within an ``__enter__`` or ``__exit__`` that does more, a signal handler
+    could raise, and the lock would never be free again.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class ReportingLock:
 
     def start_over(self) -> None:
         """In a forked child, where nobody holds the lock and nothing was reported yet."""
-        self.held = threading.RLock()
+        self.held = ReentrantLock()
         self._reports: list[tuple[str, tuple[object, ...]]] = []
         self._topics: set[str] = set()
 

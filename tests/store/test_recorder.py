@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -26,6 +23,7 @@ from stethoscope.store.segment import private_segment
 from stethoscope.store.series import HistogramSeries, Scalar
 from stethoscope.store.snapshot import Snapshot
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM
+from tests.store.striking import raise_at_call
 
 FULL = 2**32 - 1
 FLAVOURS = ["with the interpreter lock", "with locks of its own"]
@@ -238,32 +236,6 @@ def test_a_thread_that_can_not_be_started_is_told_of_and_raises_nothing(
     assert "can't start new thread" in caplog.text
 
 
-class _TimeIsUpError(Exception):
-    pass
-
-
-def _raise_at_call(number: int, work: Callable[[], object]) -> bool:
-    """Do some work in which a signal handler raises at the ``number``-th place where CPython calls them. False when there is none."""
-    left = number
-
-    def count(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal left
-        left -= event in ("call", "c_return")
-        if left == 0:
-            raise _TimeIsUpError
-
-    gc.disable()  # else it would strike in the finalizers of what other tests have left, whose errors go nowhere
-    sys.setprofile(count)
-    try:
-        work()
-    except _TimeIsUpError:
-        return True
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return False
-
-
 def test_a_time_limit_that_strikes_while_series_are_made_leaves_no_lock_held_and_no_number_at_another_metric(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -278,7 +250,7 @@ def test_a_time_limit_that_strikes_while_series_are_made_leaves_no_lock_held_and
             recorder.gauge(GAUGES[Merge.SUM], ("a",)).add(100.0)
             recorder.histogram(HISTOGRAM, ("a",)).record(0.05)
 
-        struck = _raise_at_call(call, record)
+        struck = raise_at_call(call, record)
         # In another thread, which a lock that is still held would stop.
         survivor = threading.Thread(target=record, daemon=True)
         survivor.start()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from contextvars import Token
-from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context, get_current
@@ -23,13 +22,14 @@ from opentelemetry.trace import (
 )
 
 from stethoscope import hot
+from stethoscope.store.lock import ReentrantLock
 
 if TYPE_CHECKING:
     from stethoscope.asgi import Scope
     from stethoscope.exporters.tracing.conventions import Attributes
     from stethoscope.exporters.tracing.server_spans import ServerSpans
 
-_making: Final = RLock()
+_making: Final = ReentrantLock()
 """Held while a context is filled. Re-entrant: a sampler or a processor may look at the current context meanwhile."""
 
 
