@@ -1,4 +1,34 @@
-"""Observability for any ASGI app: exact request metrics, right across all workers."""
+"""Observability for any ASGI app: exact request metrics, right across all workers.
+
+    app = stethoscope.install(app, service="shop")
+
+What users call:
+
+    install, Stethoscope               watch an app
+    watch, monitor_query               watch its databases
+    Counter, Gauge, Histogram, timer   metrics of their own
+    request_id, forward_request_id     the correlation ID, here and in outgoing calls
+    RequestIDFilter, JSONFormatter, add_request_id    the same in logs
+    snapshot                           read what was recorded
+
+What is where:
+
+    assembly      puts all of it together around an app
+    middleware    what runs on every request
+    instruments   what else is measured: databases, workers, the machine, metrics of users' own
+    store         recording in shared memory, and one merged snapshot of it: where those who write and those who read meet
+    exporters     for Prometheus, OpenTelemetry and Sentry
+    diagnosis     what is wrong, and what to change
+    dashboards    the live page, its API and the metrics page
+    signals       Grafana dashboards, rules and the runbook
+    sidecar       what is served and sent, from a process beside the apps
+    testing       the plugin for pytest
+    cli           the command ``stethoscope``
+    names         every metric: name, kind, unit, labels, buckets
+    settings      what users can choose, with `thresholds` and `sentry_options`
+    current       what the running code works for: where middleware and instruments meet without knowing each other
+    hot           which methods are compiled
+"""
 
 import typing as _typing
 from importlib import import_module as _import_module
@@ -50,7 +80,7 @@ _MODULES = {
     "timer": "instruments.timer",
     "watch": "instruments.watch",
 }
-"""Imported when it is asked for: a script with metrics of its own does without all that serves."""
+"""Each is imported when it is first asked for: a script with metrics of its own does without all that serves."""
 
 
 def __getattr__(name: str) -> object:

@@ -1,1 +1,6 @@
-"""For tests of an app: what it may ask its database for, as a mark of pytest."""
+"""For tests of an app: how many queries it may send, as a mark of pytest.
+
+    plugin   what pytest loads
+    mark     what ``@pytest.mark.stethoscope(…)`` says
+    report   what is said of a test that fails by it
+"""

@@ -1,6 +1,15 @@
 """SQLAlchemy's engines: every query, whoever asks it, and the pools of their connections.
 
 SQLAlchemy is imported by nobody but the app. `adopt` waits for that.
+
+    engines     where SQLAlchemy is listened to
+    pools       what its pools say of themselves
+    loaders     what the ORM knows of queries that it makes by itself
+    eager       relationships that it loads ahead
+    explain     plans of slow queries
+    vitals      what databases say about themselves
+    own         the connections that those two ask on
+    listening   all queries of a test
 """
 
 from __future__ import annotations
