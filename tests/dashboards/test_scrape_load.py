@@ -50,8 +50,8 @@ class Watched(Distribution):
 def test_event_loop_goes_on_while_a_page_is_rendered(coding: str) -> None:
     """B25: of 1,800 histograms (4 MB of text) few are rendered between two turns of the event loop.
 
-    Counted in histograms, not in time, so that it says the same on a busy machine. 32 are rendered at
-    once; without giving way, the interpreter's 5 ms are some 900.
+    Counted in histograms, not in time, so that it says the same on a busy machine. Some 130 are rendered in the
+    millisecond after which the thread gives way; without that, some 900 in the interpreter's 5 ms.
     """
     progress = Progress()
     snapshot = progress.watching(large())
@@ -72,7 +72,7 @@ def test_event_loop_goes_on_while_a_page_is_rendered(coding: str) -> None:
     steps = [later - earlier for earlier, later in pairwise(seen)]
     assert sum(steps) == 1800
     assert max(steps) <= 600
-    assert len(steps) >= 15
+    assert len(steps) >= 6
 
 
 _APP = """
