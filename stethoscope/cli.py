@@ -32,16 +32,16 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final[Mapping[str, Entry]] = {
-    "sidecar": Entry("stethoscope.sidecar.command", "serve the metrics of the services of this host", "sidecar"),
-    "top": Entry("stethoscope.dashboards.top", "show how a service does, in the terminal"),
-    "diagnose": Entry("stethoscope.dashboards.diagnose", "say what was found to be ill, and its cure"),
-    "dashboards": Entry("stethoscope.signals.commands.dashboards", "write Grafana dashboards for what is measured"),
+    "sidecar": Entry("stethoscope.sidecar.command", "serve the metrics of all services on this host", "sidecar"),
+    "top": Entry("stethoscope.dashboards.top", "show how a service is doing, in the terminal"),
+    "diagnose": Entry("stethoscope.dashboards.diagnose", "say what is wrong with a service, and how to fix it"),
+    "dashboards": Entry("stethoscope.signals.commands.dashboards", "write Grafana dashboards"),
     "rules": Entry("stethoscope.signals.commands.rules", "write recording and alerting rules for Prometheus"),
-    "alertmanager": Entry(
-        "stethoscope.signals.commands.alertmanager", "write who is told of which alert, and in what words"
+    "alertmanager": Entry("stethoscope.signals.commands.alertmanager", "write a configuration for Alertmanager"),
+    "runbook": Entry("stethoscope.signals.commands.runbook", "write a runbook: what to do when an alert fires"),
+    "stack": Entry(
+        "stethoscope.signals.commands.stack", "write what runs all of it: provisioning, compose, Kubernetes"
     ),
-    "runbook": Entry("stethoscope.signals.commands.runbook", "write what to do when an alert fires"),
-    "stack": Entry("stethoscope.signals.commands.stack", "write what runs them: provisioning, compose, Kubernetes"),
 }
 """All commands by name, in the order of ``--help``. A module is imported when its command is chosen, and not before."""
 
@@ -93,10 +93,10 @@ def _front(commands: Mapping[str, Entry]) -> argparse.ArgumentParser:
         usage="stethoscope [--version] command …",
         description="Observability for any ASGI app, from the command line.",
         epilog="\n".join(["commands:", *(f"  {name:<14}{entry.summary}" for name, entry in commands.items())])
-        + "\n\nEach has its own --help.",
+        + "\n\nEach command has its own --help.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is, and end")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     parser.add_argument("command", choices=list(commands), help=argparse.SUPPRESS)
     return parser
 

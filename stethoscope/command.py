@@ -19,7 +19,7 @@ from typing import Protocol
 
 
 class CommandError(Exception):
-    """The user asked for something that can not be done. The text is one line: what came, what is accepted, what to do."""
+    """The user asked for something that cannot be done. The text is one line: what came, what is accepted, what to do."""
 
 
 class Command(Protocol):

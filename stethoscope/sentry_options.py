@@ -43,7 +43,7 @@ class SentryOptions(NamedTuple):
 
 
 class SentryOptionError(ValueError):
-    """An option that can not be: its name, what came, what is accepted."""
+    """An option that cannot be: its name, what came, what is accepted."""
 
 
 def parse(text: str) -> dict[str, Choice]:
@@ -52,7 +52,7 @@ def parse(text: str) -> dict[str, Choice]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = part.partition("=")
         if not equals:
-            raise SentryOptionError(f"{part!r} is no option: expected NAME=VALUE, such as traces_sample_rate=0.1")
+            raise SentryOptionError(f"{part!r} is not an option: expected NAME=VALUE, such as traces_sample_rate=0.1")
         chosen[name.strip()] = value.strip()
     return chosen
 
@@ -98,8 +98,8 @@ _READ: Final[Mapping[str, Callable[[Choice], object]]] = {
 }
 _EXPECTED: Final = {
     "environments": "names of environments, such as ['production']; in the variable production|staging",
-    "release": "a text that is not empty",
-    "environment": "a text that is not empty",
+    "release": "text that is not empty",
+    "environment": "text that is not empty",
     "sample_rate": "a share from 0 to 1",
     "traces_sample_rate": "a share from 0 to 1",
     "local_variables": "True or False",

@@ -139,7 +139,7 @@ class _Reader:
         self._environ = environ
         self._options = options
         self._mistakes = [
-            f"there is no setting {name!r}: expected one of {', '.join(Options.__annotations__)}"
+            f"unknown setting {name!r}: expected one of {', '.join(Options.__annotations__)}"
             for name in options
             if name not in Options.__annotations__
         ]
@@ -155,7 +155,7 @@ class _Reader:
         value: str | None
         value, source = self._value(name)
         if value is not None and not _is_text(value):
-            self._wrong(source, value, "a text that is not empty")
+            self._wrong(source, value, "text that is not empty")
             return None
         return value
 
@@ -163,14 +163,14 @@ class _Reader:
         value, source = self._value(name)
         number = None if value is None else _group_number(str(value))
         if value is not None and number is None:
-            self._wrong(source, value, "the name or number of a group of this machine")
+            self._wrong(source, value, "the name or number of a group on this machine")
         return number
 
     def path(self, name: str) -> str | None:
         value: str | None
         value, source = self._value(name)
         if value is not None and not _is_path(value):
-            self._wrong(source, value, "a path that begins with '/' and is longer than that, such as '/metrics'")
+            self._wrong(source, value, "a path below '/', such as '/metrics'")
             return None
         return value
 
@@ -205,7 +205,9 @@ class _Reader:
             return ALL_HEADERS
         chosen = tuple(dict.fromkeys(value.lower() for value in values))
         if unknown := [value for value in chosen if value not in _POSSIBLE_HEADERS]:
-            self._wrong(source, unknown, f"a sequence of {', '.join(_POSSIBLE_HEADERS)}, or an empty one for none")
+            self._wrong(
+                source, unknown, f"a sequence of {', '.join(_POSSIBLE_HEADERS)}, or an empty one for no headers"
+            )
         return chosen
 
     def names(self, name: str) -> tuple[str, ...]:
@@ -227,7 +229,7 @@ class _Reader:
         named = [value.strip().lower() for value in values]
         if unknown := [value for value in named if value not in (*known, "default")]:
             accepted = (
-                f"a sequence of {', '.join(known)}, or default for {', '.join(INSTRUMENTS)}; an empty one for none"
+                f"a sequence of {', '.join(known)}, or default for {', '.join(INSTRUMENTS)}; or an empty one for none"
             )
             self._wrong(source, unknown, accepted)
             return INSTRUMENTS
@@ -292,7 +294,7 @@ class _Reader:
             values = list(given)
             if all(isinstance(value, str) for value in values):
                 return values, name
-        self._wrong(name, given, "a sequence of texts")
+        self._wrong(name, given, "a sequence of strings")
         return None, name
 
 

@@ -97,7 +97,7 @@ in which nothing stands for the default and ``none`` for a level that is not wan
 
 
 class ThresholdError(ValueError):
-    """A threshold that can not be: its name, what came, what is accepted."""
+    """A threshold that cannot be: its name, what came, what is accepted."""
 
 
 def parse(text: str) -> dict[str, Change]:
@@ -106,7 +106,9 @@ def parse(text: str) -> dict[str, Change]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, levels = part.partition("=")
         if not equals:
-            raise ThresholdError(f"{part!r} is no threshold: expected NAME=WARN:CRITICAL, such as request_p95=0.3:0.8")
+            raise ThresholdError(
+                f"{part!r} is not a threshold: expected NAME=WARN:CRITICAL, such as request_p95=0.3:0.8"
+            )
         changes[name.strip()] = levels.strip()
     return changes
 

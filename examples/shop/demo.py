@@ -48,7 +48,7 @@ def at_least_one(text: str) -> int:
 
 
 async def demo(options: argparse.Namespace) -> None:
-    """Raises `ShopFailed`, in a group, when the server can not run."""
+    """Raises `ShopFailed`, in a group, when the server cannot run."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -22,7 +22,7 @@ STOP_SECONDS = 10.0
 
 
 class ShopFailed(Exception):
-    """The server can not run; the text says why and ends with its log."""
+    """The server cannot run; the text says why and ends with its log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,13 @@ _NEVER: Final = "never"
 def add_arguments(parser: ArgumentParser) -> None:
     add_source_arguments(parser)
     parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="for people or for programs (default: text)"
+        "--format", choices=("text", "json"), default="text", help="output for people or for programs (default: text)"
     )
     parser.add_argument(
         "--fail-on",
         choices=(*map(str, SEVERITIES), _NEVER),
         default=str(Severity.WARNING),
-        help="exit status 1 for findings that are this severe, or more (default: warning)",
+        help="exit with status 1 if a finding is this severe or more (default: warning)",
     )
 
 
@@ -60,7 +60,7 @@ def _from_folder(arguments: Namespace) -> list[Finding]:
 def lines(found: list[Finding]) -> Iterator[str]:
     """A report: the worst first, each with what shows it and what cures it."""
     if not found:
-        yield "nothing was found to be ill"
+        yield "nothing found"
     for finding in found:
         yield from _finding(finding)
     if found:

@@ -3,7 +3,7 @@
 Whoever bears the token, has signed in with it, or is let in by a rule of the user's own. A bearer's
 request was made by who knows the token. A browser sends cookies, and whatever else an own rule looks
 at, with requests that other sites make it send; so anything but reading needs the header
-``X-Stethoscope`` too, which a page of another site can not send without asking us first (a CORS
+``X-Stethoscope`` too, which a page of another site cannot send without asking us first (a CORS
 preflight, to which we give no permission).
 """
 

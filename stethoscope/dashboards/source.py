@@ -23,7 +23,7 @@ _TOKEN: Final = ": give the token by --token or STETHOSCOPE_TOKEN"
 _HINTS: Final = {
     401: _TOKEN,
     403: _TOKEN,
-    404: ": --service chooses one of a sidecar's, and an app has no other than its own",
+    404: ": --service is for a sidecar with several services; an app has only its own",
 }
 _MOST_BYTES: Final = 8 << 20
 
@@ -32,13 +32,15 @@ def add_source_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "address",
         nargs="?",
-        help="of an app or a sidecar, such as http://127.0.0.1:8000 (default: this host's folders)",
+        help="address of an app or a sidecar, such as http://127.0.0.1:8000 (default: read this host's folders)",
     )
-    parser.add_argument("--service", metavar="NAME", help="the service to look at, where there are several")
+    parser.add_argument("--service", metavar="NAME", help="service to look at, if there are several")
     parser.add_argument(
-        "--dir", metavar="FOLDER", help="where services record (default: STETHOSCOPE_DIR, else as apps do)"
+        "--dir",
+        metavar="FOLDER",
+        help="folder that services record into (default: STETHOSCOPE_DIR, else where services record by default)",
     )
-    parser.add_argument("--token", help="bearer token of the address (default: STETHOSCOPE_TOKEN)")
+    parser.add_argument("--token", help="bearer token for the address (default: STETHOSCOPE_TOKEN)")
 
 
 def question(arguments: Namespace, path: str, query: Mapping[str, str]) -> Request:
@@ -46,7 +48,7 @@ def question(arguments: Namespace, path: str, query: Mapping[str, str]) -> Reque
     address = str(arguments.address)
     parts = urlsplit(address if "://" in address else f"http://{address}")
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise CommandError(f"{address} is no address: expected one such as http://127.0.0.1:8000")
+        raise CommandError(f"{address} is not an address: expected one such as http://127.0.0.1:8000")
     # Of several services in a sidecar, each has a path of its own.
     usual = f"/services/{quote(safe_name(arguments.service))}" if arguments.service else _PREFIX
     base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or usual}"
@@ -62,12 +64,12 @@ def answer(request: Request) -> Any:
             return json.loads(response.read(_MOST_BYTES))
     except HTTPError as error:
         raise CommandError(
-            f"{request.full_url} answers {error.code} {error.reason}{_HINTS.get(error.code, '')}"
+            f"{request.full_url} answered {error.code} {error.reason}{_HINTS.get(error.code, '')}"
         ) from error
     except (URLError, OSError) as error:
-        raise CommandError(f"{request.full_url} can not be reached: {getattr(error, 'reason', error)}") from error
+        raise CommandError(f"{request.full_url} cannot be reached: {getattr(error, 'reason', error)}") from error
     except ValueError as error:
-        raise CommandError(f"{request.full_url} does not answer as Stethoscope does: {error}") from error
+        raise CommandError(f"{request.full_url} does not answer like Stethoscope: {error}") from error
 
 
 def settings_of(arguments: Namespace) -> Settings:

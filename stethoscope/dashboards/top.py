@@ -28,11 +28,11 @@ Look = Callable[[], Overview]
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_source_arguments(parser)
-    parser.add_argument("--window", choices=WINDOWS, default="1m", help="what the numbers cover (default: 1m)")
+    parser.add_argument("--window", choices=WINDOWS, default="1m", help="how far back the numbers go (default: 1m)")
     parser.add_argument(
-        "--interval", type=float, default=2.0, metavar="SECONDS", help="from one look to the next (default: 2)"
+        "--interval", type=float, default=2.0, metavar="SECONDS", help="seconds between two looks (default: 2)"
     )
-    parser.add_argument("--once", action="store_true", help="look once, and print it")
+    parser.add_argument("--once", action="store_true", help="print it once and exit")
 
 
 def run(arguments: Namespace) -> int:

@@ -1,22 +1,22 @@
 """What leaves: numbers, traces and errors, in the forms that other systems read.
 
-  pages for scrapers: pure functions of a snapshot
-    text, openmetrics    the two text formats, and `exposition`, which they have in common
-    protobuf             Prometheus' binary format, with native histograms (`native`, `wire`)
-    text_to_protobuf     pages of another library in it
-    negotiation          which of them a reader wants
-    renamed              requests under the names of other projects
-    together             several services on one page
-    distinct             no series twice
+pages for scrapers: pure functions of a snapshot
+  text, openmetrics    the two text formats, and `exposition`, which they have in common
+  protobuf             Prometheus' binary format, with native histograms (`native`, `wire`)
+  text_to_protobuf     pages of another library in it
+  negotiation          which of them a reader wants
+  renamed              requests under the names of other projects
+  together             several services on one page
+  distinct             no series twice
 
-  what sends by itself
-    exporter             what such an exporter promises
-    sending              which there are, and their life in a process
-    periodic             the thread that one sends from
-    otlp                 metrics over OTLP
+what sends by itself
+  exporter             what such an exporter promises
+  sending              which there are, and their life in a process
+  periodic             the thread that one sends from
+  otlp                 metrics over OTLP
 
-  what is told of every request
-    tracing              spans for OpenTelemetry
-    sentry               errors and transactions for Sentry
-    later                either of them, made when the first request comes
+what is told of every request
+  tracing              spans for OpenTelemetry
+  sentry               errors and transactions for Sentry
+  later                either of them, made when the first request comes
 """

@@ -22,7 +22,7 @@ FLUSH: Final = 3.0
 
 
 def make_all(source: Source, exporters: Mapping[str, str] = EXPORTERS) -> list[Exporter]:
-    """Make each exporter that the environment asks for. One that can not be made is a failure of its own."""
+    """Make each exporter that the environment asks for. One that cannot be made is a failure of its own."""
     made = []
     for name, address in exporters.items():
         try:

@@ -24,7 +24,7 @@ class _Sample(NamedTuple):
 
 
 def to_protobuf(page: bytes) -> bytes:
-    """The page's families as delimited messages. Histograms keep their buckets; what can not be read is left out."""
+    """The page's families as delimited messages. Histograms keep their buckets; what cannot be read is left out."""
     families: list[tuple[str, str, str, list[_Sample]]] = []
     help = ""
     for line in page.decode().splitlines():

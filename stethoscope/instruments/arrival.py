@@ -44,7 +44,7 @@ class _Watch:
         return spec
 
     def _ask_others(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
-        # Asked only whether the module could be found, the watch has to stay: so it can not step aside.
+        # Asked only whether the module could be found, the watch has to stay: so it cannot step aside.
         for finder in list(sys.meta_path):
             if not isinstance(finder, _Watch) and (spec := finder.find_spec(fullname, path, target)):
                 return spec

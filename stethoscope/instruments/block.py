@@ -23,7 +23,7 @@ class Block(AbstractContextManager["Block"]):
     __slots__ = ()
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
-        """Put the body of ``function`` into the block. Raises TypeError for what can not be called."""
+        """Put the body of ``function`` into the block. Raises TypeError for what cannot be called."""
         if not callable(function):
             raise TypeError(f"{self!r} decorates a function, got {function!r}")
         return cast(Callable[P, T], wraps(function)(_wrapper(self, function)))

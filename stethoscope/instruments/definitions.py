@@ -39,12 +39,12 @@ def define(
 ) -> Metric:
     """The metric of this definition. Defining it again gives the same one.
 
-    Raises ValueError when a name can not be, or is taken by another definition; TypeError when an
+    Raises ValueError when a name cannot be, or is taken by another definition; TypeError when an
     argument is of the wrong type.
     """
     for argument, value in (("name", name), ("documentation", documentation), ("unit", unit)):
         if not isinstance(value, str):
-            raise TypeError(f"{argument} of a {kind} must be a text, got {value!r}")
+            raise TypeError(f"{argument} of a {kind} must be a string, got {value!r}")
     metric = Metric(
         _full_name(kind, name, namespace, subsystem, unit),
         kind,
@@ -81,7 +81,9 @@ def _full_name(kind: Kind, name: str, namespace: str, subsystem: str, unit: str)
 
 def _label_names(kind: Kind, labelnames: Iterable[str], merge: Merge) -> tuple[str, ...]:
     if isinstance(labelnames, str):
-        raise TypeError(f"labelnames must be a sequence of names, got the text {labelnames!r}; write [{labelnames!r}]")
+        raise TypeError(
+            f"labelnames must be a sequence of names, got the string {labelnames!r}; write [{labelnames!r}]"
+        )
     labels = tuple(labelnames)
     for label in labels:
         _check_label(kind, label)
@@ -98,7 +100,7 @@ def _check_label(kind: Kind, label: object) -> None:
             f"invalid label name {label!r}: expected letters, digits and '_', and no digit at the beginning"
         )
     if label.startswith("__") or label in _RESERVED[kind]:
-        raise ValueError(f"reserved label name {label!r}: a {kind} can not have it as a label of its own")
+        raise ValueError(f"reserved label name {label!r}: a {kind} cannot have it as a label of its own")
 
 
 def _claim(metric: Metric) -> None:
@@ -110,7 +112,7 @@ def _claim(metric: Metric) -> None:
     taken = _taken_names()
     for sample in metric.sample_names:
         if sample in taken:
-            raise ValueError(f"metric {metric.name!r} can not be: {sample!r} is a name of the metric {taken[sample]!r}")
+            raise ValueError(f"metric {metric.name!r} cannot be: {sample!r} is a name of the metric {taken[sample]!r}")
     if _defined.setdefault(metric.name, metric) != metric:
         _claim(metric)  # another thread was faster
     taken.update(dict.fromkeys(metric.sample_names, metric.name))

@@ -116,7 +116,7 @@ class Labelled(Generic[S]):
 def declare() -> None:
     """Make what was defined, and has recorded nothing yet, appear as zero: counters, and gauges that are added up.
 
-    Prometheus can not see the first increase of a series that appears with it.
+    Prometheus cannot see the first increase of a series that appears with it.
     """
     for metric in list(_made.values()):
         metric._declare()

@@ -58,7 +58,7 @@ class Counter(_Number):
 
     ``name`` may end in ``_total`` or not; what is exposed does. With ``labelnames`` the metric is a
     family of series, one for each set of values: see `labels`. ``namespace``, ``subsystem`` and
-    ``unit`` become parts of the name. Raises ValueError for names that can not be and for another
+    ``unit`` become parts of the name. Raises ValueError for names that cannot be and for another
     definition under the same name, TypeError for arguments of a wrong type.
     """
 
@@ -180,12 +180,12 @@ class Gauge(_Number):
         """Not offered. Raises NotImplementedError."""
         self._not_offered(
             "set_function",
-            "one worker answers for all, and can not call the functions of the others; call set() when the value changes",
+            "one worker answers for all, and cannot call the functions of the others; call set() when the value changes",
         )
 
     def _change(self, method: str, amount: float, sign: int) -> None:
         if self._definition.merge in _MOSTRECENT:
-            raise RuntimeError(f"{method}() can not be used with multiprocess_mode={str(self._definition.merge)!r}")
+            raise RuntimeError(f"{method}() cannot be used with multiprocess_mode={str(self._definition.merge)!r}")
         if -_INFINITY < amount < _INFINITY:
             self._add(sign * amount)
         else:
@@ -301,7 +301,7 @@ def _bounds(buckets: Sequence[float | str]) -> tuple[float, ...]:
         bounds.pop()
     # A comparison with NaN is false.
     if not (bounds and all(0 <= bound < _INFINITY for bound in bounds)):
-        raise ValueError(f"buckets must be at least one upper bound, finite and not negative, got {buckets!r}")
+        raise ValueError(f"buckets must have at least one upper bound, finite and not negative, got {buckets!r}")
     if any(one >= other for one, other in pairwise(bounds)):
         raise ValueError(f"buckets must be in ascending order, got {buckets!r}")
     return tuple(bounds)

@@ -49,5 +49,5 @@ def monitor_query(name: str) -> Monitor:
     if not isinstance(name, str):
         raise TypeError(f"monitor_query() takes the name of a query, such as 'open orders', got {name!r}")
     if not name.strip():
-        raise ValueError("monitor_query() takes the name of a query, got an empty text")
+        raise ValueError("monitor_query() takes the name of a query, got an empty string")
     return Monitor(label_value(name))

@@ -1,6 +1,6 @@
 """Where a metric of the user's own is recorded: in the default recorder, found at the first record.
 
-Nothing here raises: what can not be recorded is dropped, with one warning.
+Nothing here raises: what cannot be recorded is dropped, with one warning.
 """
 
 from __future__ import annotations

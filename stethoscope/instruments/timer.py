@@ -48,5 +48,5 @@ def timer(name: str) -> Timer:
     if not isinstance(name, str):
         raise TypeError(f"timer() takes the name of an operation, such as timer('checkout'), got {name!r}")
     if not name.strip():
-        raise ValueError("timer() takes the name of an operation, got an empty text")
+        raise ValueError("timer() takes the name of an operation, got an empty string")
     return Timer(label_value(name))

@@ -1,4 +1,4 @@
-"""What labels are called in OpenTelemetry: attributes of the semantic conventions have dots, which a label can not."""
+"""What labels are called in OpenTelemetry: attributes of the semantic conventions have dots, which a label cannot."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def application(
         return _state(watch.healthy, "the thread that looks for services has stopped")
 
     async def readiness(request: Request) -> Response:
-        return _state(not watch.problems, "a folder can not be read, the log says why")
+        return _state(not watch.problems, "a folder cannot be read, the log says why")
 
     return Starlette(
         routes=[

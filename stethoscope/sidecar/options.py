@@ -40,7 +40,7 @@ class Options:
     key: str | None
 
     def check_tls(self) -> None:
-        """Raises `CommandError` for a certificate or key that can not be used."""
+        """Raises `CommandError` for a certificate or key that cannot be used."""
         if self.certificate is None or self.key is None:
             return
         try:
@@ -48,7 +48,7 @@ class Options:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key, _no_passphrase)
         except (OSError, ValueError) as error:
             raise CommandError(
-                f"--tls-cert {self.certificate} and --tls-key {self.key} can not be used, "
+                f"--tls-cert {self.certificate} and --tls-key {self.key} cannot be used, "
                 f"expected a PEM certificate chain and its key without a passphrase: {error}"
             ) from error
 
@@ -64,25 +64,25 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--dir",
         action="append",
         metavar="FOLDER",
-        help="where services record, as in the apps' STETHOSCOPE_DIR, which is the default; may be repeated (else: where they record by default)",
+        help="folder that services record into; may be repeated (default: STETHOSCOPE_DIR, else where services record by default)",
     )
     add(
         "--user",
         metavar="NAME",
-        help="believe this user's folders: those of apps that run as another user (default: our own)",
+        help="user whose folders are read, where the apps run as another user (default: this one)",
     )
     add("--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN, help=f"where to listen (default: {DEFAULT_LISTEN})")
     add(
         "--token",
-        help="bearer token for all but /healthz and /readyz (default: STETHOSCOPE_TOKEN, which does not show in a list of processes)",
+        help="bearer token for everything but /healthz and /readyz (default: STETHOSCOPE_TOKEN, which does not show in the list of processes)",
     )
     add(
         "--names",
         action="append",
         metavar="NAMES",
-        help="whose names requests are scraped under: stethoscope, instrumentator or starlette_exporter; may be repeated (default: STETHOSCOPE_NAMES, else stethoscope)",
+        help="names that requests are scraped under: stethoscope, instrumentator or starlette_exporter; may be repeated (default: STETHOSCOPE_NAMES, else stethoscope)",
     )
-    add("--tls-cert", metavar="FILE", help="PEM file with the certificate and its chain: serve HTTPS")
+    add("--tls-cert", metavar="FILE", help="PEM file with the certificate and its chain; HTTPS is served then")
     add("--tls-key", metavar="FILE", help="PEM file with the certificate's key")
 
 
@@ -97,10 +97,10 @@ def options(arguments: Namespace, environ: Mapping[str, str] = os.environ) -> Op
             f"set STETHOSCOPE_TOKEN to a secret, or listen on {DEFAULT_LISTEN}"
         )
     if (arguments.tls_cert is None) != (arguments.tls_key is None):
-        raise CommandError("--tls-cert and --tls-key belong together: give both, or neither")
+        raise CommandError("--tls-cert and --tls-key go together: give both or neither")
     if "" in (arguments.service or []) + (arguments.dir or []):
         raise CommandError(
-            "--service takes the name of a service and --dir a folder, got '': leave it out for all of them"
+            "--service takes the name of a service and --dir a folder, got '': leave the option out for all of them"
         )
     service = environ.get("STETHOSCOPE_SERVICE")
     return Options(
@@ -134,7 +134,7 @@ def addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[obje
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise CommandError(f"--listen takes an address of this machine; {host!r} is none: {error}") from error
+        raise CommandError(f"--listen takes an address of this machine, got {host!r}: {error}") from error
     return sorted(found, key=lambda one: (one[0] == socket.AF_INET6) == bool(host))
 
 
@@ -147,5 +147,5 @@ def _user(name: str | None) -> int | None:
     try:
         number = int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
     except KeyError:
-        raise CommandError(f"--user takes the name or number of a user of this machine, got {name!r}") from None
+        raise CommandError(f"--user takes the name or number of a user on this machine, got {name!r}") from None
     return None if number == os.geteuid() else number

@@ -29,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
             return socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
         except OSError as error:
             failure = error
-    raise CommandError(f"can not listen on {host}:{port}: {_advice(failure)}")
+    raise CommandError(f"cannot listen on {host}:{port}: {_advice(failure)}")
 
 
 def _advice(error: OSError) -> str:

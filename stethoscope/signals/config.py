@@ -14,7 +14,7 @@ from stethoscope.thresholds import DEFAULTS, Thresholds
 
 
 class ConfigError(ValueError):
-    """What can not be: its name, what came, what is accepted. Lists every mistake at once."""
+    """What cannot be: its name, what came, what is accepted. Lists every mistake at once."""
 
 
 @dataclass(frozen=True, slots=True)

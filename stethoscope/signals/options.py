@@ -99,7 +99,7 @@ def config(arguments: Namespace) -> Config:
 
 
 def write(make: Callable[[Config], Files], arguments: Namespace) -> int:
-    """Write all files, or none when any of them can not be made; print their paths."""
+    """Write all files, or none when any of them cannot be made; print their paths."""
     try:
         files = make(config(arguments))
     except (UnknownLabel, ValueError) as error:
@@ -110,7 +110,7 @@ def write(make: Callable[[Config], Files], arguments: Namespace) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise CommandError(f"{path} can not be written: {error.strerror}; expected a folder for --out") from None
+            raise CommandError(f"{path} cannot be written: {error.strerror}; expected a folder for --out") from None
         print(path)
     return 0
 

@@ -62,7 +62,7 @@ def label_of(matcher: str) -> str:
     """The label that a matcher such as ``job=~"a|b"`` looks at."""
     found = _LABEL.match(matcher)
     if found is None:
-        raise UnknownLabel(f'{matcher!r} is no matcher: expected one such as http_route="/users"')
+        raise UnknownLabel(f'{matcher!r} is not a matcher: expected one such as http_route="/users"')
     return found[0]
 
 
@@ -124,7 +124,7 @@ def within(bound: float, metric: Metric, frame: Frame) -> str:
     """
     if bound not in metric.bounds:
         bounds = ", ".join(f"{one:g}" for one in metric.bounds)
-        raise ValueError(f"{bound:g} is no bucket bound of {metric.name}: expected one of {bounds}")
+        raise ValueError(f"{bound:g} is not a bucket bound of {metric.name}: expected one of {bounds}")
     counts = f"rate({select(metric, frame)}{frame.range})"
     classic = f"rate({select(metric, frame, '_bucket', _at(bound))}{frame.range})"
     # Without observations the fraction is not a number, which would spoil the sum.

@@ -16,7 +16,7 @@ from stethoscope.signals.promql import Frame, UnknownLabel, label_of, per_second
 
 
 class SloError(ValueError):
-    """An objective that can not be: what came, and what is accepted."""
+    """An objective that cannot be: what came, and what is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Slo:
             )
         if self.seconds is not None and self.seconds not in REQUEST_DURATION.bounds:
             bounds = ", ".join(f"{bound:g}" for bound in REQUEST_DURATION.bounds)
-            raise SloError(f"slo {self.name}: {self.seconds:g} s is no bucket bound: expected one of {bounds}")
+            raise SloError(f"slo {self.name}: {self.seconds:g} s is not a bucket bound: expected one of {bounds}")
         for matcher in self.matchers:
             _check(self.name, matcher)
 

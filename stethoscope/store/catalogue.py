@@ -62,7 +62,7 @@ class Catalogue:
         with self._lock.held:
             known = self._metrics.setdefault(metric.name, metric)
             if known != metric:
-                raise ValueError(f"metric {metric.name!r} exists already as {known}; it can not be {metric} as well")
+                raise ValueError(f"metric {metric.name!r} exists already as {known}; it cannot be {metric} as well")
             of_metric = self._series.setdefault(metric.name, {})
             if labels not in of_metric and len(of_metric) >= self._cap:
                 series = self._overflow(metric)

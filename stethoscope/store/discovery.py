@@ -23,7 +23,7 @@ class Discovery:
         self._wanted: Final = frozenset(safe_name(service) for service in services)
 
     def look(self, known: Mapping[str, Folder]) -> tuple[dict[str, Folder], list[str]]:
-        """The folders that are there now, by key, and what is wrong with those that can not be read.
+        """The folders that are there now, by key, and what is wrong with those that cannot be read.
 
         The key is the folder's name: safe in a path, unique. Those ``known`` are kept as they are.
         """
@@ -68,7 +68,7 @@ class Discovery:
     def _has_ended(self, folder: Folder) -> bool:
         """Whether it is left over from a server. The next process that records there removes it.
 
-        Not we: where we can not see the processes of that server, as from another container, it may be that it
+        Not we: where we cannot see the processes of that server, as from another container, it may be that it
         only has no workers just now.
         """
         return is_abandoned(folder.path) and not any(lives(folder, name) for name in folder.names())

@@ -41,7 +41,7 @@ _NOT_OURS: Final = (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
 
 
 class FolderError(OSError):
-    """A folder can not be used; the text says which one and why."""
+    """A folder cannot be used; the text says which one and why."""
 
 
 class Claim:
@@ -297,7 +297,7 @@ class SharedFolder(Folder):
         except (FileNotFoundError, FolderError):
             raise
         except OSError as error:
-            raise FolderError(f"{path} can not be opened: {error.strerror}") from error
+            raise FolderError(f"{path} cannot be opened: {error.strerror}") from error
 
     @property
     def owner(self) -> int:
@@ -382,11 +382,11 @@ def _open_private_folder(path: str) -> int:
     except FolderError:
         raise
     except OSError as error:
-        raise FolderError(f"{path} can not be made or opened: {error.strerror}") from error
+        raise FolderError(f"{path} cannot be made or opened: {error.strerror}") from error
 
 
 def _open_folder_of(owner: int, path: str) -> int:
-    """Raises `FolderError` when others than ``owner`` can put something into the folder; OSError when it can not be opened."""
+    """Raises `FolderError` when others than ``owner`` can put something into the folder; OSError when it cannot be opened."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
     status = os.fstat(descriptor)
     if status.st_uid != owner or status.st_mode & 0o022:

@@ -143,7 +143,7 @@ class Gatherer:
         if reason not in self._warned:
             self._warned.add(reason)
             logger.warning(
-                "%s in the store of %r can not be read and is left out (%s); the rest is served, further ones are only counted",
+                "%s in the store of %r cannot be read and is left out (%s); the rest is served, further ones are only counted",
                 name,
                 self.service,
                 reason if isinstance(error, Damaged) else f"{reason}: {error}",

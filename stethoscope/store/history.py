@@ -68,7 +68,7 @@ class History:
         return self._clock() - max(self._stamps("history"), default=-STEP) >= STEP * 0.9
 
     def put_aside(self, snapshot: Snapshot) -> None:
-        """Keep this snapshot for windows to come, and what happened since the last one. Raises OSError when it can not be written."""
+        """Keep this snapshot for windows to come, and what happened since the last one. Raises OSError when it cannot be written."""
         now = self._clock()
         latest = max(self._stamps("history"), default=None)
         self._write("history", now, self._image(snapshot))
@@ -85,7 +85,7 @@ class History:
         self._asked.clear()
 
     def reset(self, present: Snapshot) -> None:
-        """Let windows and points begin now. Raises OSError when that can not be written."""
+        """Let windows and points begin now. Raises OSError when that cannot be written."""
         before = list(self._stamps("reset"))
         self._write("reset", self._clock(), self._image(present))
         for stamp in before:

@@ -99,7 +99,7 @@ def _share(place: Folder, folder: Folder, group: int) -> None:
         folder.share(group)
         offer(folder)
     except OSError as error:
-        _warn_once(f"{folder.path} can not be shared with group {group}: {error.strerror}; is this user a member?")
+        _warn_once(f"{folder.path} cannot be shared with group {group}: {error.strerror}; is this user a member of it?")
 
 
 _warned: set[str] = set()
@@ -159,7 +159,7 @@ def root_of(pid: int) -> str:
 
     Climbs while a process was made from its parent by ``fork`` without ``exec`` or by
     multiprocessing: that is how uvicorn, gunicorn, hypercorn and granian make workers. A process
-    started any other way is a root of its own. Where /proc can not tell, the process itself.
+    started any other way is a root of its own. Where /proc cannot tell, the process itself.
     """
     while parent := _parent_it_works_for(pid):
         pid = parent

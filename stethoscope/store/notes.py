@@ -153,7 +153,7 @@ def decode(slot: bytes) -> Note | None:
 
 
 def read_notes(folder: Folder, kind: NoteKind) -> list[Note]:
-    """All notes of a kind in a service's folder, newest first. Files that can not be read are left out."""
+    """All notes of a kind in a service's folder, newest first. Files that cannot be read are left out."""
     return newest(note for name in names_of(folder, kind.name) for note in _read_named(folder, name))
 
 

@@ -45,7 +45,7 @@ class Place:
         return self.claim is not None and self.claim.published
 
     def attach(self, series: AnySeries, entry: Entry, block: int | None) -> None:
-        """Raises OSError when the segment can not grow. What is attached by then stays right."""
+        """Raises OSError when the segment cannot grow. What is attached by then stays right."""
         if not series.word:
             labels = layout.labels_to_bytes(entry.labels)
             word = self.segment.append_series(self._metric(entry.metric), labels, time.time(), entry.overflow)

@@ -22,7 +22,7 @@ _UNTIL_USED: Final = layout.HEADER.size
 
 
 class Damaged(Exception):
-    """A segment can not be read; the text is a short reason, used as a label."""
+    """A segment cannot be read; the text is a short reason, used as a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Index:
         self.damaged = False
 
     def extend(self, data: bytes, used: int) -> None:
-        """Read the records that were published since the last time, up to one that can not be read.
+        """Read the records that were published since the last time, up to one that cannot be read.
 
         The next time tries that one again: another processor's stores may have come in another order (A3 of `segment`).
         """
@@ -131,7 +131,7 @@ class Contents:
 
 
 class SegmentReader:
-    """Reads one segment again and again; remembers what can not change. For one thread at a time."""
+    """Reads one segment again and again; remembers what cannot change. For one thread at a time."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -139,7 +139,7 @@ class SegmentReader:
         self.identity = b""
 
     def read(self) -> Contents:
-        """Raises `Damaged`; OSError when the file can not be read."""
+        """Raises `Damaged`; OSError when the file cannot be read."""
         head = os.pread(self.descriptor, _UNTIL_USED, 0)
         used = self._check(head)
         data = os.pread(self.descriptor, used, 0)
@@ -169,7 +169,7 @@ class SegmentReader:
 
     @property
     def damaged(self) -> bool:
-        """Whether a record was found that can not be read, so that what follows it is missing."""
+        """Whether a record was found that cannot be read, so that what follows it is missing."""
         return self._index.damaged
 
     def close(self) -> None:

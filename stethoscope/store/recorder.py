@@ -137,11 +137,11 @@ class Recorder:
         return cast("T", self._companions[key])
 
     def refuse(self, metric: Metric) -> None:
-        """Count an observation that can not be recorded: NaN, infinite, or negative where that means nothing."""
+        """Count an observation that cannot be recorded: NaN, infinite, or negative where that means nothing."""
         self.counter(names.REFUSED_OBSERVATIONS, (metric.name,)).add(1.0)
 
     def count(self, metric: Metric, labels: tuple[str, ...], amount: float) -> None:
-        """Add to a counter, for those who can not do anything about it when that fails. Never raises."""
+        """Add to a counter, for those who cannot do anything about it when that fails. Never raises."""
         with suppress(Exception):
             self.counter(metric, labels).add(amount)
 
@@ -221,7 +221,7 @@ class Recorder:
             self._here().attach(series, entry, block)
         except OSError as error:
             self._full_until = time.monotonic() + _GROWTH_RETRY
-            self.warn_once("full", "the store can not grow, new series are lost until there is room: %s", error)
+            self.warn_once("full", "the store cannot grow, new series are lost until there is room: %s", error)
             return False
         finally:
             self._attaching = False
@@ -251,7 +251,7 @@ class Recorder:
         except RuntimeError as error:  # no more threads, or the interpreter is about to end
             self.warn_once(
                 "housekeeper",
-                "numbers of ended workers are only cleared away when someone asks for metrics: %s",
+                "numbers of ended workers are folded only when someone asks for metrics: %s",
                 error,
             )
 

@@ -36,7 +36,7 @@ _LARGEST_COUNT: Final = (1 << 64) - 1
 _LARGEST_STEP: Final = 64 << 10
 
 Reserve = Callable[[int, int], None]
-"""Make sure that bytes ``[start, stop)`` can be written; raise OSError when they can not."""
+"""Make sure that bytes ``[start, stop)`` can be written; raise OSError when they cannot."""
 
 
 class Segment:

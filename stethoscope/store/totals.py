@@ -10,7 +10,7 @@ One file holds the totals. Folding, under a lock that only folders take:
 The rename is the moment at which the counts move. Before it, readers add the dead segments as they
 are. After it, they find the identities in the list and leave out any segment that is still there.
 So a folder that dies at any step has lost nothing and doubled nothing; the next one finishes step 3,
-and lists again whatever it found still there, in case that it can not delete it either.
+and lists again whatever it found still there, in case that it cannot delete it either.
 A reader compares the totals' identity before and after it has read the segments, and starts over if
 it changed. No reader ever waits for a folder.
 """
@@ -62,7 +62,7 @@ def totals_identity(folder: Folder) -> bytes:
 def fold(folder: Folder, cap: int) -> int:
     """Fold all dead segments, unless somebody else is doing so. Returns how many were folded.
 
-    Raises OSError when the new totals can not be written: then everything is as before.
+    Raises OSError when the new totals cannot be written: then everything is as before.
     """
     with folder.exclusive(_LOCK) as mine:
         if not mine:
@@ -81,7 +81,7 @@ def fold(folder: Folder, cap: int) -> int:
 
 
 def _totals_or_none(folder: Folder) -> Contents | None:
-    """None for totals that are not there, or lost. Raises OSError for those that can not be read right now."""
+    """None for totals that are not there, or lost. Raises OSError for those that cannot be read right now."""
     try:
         return read_totals(folder)
     except (Damaged, FolderError):

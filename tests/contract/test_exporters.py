@@ -45,7 +45,7 @@ def labels(metric: Metric, series: Series) -> Labels:
 
 
 def fits(text: str) -> str:
-    """A label's value with all that some format can not have left out: what it becomes there is its own affair."""
+    """A label's value with all that some format cannot have left out: what it becomes there is its own affair."""
     return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 

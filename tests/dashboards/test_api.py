@@ -96,7 +96,7 @@ def test_database_operations_that_took_most_time_come_first() -> None:
         ("performance/slowest", "limt=3", "'limt' is not known here: expected window, limit"),
         ("performance/slowest", "limit=1&limit=2", "limit is there twice: expected it once"),
         ("overview", "window=2m", "window='2m' is not valid: expected one of 1m, 5m, 15m, all"),
-        ("overview", "window=%ff", "the query can not be read: expected at most 20 fields, percent-encoded UTF-8"),
+        ("overview", "window=%ff", "the query cannot be read: expected at most 20 fields, percent-encoded UTF-8"),
         ("thresholds", "x=1", "'x' is not known here: expected no fields at all"),
         ("requests", "min_ms=-1", "min_ms='-1' is not valid: expected a number from 0"),
         ("requests", "min_ms=nan", "min_ms='nan' is not valid: expected a number from 0"),
@@ -155,7 +155,7 @@ def sign_in(token: str = TOKEN, **options: Any) -> Answer:
 
 
 def test_who_signs_in_may_read_and_change_nothing_by_the_cookie_alone() -> None:
-    """A browser sends the cookie with what other sites make it send; the header they can not make it send."""
+    """A browser sends the cookie with what other sites make it send; the header they cannot make it send."""
     cookie = ("cookie", f"other=1; {cookie_of(sign_in())}")
     assert get(board(), f"{API}/overview", headers=[cookie]).status == 200
     forged = post(board(), f"{API}/reset", headers=[cookie])

@@ -75,7 +75,7 @@ def test_a_service_is_diagnosed_from_its_address_and_after_its_end_from_its_fold
 def test_a_healthy_service_ends_well(server: Server, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     visit(server, "/well")
     assert main(["diagnose", "--dir", str(folder), "--fail-on", "info"]) == 0
-    assert capsys.readouterr().out == "nothing was found to be ill\n"
+    assert capsys.readouterr().out == "nothing found\n"
     assert main(["diagnose", server.url, "--token", TOKEN, "--format", "json"]) == 0
     assert items(capsys.readouterr().out) == []
 
@@ -137,7 +137,7 @@ def test_what_stands_in_the_way_is_said_in_one_line(folder: Path, capsys: pytest
     for arguments, told in (
         (["--dir", str(folder)], "there is none"),
         (["ftp://host"], "expected one such as http://127.0.0.1:8000"),
-        ([nobody], "can not be reached"),
+        ([nobody], "cannot be reached"),
     ):
         assert main(["diagnose", *arguments]) == 2
         [line] = capsys.readouterr().err.splitlines()

@@ -89,7 +89,7 @@ NO_SETTINGS: Final[Mapping[str, str]] = {
     "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "`cumulative`, which is the default, `delta` or `lowmemory`, which is `delta` here.",
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "`explicit_bucket_histogram`, which is the default, or "
     "`base2_exponential_bucket_histogram`.",
-    "XDG_RUNTIME_DIR": "Where the folder is made if `/dev/shm` can not be used.",
+    "XDG_RUNTIME_DIR": "Where the folder is made if `/dev/shm` cannot be used.",
     "PROMETHEUS_MULTIPROC_DIR": "Leaves metrics of prometheus_client to its own multi-process mode: "
     "[Keep your prometheus_client metrics](../how-to/prometheus-client.md).",
 }

@@ -45,7 +45,7 @@ def test_each_command_writes_its_files_and_says_which(
             ["--slo", "availability=100"],
             "an objective of 100 % is not valid: expected at least 50 % and less than 100 %",
         ),
-        (SLO, "slo latency: 0.3 s is no bucket bound: expected one of 0.005, "),
+        (SLO, "slo latency: 0.3 s is not a bucket bound: expected one of 0.005, "),
         (["--slo", "fast"], "slo 'fast' is not valid: expected NAME=PERCENT or NAME=PERCENT:SECONDS"),
         (["--slo", "Fast=99"], "slo 'Fast' is not valid: expected a name of small letters"),
         (["--slo", 'a=99{rout="x"}'], "requests have no label 'rout': expected one of http_request_method, "),
@@ -85,7 +85,7 @@ def test_an_unknown_setting_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert cli.main(["rules", "--out", str(tmp_path / "file")]) == 2
-    assert "can not be written" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_choices_reach_the_rules(tmp_path: Path) -> None:

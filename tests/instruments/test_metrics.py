@@ -297,7 +297,7 @@ def test_names_are_those_that_prometheus_client_makes(own: Recorder) -> None:
         (lambda: Counter("c", "x", [1]), "invalid label name 1"),  # type: ignore[list-item]
         (lambda: Counter("c", "x", ["__a"]), "reserved label name '__a'"),
         (lambda: Counter("c", "x", ["otel_metric_overflow"]), "reserved label name 'otel_metric_overflow'"),
-        (lambda: Histogram("h", "x", ["le"]), "reserved label name 'le': a histogram can not have it"),
+        (lambda: Histogram("h", "x", ["le"]), "reserved label name 'le': a histogram cannot have it"),
         (lambda: Histogram("h", "x", ["quantile"]), "reserved label name 'quantile'"),
         (lambda: Gauge("g", "x", ["pid"], multiprocess_mode="all"), "reserved label name 'pid'.*mode='all'"),
         (lambda: Gauge("g", "x", ["pid"], multiprocess_mode="liveall"), "reserved label name 'pid'"),
@@ -321,9 +321,9 @@ def test_what_can_not_be_is_refused_and_the_error_says_why(make: Callable[[], ob
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Counter(None, "x"), "name of a counter must be a text, got None"),  # type: ignore[arg-type]
-        (lambda: Counter("c", ["a"]), r"documentation of a counter must be a text, got \['a'\]"),  # type: ignore[arg-type]
-        (lambda: Counter("c", "x", unit=1), "unit of a counter must be a text"),  # type: ignore[arg-type]
+        (lambda: Counter(None, "x"), "name of a counter must be a string, got None"),  # type: ignore[arg-type]
+        (lambda: Counter("c", ["a"]), r"documentation of a counter must be a string, got \['a'\]"),  # type: ignore[arg-type]
+        (lambda: Counter("c", "x", unit=1), "unit of a counter must be a string"),  # type: ignore[arg-type]
         (lambda: Counter("c", "x", "method"), r"labelnames must be a sequence .* write \['method'\]"),
     ],
 )
@@ -366,16 +366,16 @@ def test_another_definition_under_the_same_name_is_an_error(make: Callable[[], o
 
 def test_a_name_that_is_a_sample_of_another_metric_is_an_error(own: Recorder) -> None:
     Counter("jobs", "")
-    with pytest.raises(ValueError, match="metric 'jobs_total' can not be: 'jobs_total' is a name of the metric 'jobs'"):
+    with pytest.raises(ValueError, match="metric 'jobs_total' cannot be: 'jobs_total' is a name of the metric 'jobs'"):
         Gauge("jobs_total", "")
     Gauge("size_count", "")
-    with pytest.raises(ValueError, match="metric 'size' can not be: 'size_count' is a name of"):
+    with pytest.raises(ValueError, match="metric 'size' cannot be: 'size_count' is a name of"):
         Histogram("size", "")
 
 
 def test_a_refused_definition_leaves_its_names_free() -> None:
     Gauge("size_count", "")
-    with pytest.raises(ValueError, match="can not be"):
+    with pytest.raises(ValueError, match="cannot be"):
         Histogram("size", "")
     Gauge("size_sum", "")
 
@@ -432,9 +432,9 @@ def test_gauges_of_living_workers_are_added_up_unless_said_otherwise() -> None:
 @pytest.mark.parametrize("mode", ["mostrecent", "livemostrecent"])
 def test_a_gauge_that_is_the_most_recent_can_only_be_set(mode: str) -> None:
     gauge = Gauge("g", "", multiprocess_mode=mode)
-    with pytest.raises(RuntimeError, match=rf"inc\(\) can not be used with multiprocess_mode='{mode}'"):
+    with pytest.raises(RuntimeError, match=rf"inc\(\) cannot be used with multiprocess_mode='{mode}'"):
         gauge.inc()
-    with pytest.raises(RuntimeError, match=r"dec\(\) can not be used"):
+    with pytest.raises(RuntimeError, match=r"dec\(\) cannot be used"):
         gauge.dec()
 
 

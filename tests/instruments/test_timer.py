@@ -122,7 +122,7 @@ def test_a_name_that_is_no_text_is_an_error_that_says_how_to_write_it(name: str)
 
 @pytest.mark.parametrize("name", ["", "  "])
 def test_an_empty_name_is_an_error(name: str) -> None:
-    with pytest.raises(ValueError, match="got an empty text"):
+    with pytest.raises(ValueError, match="got an empty string"):
         timer(name)
 
 

@@ -166,7 +166,7 @@ def test_malformed_traceparent_gives_nothing(value: bytes) -> None:
 
 
 def test_two_traceparents_are_none() -> None:
-    """B3: which of them is the parent can not be told."""
+    """B3: which of them is the parent cannot be told."""
     second = TRACEPARENT.replace(TRACE, OTHER_TRACE)
     assert is_new(id_of((b"traceparent", TRACEPARENT), (b"traceparent", second)))
     assert is_new(id_of((b"traceparent", TRACEPARENT), (b"traceparent", TRACEPARENT)))

@@ -422,7 +422,7 @@ def test_lifespan_that_fails_fails_as_without_us(records: Records) -> None:
 
 
 def test_any_callable_of_three_can_be_the_app(records: Records) -> None:
-    """B20: partial, bound method, and an object that can not be hashed."""
+    """B20: partial, bound method, and an object that cannot be hashed."""
 
     class Unhashable:
         __hash__ = None  # type: ignore[assignment]

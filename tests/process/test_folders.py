@@ -187,7 +187,7 @@ def test_a_folder_within_the_place_that_is_a_link_is_refused(place: Path) -> Non
     """A15."""
     (place / "target").mkdir(0o700)
     (place / "shop").symlink_to("target")
-    with pytest.raises(FolderError, match="shop can not be made or opened"):
+    with pytest.raises(FolderError, match="shop cannot be made or opened"):
         Folder(str(place / "shop"))
 
 

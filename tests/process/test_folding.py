@@ -168,7 +168,7 @@ def test_segments_that_can_not_be_deleted_are_counted_once_fold_after_fold(
 
 
 def failing_for(name: str, error: int) -> Callable[[Folder, str], int]:
-    """`Folder.open` as it is for a process that can not open one file."""
+    """`Folder.open` as it is for a process that cannot open one file."""
     whole = Folder.open
 
     def open_or_fail(self: Folder, wanted: str) -> int:

@@ -68,7 +68,7 @@ def test_a_disk_that_gets_full_costs_new_series_only_and_says_how_much(tmp_path:
     assert seen["lost as dropped"] is True
     assert seen["after"] == 1
     (warning,) = seen["warnings"]
-    assert "can not grow" in warning
+    assert "cannot grow" in warning
 
 
 def test_servers_go_on_answering_on_a_full_disk(tmp_path: Path) -> None:

@@ -52,14 +52,14 @@ def test_an_address_that_is_none(address: str) -> None:
 
 
 def test_a_host_that_stands_for_nothing() -> None:
-    assert "--listen takes an address of this machine; 'no-such-host.invalid' is none" in refused(
+    assert "--listen takes an address of this machine, got 'no-such-host.invalid': " in refused(
         "--listen", "no-such-host.invalid:9464"
     )
 
 
 def test_an_address_of_another_machine() -> None:
     said = refused("--listen", "192.0.2.1:9464", "--token", "long-enough")
-    assert said.startswith("stethoscope sidecar: can not listen on 192.0.2.1:9464: ")
+    assert said.startswith("stethoscope sidecar: cannot listen on 192.0.2.1:9464: ")
     assert said.endswith("; choose an address of this machine with --listen\n")
 
 
@@ -67,7 +67,7 @@ def test_a_port_in_use() -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         assert refused("--listen", f"{HOST}:{port}") == (
-            f"stethoscope sidecar: can not listen on {HOST}:{port}: "
+            f"stethoscope sidecar: cannot listen on {HOST}:{port}: "
             "the port is in use; end what listens there, or choose another one with --listen\n"
         )
 
@@ -87,7 +87,7 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_unknown_user() -> None:
     assert refused("--user", "no-such-user") == (
-        "stethoscope sidecar: --user takes the name or number of a user of this machine, got 'no-such-user'\n"
+        "stethoscope sidecar: --user takes the name or number of a user on this machine, got 'no-such-user'\n"
     )
 
 
@@ -110,7 +110,7 @@ def test_names_that_there_are_not() -> None:
 
 def test_a_certificate_without_its_key() -> None:
     assert refused("--tls-cert", "cert.pem") == (
-        "stethoscope sidecar: --tls-cert and --tls-key belong together: give both, or neither\n"
+        "stethoscope sidecar: --tls-cert and --tls-key go together: give both or neither\n"
     )
 
 
@@ -140,5 +140,5 @@ def test_tls_files_that_can_not_be_used(certificate: str, key: str, reason: str,
     written = files(tmp_path)
     cert_file, key_file = written.get(certificate, tmp_path / certificate), written[key]
     said = refused(*LOOPBACK, "--tls-cert", str(cert_file), "--tls-key", str(key_file))
-    assert f"--tls-cert {cert_file} and --tls-key {key_file} can not be used, expected a PEM certificate chain" in said
+    assert f"--tls-cert {cert_file} and --tls-key {key_file} cannot be used, expected a PEM certificate chain" in said
     assert reason.lower() in said.lower().replace("_", " ")

@@ -194,4 +194,4 @@ def test_app_and_sidecar_as_different_users_of_one_group(place: Path) -> None:
         assert {path.stat().st_uid for path in (shared / "shop").iterdir()} == {USER}
         assert counted(stranger) == 0
         assert stranger.get("/readyz").status == 503
-        assert f"{shared} can not be opened: Permission denied" in stranger.log()
+        assert f"{shared} cannot be opened: Permission denied" in stranger.log()

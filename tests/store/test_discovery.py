@@ -89,7 +89,7 @@ def test_a_link_is_not_followed(place: Path) -> None:
     (place / "shop").symlink_to(place / "inside" / "till")
     found, [problem] = Discovery([str(place)], services=["shop"]).look({})
     assert found == {}
-    assert problem.startswith(f"{place}/shop can not be made or opened")
+    assert problem.startswith(f"{place}/shop cannot be made or opened")
 
 
 def test_what_a_server_that_has_ended_left_is_no_service_and_not_removed(

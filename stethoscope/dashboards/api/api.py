@@ -138,10 +138,10 @@ class Api:
             return problem(400, str(mistake))
         except OSError as error:
             self._on_error("reset", error)
-            return problem(503, "The present numbers can not be put aside; the log says why.")
+            return problem(503, "The present numbers cannot be put aside; the log says why.")
         except Exception as error:
             self._on_error("reset", error)
-            return problem(500, "The present numbers can not be read; the log says why.")
+            return problem(500, "The present numbers cannot be read; the log says why.")
         finally:
             ask.leave()
         return Response(204, _DONE, b"")

@@ -45,7 +45,7 @@ class _Answer(Generic[T]):
 class Kept(Generic[T]):
     """Values by what was asked. Any thread, without a lock that a fork could leave held; their number is bounded.
 
-    ``failed`` is told when one can not be made anew.
+    ``failed`` is told when one cannot be made anew.
     """
 
     def __init__(self, failed: Callable[[Exception], None], clock: Callable[[], float] = time.monotonic) -> None:

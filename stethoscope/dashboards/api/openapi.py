@@ -43,7 +43,7 @@ _OWN_HEADER: Final = {
     "name": "X-Stethoscope",
     "in": "header",
     "required": False,
-    "description": "Any value. Needed where the token is not in the request: other sites can not make a browser send it.",
+    "description": "Any value. Needed where the token is not in the request: other sites cannot make a browser send it.",
     "schema": {"type": "string"},
 }
 
@@ -197,9 +197,9 @@ _PROBLEM_NAMES: Final = {
     "400": "The query or the body is not valid; the detail says what was expected.",
     "401": "Not signed in, or a wrong token.",
     "403": "Not allowed.",
-    "404": "There is no such thing, or no longer.",
+    "404": "There is no such thing, or not any more.",
     "405": "Not by this method; Allow says by which.",
-    "415": "The body is no JSON.",
+    "415": "The body is not JSON.",
     "500": "A failure of Stethoscope's; the log says more.",
     "503": "Nothing can be written now.",
 }

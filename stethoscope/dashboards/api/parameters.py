@@ -72,7 +72,7 @@ def _fields(query: bytes, known: Mapping[str, Parameter]) -> dict[str, str]:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
     except ValueError:
         raise BadQuery(
-            f"the query can not be read: expected at most {_MOST_FIELDS} fields, percent-encoded UTF-8"
+            f"the query cannot be read: expected at most {_MOST_FIELDS} fields, percent-encoded UTF-8"
         ) from None
     fields: dict[str, str] = {}
     for name, text in pairs:

@@ -2,7 +2,7 @@
 
 Variables and defaults are those of the OpenTelemetry specification ("General SDK Configuration", "OpenTelemetry
 Protocol Exporter", "Metrics Exporter - OTLP"). As it wants, an empty variable counts as not set, and a value
-that can not be read is warned of and counts as not set too. Endpoints, headers, certificates, compression and the time that one
+that cannot be read is warned of and counts as not set too. Endpoints, headers, certificates, compression and the time that one
 request may take are read by the official exporters themselves.
 
 One thing differs: without any variable about it nothing is sent, where the specification's default would be

@@ -34,7 +34,7 @@ def _is_installed(protocol: str) -> bool:
     except ImportError:  # of a package that it is in
         found = False
     if not found:
-        logger.warning("no metrics are sent over OTLP, because %s is missing: pip install stethoscope[otlp]", package)
+        logger.warning("no metrics are sent over OTLP, because %s is missing: pip install 'stethoscope[otlp]'", package)
     return found
 
 

@@ -97,7 +97,7 @@ class Pusher:
             self._failures += 1
             if self._failures == 1:
                 logger.warning(
-                    "metrics do not arrive over OTLP: %s; what is recorded meanwhile is sent when they do again",
+                    "metrics do not arrive over OTLP: %s; what is recorded meanwhile is sent once they do",
                     outcome.reason or outcome.error,
                 )
             return

@@ -64,7 +64,7 @@ class _Official:
         with _kept_from_the_log(self._loggers, heard), _not_instrumented():
             try:
                 accepted = self._exporter.export(data) is MetricExportResult.SUCCESS
-            except Exception as error:  # of a request that can not even be made
+            except Exception as error:  # of a request that cannot even be made
                 return Outcome(error=type(error).__qualname__, reason=str(error))
         outcome = heard.outcome
         if accepted:

@@ -37,7 +37,7 @@ def begin_sentry(
         except ImportError as error:
             layer.recorder.warn_once(
                 "sentry",
-                "Sentry is told nothing, though SENTRY_DSN is set: %s. Install it: pip install 'stethoscope[sentry]'",
+                "nothing is sent to Sentry, although SENTRY_DSN is set: %s. To install it: pip install 'stethoscope[sentry]'",
                 error,
             )
         except Exception as error:  # such as a DSN that is none

@@ -138,7 +138,7 @@ class Pending(hot.Pending, Context):
     def __len__(self) -> int:
         return dict.__len__(self._full())
 
-    def keys(self) -> KeysView[str]:  # type: ignore[override]  # dict_keys can not be named
+    def keys(self) -> KeysView[str]:  # type: ignore[override]  # dict_keys cannot be named
         return dict.keys(self._full())
 
     def values(self) -> ValuesView[object]:  # type: ignore[override]

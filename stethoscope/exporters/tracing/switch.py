@@ -33,8 +33,8 @@ def server_spans(layer: Layer, settings: Settings, name_route: NameRoute) -> Ser
         if wanted:
             layer.recorder.warn_once(
                 "tracing",
-                "requests are not traced, though tracing or OTEL_… variables ask for it: %s. "
-                "Install what is missing: pip install 'stethoscope[otlp]'",
+                "requests are not traced, although tracing or OTEL_… variables ask for it: %s. "
+                "To install what is missing: pip install 'stethoscope[otlp]'",
                 error,
             )
         return None

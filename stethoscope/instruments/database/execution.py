@@ -75,7 +75,7 @@ def rows_of(cursor: Any) -> int:
 
 
 def key_of(parameters: Any) -> int | None:
-    """The same for the same parameters of one query; None where they can not be compared."""
+    """The same for the same parameters of one query; None where they cannot be compared."""
     try:
         return hash(parameters if parameters.__class__ is tuple else tuple(parameters.values()))
     except Exception:  # of whatever class of the app's is among them

@@ -1,7 +1,7 @@
 """What a statement is about, without its literals.
 
 The scanner goes through a statement once and takes time linear in its length, of which it reads 16 kB.
-Where it can not know whether something is a literal, it takes it for one: no literal is ever kept.
+Where it cannot know whether something is a literal, it takes it for one: no literal is ever kept.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Operand(NamedTuple):
     place: int = -1
 
     def value(self, parameters: object) -> int | None:
-        """The number; None where it can not be found."""
+        """The number; None where it cannot be found."""
         if self.number is not None:
             return self.number
         try:
@@ -132,7 +132,7 @@ def _tokens(sql: str, system: str) -> Iterator[Token]:
     """Tokens without comments, literals as ``?``; spaces are one space."""
     strict = system in _STRICT
     if not strict and system not in _BACKSLASH and system != "sqlite" and "\\" in sql:
-        # Unknown rules for strings: where one ends can not be told.
+        # Unknown rules for strings: where one ends cannot be told.
         sql = re.split(r"['\"$]", sql, maxsplit=1)[0] + " ?"
     before = ""
     spaced = False

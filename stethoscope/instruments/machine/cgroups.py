@@ -33,7 +33,7 @@ class Memory(NamedTuple):
 class Cgroup:
     """The group of this process, below ``root`` of the file system. Where there is none, nothing is limited.
 
-    Where the process is in it is looked up once. What can not be read is None.
+    Where the process is in it is looked up once. What cannot be read is None.
     """
 
     def __init__(self, root: Path = Path("/")) -> None:

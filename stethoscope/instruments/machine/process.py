@@ -16,7 +16,7 @@ _OWN_FILES: Final = "/proc/self/fd"
 
 
 class ProcessVitals:
-    """Samples of this process, also when it was forked. What the platform can not tell, or not this user, is left out.
+    """Samples of this process, also when it was forked. What the platform cannot tell, or not this user, is left out.
 
     Raises ImportError without psutil.
     """

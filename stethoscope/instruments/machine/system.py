@@ -62,7 +62,7 @@ class MachineVitals:
             self._try(self._filesystems)
 
     def _try(self, sample: Callable[[], None]) -> None:
-        """What this platform can not tell is left out."""
+        """What this platform cannot tell is left out."""
         try:
             sample()
         except (self._psutil.Error, OSError, AttributeError, NotImplementedError, RuntimeError):

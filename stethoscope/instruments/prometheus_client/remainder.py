@@ -44,7 +44,9 @@ def render(snapshot: Snapshot, openmetrics: bool, names: frozenset[str] | None) 
                 page += _fenced(partial(_rendered, family, openmetrics), collector)
             else:
                 clash = ", ".join(sorted(taken & own))
-                _warn_once(clash, "the family %s is left out of scrapes: %s is there already", family.name, clash)
+                _warn_once(
+                    clash, "the family %s is left out of scrapes: the name %s is taken already", family.name, clash
+                )
     return b"".join(page)
 
 

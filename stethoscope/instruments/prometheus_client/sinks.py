@@ -49,7 +49,7 @@ class Child(Protocol):
 
 
 class Refused(Exception):
-    """This metric can not be shared; the text says why."""
+    """This metric cannot be shared; the text says why."""
 
 
 def metric_of(child: Child) -> Metric:

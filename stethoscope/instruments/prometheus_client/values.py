@@ -240,7 +240,7 @@ def _installed(recorder: Recorder) -> bool:
         library.ValueClass = original
         recorder.warn_once(
             "prometheus_client",
-            "this version of prometheus_client keeps its numbers in another way than is known here (%r): "
+            "this version of prometheus_client keeps its numbers in a way that is not known here (%r): "
             "its counters, gauges, histograms and summaries are left out of scrapes while there are several workers",
             error,
         )

@@ -50,7 +50,7 @@ class Told:
         """A timer has run, so many seconds after it was due."""
 
     def failed(self, error: Exception) -> None:
-        """The loop can not be watched any longer."""
+        """The loop cannot be watched any longer."""
 
 
 class Watch(hot.Watch):

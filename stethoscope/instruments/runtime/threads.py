@@ -101,7 +101,7 @@ def default_executor(loop: object) -> Executor | None:
 
 
 def _executor_of_uvloop(loop: object) -> object | None:
-    """It is an attribute that Python code can not see, but what the garbage collector sees."""
+    """It is an attribute that Python code cannot see, but what the garbage collector sees."""
     if type(loop).__module__.partition(".")[0] != "uvloop":
         return None
     return next((one for one in gc.get_referents(loop) if isinstance(one, ThreadPoolExecutor)), None)

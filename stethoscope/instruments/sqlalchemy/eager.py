@@ -112,7 +112,7 @@ def _ahead(relationship: Any, way: str) -> Ahead:
 
 
 def _begin(work: Work) -> Looks | None:
-    """Watch a request; None where there are enough, or its turn can not be waited for."""
+    """Watch a request; None where there are enough, or its turn cannot be waited for."""
     _forget_old()
     if len(_watched) >= _MOST_WATCHED:
         return None

@@ -14,14 +14,31 @@ from stethoscope.signals.config import ConfigError
 def add_arguments(parser: ArgumentParser) -> None:
     options.add(parser)
     add_argument = parser.add_argument
-    add_argument("--page-webhook", metavar="URL", default=_DEFAULT.page, help="what wakes somebody for critical alerts")
-    add_argument("--chat-webhook", metavar="URL", default=_DEFAULT.chat, help="where all but hints at night go")
-    add_argument("--deadman-webhook", metavar="URL", default=_DEFAULT.deadman, help="what waits for the watchdog")
-    add_argument("--slack-url-file", metavar="FILE", help="file with the address of a Slack webhook")
-    add_argument("--slack-channel", metavar="NAME", default=_DEFAULT.slack_channel, help="default: #alerts")
-    add_argument("--email", metavar="ADDRESS", help="who is written to for critical alerts")
-    add_argument("--email-from", metavar="ADDRESS", default=_DEFAULT.email_from, help="who writes")
-    add_argument("--smtp", metavar="HOST:PORT", default=_DEFAULT.smtp, help="through which server")
+    add_argument(
+        "--page-webhook",
+        metavar="URL",
+        default=_DEFAULT.page,
+        help="webhook that is called for critical alerts, such as a pager's",
+    )
+    add_argument(
+        "--chat-webhook",
+        metavar="URL",
+        default=_DEFAULT.chat,
+        help="webhook that is called for all alerts, except hints outside working hours",
+    )
+    add_argument(
+        "--deadman-webhook",
+        metavar="URL",
+        default=_DEFAULT.deadman,
+        help="webhook that waits for the watchdog's sign of life",
+    )
+    add_argument("--slack-url-file", metavar="FILE", help="file that holds the address of a Slack webhook")
+    add_argument(
+        "--slack-channel", metavar="NAME", default=_DEFAULT.slack_channel, help="channel in Slack (default: #alerts)"
+    )
+    add_argument("--email", metavar="ADDRESS", help="address that critical alerts are mailed to")
+    add_argument("--email-from", metavar="ADDRESS", default=_DEFAULT.email_from, help="sender of that mail")
+    add_argument("--smtp", metavar="HOST:PORT", default=_DEFAULT.smtp, help="mail server")
 
 
 def run(arguments: Namespace) -> int:

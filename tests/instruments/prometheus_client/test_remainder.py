@@ -49,7 +49,7 @@ class Broken:
 
 
 class Misshapen:
-    """Gives a family that can not be rendered."""
+    """Gives a family that cannot be rendered."""
 
     def describe(self) -> Iterable[Metric]:
         return []
@@ -145,8 +145,8 @@ class TestForeign:
             assert b"times_count" not in page
             assert b"things" not in page
         assert caplog.messages == [
-            "the family times_count is left out of scrapes: times_count is there already",
-            "the family things is left out of scrapes: things_total is there already",
+            "the family times_count is left out of scrapes: the name times_count is taken already",
+            "the family things is left out of scrapes: the name things_total is taken already",
         ]
 
     @pytest.mark.parametrize("collector", [Broken, Misshapen])

@@ -266,7 +266,7 @@ class TestAnotherPrometheusClient:
         assert b"sold_total 1.0" in foreign(recorder.snapshot(), openmetrics=False)
         assert b"sold" not in foreign(several_workers(recorder.snapshot()), openmetrics=False)
         (warning,) = caplog.messages
-        assert warning.startswith("this version of prometheus_client keeps its numbers in another way")
+        assert warning.startswith("this version of prometheus_client keeps its numbers in a way that is not known here")
 
     def test_a_class_of_values_of_the_users_own_is_not_touched(self) -> None:
         class Own(library.MutexValue):

@@ -165,7 +165,7 @@ def list_as_a_parameter(engine: sa.Engine) -> object:
 
 
 class Loud(str):
-    """What can not be hashed, and says why."""
+    """What cannot be hashed, and says why."""
 
     def __hash__(self) -> int:
         raise ValueError(self)
