@@ -63,6 +63,7 @@ def answer(request: Request) -> Any:
         with urlopen(request, timeout=_SECONDS) as response:
             return json.loads(response.read(_MOST_BYTES))
     except HTTPError as error:
+        error.close()  # it is the answer, too
         raise CommandError(
             f"{request.full_url} answered {error.code} {error.reason}{_HINTS.get(error.code, '')}"
         ) from error

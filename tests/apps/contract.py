@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 from stethoscope.names import UNMATCHED_ROUTE
 
@@ -112,6 +113,8 @@ QUART = Contract(
     method_known=False,
     background_in_request=False,
     raises_through=False,
+    # From then on, what handles a request is a task of a group.
+    broken="ExceptionGroup" if tuple(map(int, version("quart").split(".")[:2])) >= (0, 23) else "RuntimeError",
 )
 DJANGO = Contract(
     "django_app",

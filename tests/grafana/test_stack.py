@@ -41,14 +41,14 @@ def documents(name: str) -> list[Any]:
 
 def test_compose_takes_the_stack(written: Path) -> None:
     (written / "compose/token").write_text("a-token")
-    # Debian's release wants a version, which the specification has dropped.
+    # The first release of Compose wants a version, which the specification has dropped.
     content = "version: '3.9'\n" + FILES["compose/compose.yaml"]
     (written / "compose/old.yaml").write_text(content)
     made = yaml.safe_load(run("docker-compose", "-f", "old.yaml", "config", cwd=written / "compose"))
     assert set(made["services"]) == {"app", "sidecar", "prometheus", "alertmanager", "grafana"}
     for service in made["services"].values():
         for volume in service["volumes"]:
-            source = volume.split(":")[0]
+            source = volume.split(":")[0] if isinstance(volume, str) else volume.get("source", "")
             assert not source.startswith("/") or Path(source).exists(), source
 
 
