@@ -9,6 +9,7 @@ Keeps no state, and lets other threads run while it adds up or reads.
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,32 +99,43 @@ static PyObject *sum_blocks(PyObject *module, PyObject *args) {
     return sums;
 }
 
-/* merge._add_words and merge._add_buckets: to `sums`, numbers of eight bytes, adds those in `data` at the places in `pairs`. */
-static PyObject *add_pairs(PyObject *args, int whole) {
+/* lanes.add_words_plainly, of one number. */
+static void add_real(char *sum, const char *from) {
+    double kept[2], amount;
+    memcpy(kept, sum, sizeof kept);
+    memcpy(&amount, from, sizeof amount);
+    double together = kept[0] + amount, added = together - kept[0];
+    double lost = (kept[0] - (together - added)) + (amount - added);
+    kept[0] = together;
+    if (isfinite(lost))
+        kept[1] += lost;
+    memcpy(sum, kept, sizeof kept);
+}
+
+static void add_whole(char *sum, const char *from) {
+    uint64_t kept, amount;
+    memcpy(&kept, sum, sizeof kept);
+    memcpy(&amount, from, sizeof amount);
+    kept += amount;
+    memcpy(sum, &kept, sizeof kept);
+}
+
+/* To `sums`, in `words` of eight bytes each, adds the numbers in `data` at the places in `pairs`. */
+static PyObject *add_pairs(PyObject *args, Py_ssize_t words, void (*add)(char *sum, const char *from)) {
     Py_buffer sums, data, pairs;
     Py_ssize_t width;
     if (!PyArg_ParseTuple(args, "w*y*y*n", &sums, &data, &pairs, &width))
         return NULL;
     Py_ssize_t count = pairs.len / (2 * (Py_ssize_t)sizeof(int64_t)), size = 8 * width, done = 0;
+    Py_ssize_t kept = words * size;
     const int64_t *pair = pairs.buf;
     for (; done < count; done++, pair += 2) {
-        if (pair[0] < 0 || pair[1] < 0 || (pair[0] + 1) * size > sums.len || pair[1] > data.len - size)
+        if (pair[0] < 0 || pair[1] < 0 || (pair[0] + 1) * kept > sums.len || pair[1] > data.len - size)
             break;
-        char *sum = (char *)sums.buf + pair[0] * size;
+        char *sum = (char *)sums.buf + pair[0] * kept;
         const char *from = (const char *)data.buf + pair[1];
-        for (Py_ssize_t at = 0; at < size; at += 8) {
-            union {
-                uint64_t whole;
-                double real;
-            } one, other;
-            memcpy(&one, sum + at, 8);
-            memcpy(&other, from + at, 8);
-            if (whole)
-                one.whole += other.whole;
-            else
-                one.real += other.real;
-            memcpy(sum + at, &one, 8);
-        }
+        for (Py_ssize_t at = 0; at < size; at += 8)
+            add(sum + words * at, from + at);
     }
     PyBuffer_Release(&sums);
     PyBuffer_Release(&data);
@@ -133,9 +145,9 @@ static PyObject *add_pairs(PyObject *args, int whole) {
     Py_RETURN_NONE;
 }
 
-static PyObject *add_words(PyObject *module, PyObject *args) { return add_pairs(args, 0); }
+static PyObject *add_words(PyObject *module, PyObject *args) { return add_pairs(args, 2, add_real); }
 
-static PyObject *add_buckets(PyObject *module, PyObject *args) { return add_pairs(args, 1); }
+static PyObject *add_buckets(PyObject *module, PyObject *args) { return add_pairs(args, 1, add_whole); }
 
 /* The counts of one distribution, of what was added up to get it. */
 typedef struct {

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf, isfinite, nextafter
 from operator import add
 from threading import Lock
 from typing import Any, Final
@@ -62,10 +63,24 @@ def sum_blocks(parts: list[tuple[bytes, array[int]]], slots: int) -> bytes | Non
 
 
 def add_words_plainly(sums: array[float], data: bytes, pairs: array[int], width: int = 1) -> None:
-    """``pairs`` are, one after the other, which of the sums and the offset in ``data`` of what is added to it."""
+    """``pairs`` are, one after the other, which of the sums and the offset in ``data`` of what is added to it.
+
+    Each sum is two numbers, of which the second is what rounding took from the first: see `upwards`.
+    """
     words = memoryview(data)[: len(data) & ~7].cast("d")
     for series, place in zip(pairs[::2], pairs[1::2], strict=True):
-        sums[series] += words[place // 8]
+        before, amount = sums[2 * series], words[place // 8]
+        sums[2 * series] = together = before + amount
+        added = together - before
+        lost = (before - (together - added)) + (amount - added)  # Knuth, TAOCP 4.2.2, theorem B
+        if isfinite(lost):
+            sums[2 * series + 1] += lost
+
+
+def upwards(sum: float, lost: float) -> float:
+    """One number that is not below a sum and what rounding took from it; ``sum + lost`` is the nearest one."""
+    rounded = sum + lost
+    return rounded if lost <= rounded - sum else nextafter(rounded, inf)
 
 
 def add_buckets_plainly(sums: bytearray, data: bytes, pairs: array[int], width: int) -> None:

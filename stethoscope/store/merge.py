@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
+from operator import add
 from weakref import WeakKeyDictionary
 
 from stethoscope.names import PER_WORKER, Kind, Merge, Metric
@@ -228,12 +229,15 @@ class _Plan:
 
 _Placed = list[tuple[Part, _Places]]
 """The segments that have anything of a metric, and where."""
+_Rounded = Callable[[float, float], float]
 
 
 class Merger:
     """Merges again and again the segments of one service. For one thread at a time; what it returns is for any."""
 
-    def __init__(self) -> None:
+    def __init__(self, rounded: _Rounded = add) -> None:
+        """``rounded`` makes one number of a sum and of what rounding took from it."""
+        self._rounded = rounded
         self._plans: WeakKeyDictionary[Index, _Plan] = WeakKeyDictionary()
         self._tables: dict[str, _Table] = {}
         self._lock = ReentrantLock()
@@ -278,32 +282,33 @@ class Merger:
     def _family(self, table: _Table, placed: _Placed, pause: Callable[[], None]) -> Family:
         with self._lock:
             make = _histograms if table.metric.kind is Kind.HISTOGRAM else _counters
-            return Family(table.metric, tuple(make(table, placed, pause)))
+            return Family(table.metric, tuple(make(table, placed, self._rounded, pause)))
 
 
 def _itself(family: Family) -> Family:
     return family
 
 
-def _counters(table: _Table, placed: _Placed, pause: Callable[[], None]) -> Iterator[Series]:
-    values = _sums(table, placed)
+def _counters(table: _Table, placed: _Placed, rounded: _Rounded, pause: Callable[[], None]) -> Iterator[Series]:
+    values = _sums(table, placed, rounded)
     pause()
     for number in table.in_order():
         known = table.known[number]
         yield Series(known.key.labels, values[number], known.created, known.key.overflow, known.key.pid)
 
 
-def _sums(table: _Table, placed: _Placed) -> array[float]:
-    values = array("d", bytes(8 * len(table.known)))
+def _sums(table: _Table, placed: _Placed, rounded: _Rounded) -> list[float]:
+    """Rounded once, and so the same whichever segment comes first: that changes when writers end, and no sum may become less."""
+    sums = array("d", bytes(16 * len(table.known)))
     for part, places in placed:
-        add_words(values, part.contents.data, places.words, 1)
-    return values
+        add_words(sums, part.contents.data, places.words, 1)
+    return list(map(rounded, sums[::2], sums[1::2]))
 
 
-def _histograms(table: _Table, placed: _Placed, pause: Callable[[], None]) -> Iterator[Series]:
+def _histograms(table: _Table, placed: _Placed, rounded: _Rounded, pause: Callable[[], None]) -> Iterator[Series]:
     width = len(table.metric.bounds) + 1
     size, scheme = 8 * width, buckets_for(table.metric)
-    values, sums, counts = _sums(table, placed), bytearray(size * len(table.known)), LateCounts(table.slots)
+    values, sums, counts = _sums(table, placed, rounded), bytearray(size * len(table.known)), LateCounts(table.slots)
     for part, places in placed:
         add_buckets(sums, part.contents.data, places.buckets, width)
         counts.expect(part.contents.data, places.blocks, places.further)

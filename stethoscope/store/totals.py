@@ -25,6 +25,7 @@ from typing import Final
 from stethoscope.names import Kind
 from stethoscope.store import layout
 from stethoscope.store.folder import SUFFIX, Folder, FolderError, is_alive
+from stethoscope.store.lanes import upwards
 from stethoscope.store.layout import VERSION, Role
 from stethoscope.store.merge import LIVE_ONLY, BlockDistribution, Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader, read_image
@@ -72,12 +73,17 @@ def fold(folder: Folder, cap: int) -> int:
         dead, left_behind = _dead_segments(folder, totals.index.folded if totals else set())
         if dead:
             parts = [Part(contents, alive=False) for contents in ([totals] if totals else []) + list(dead.values())]
-            families, _ = Merger().merge(parts)
             identities = [contents.identity for contents in dead.values()]
-            folder.write(TOTALS, image_of(families, identities + left_behind, cap))
+            folder.write(TOTALS, folded_image(parts, identities + left_behind, cap))
         for name in dead:
             folder.remove(name)
         return len(dead)
+
+
+def folded_image(parts: Iterable[Part], folded: Iterable[bytes], cap: int) -> bytes:
+    """The bytes of totals that take these parts' place. Sums are rounded upwards: those that readers see never become less."""
+    families, _ = Merger(rounded=upwards).merge(list(parts))
+    return image_of(families, folded, cap)
 
 
 def _totals_or_none(folder: Folder) -> Contents | None:
@@ -151,7 +157,7 @@ def _merged(surplus: list[Series], family: Family) -> Iterable[Series]:
         _append_series(
             image, 0, ordinal, Series(("",) * len(series.labels), series.value, series.created, True, 0, series.stamp)
         )
-    families, _ = Merger().merge([Part(read_image(image.image()), alive=False)])
+    families, _ = Merger(rounded=upwards).merge([Part(read_image(image.image()), alive=False)])
     return families[family.metric.name].series
 
 

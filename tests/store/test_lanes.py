@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
+from math import inf
 
 import pytest
 from hypothesis import given, settings
@@ -99,13 +100,13 @@ def placed(counts: list[int | None]) -> tuple[bytes, array[int]]:
 
 
 @given(
-    values=st.lists(st.floats(0, 1e9), min_size=4, max_size=4),
+    values=st.lists(st.floats(0, 1e9) | st.just(inf), min_size=4, max_size=4),
     pairs=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=9),
 )
 def test_numbers_at_places_add_up_to_the_same(values: list[float], pairs: list[tuple[int, int]]) -> None:
     data = array("d", values).tobytes()
     places = array("q", [number for series, word in pairs for number in (series, 8 * word)])
-    found, expected = array("d", [1.0, 2.0, 3.0]), array("d", [1.0, 2.0, 3.0])
+    found, expected = array("d", [1.0, 0.0, 2.0, 0.0, 3.0, 0.0]), array("d", [1.0, 0.0, 2.0, 0.0, 3.0, 0.0])
     lanes.add_words(found, data, places, 1)
     lanes.add_words_plainly(expected, data, places)
     assert found == expected
@@ -126,7 +127,7 @@ def test_buckets_at_places_add_up_to_the_same(counts: list[int], pairs: list[tup
 
 def test_places_that_are_not_there_are_an_error_and_no_crash() -> None:
     with pytest.raises(IndexError):
-        lanes.add_words(array("d", [0.0]), bytes(8), array("q", [1, 0]), 1)
+        lanes.add_words(array("d", [0.0, 0.0]), bytes(8), array("q", [1, 0]), 1)
     with pytest.raises(IndexError):
         lanes.add_buckets(bytearray(16), bytes(8), array("q", [0, 0]), 2)
     assert lanes.sum_blocks([(bytes(BLOCK_BYTES), array("q", [8]))], 1) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +13,7 @@ from stethoscope.store.distribution import Distribution
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image
 from stethoscope.store.snapshot import Family, Series
-from stethoscope.store.totals import capped, image_of
+from stethoscope.store.totals import capped, folded_image, image_of
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, Recorded, merged, part, plain
 
 CELLS = buckets_for(HISTOGRAM).cell_count
@@ -89,3 +91,27 @@ def test_a_cap_never_changes_a_sum_however_often_it_is_applied(batches: list[lis
 def test_a_family_within_its_cap_is_left_alone() -> None:
     family = Family(Metric("m", Kind.COUNTER, ""), (Series((), 1.0, 0.0),))
     assert capped(family, 1) is family.series
+
+
+@given(
+    first=st.lists(st.integers(0, 10**9), min_size=2, max_size=8),
+    then=st.lists(st.integers(0, 10**9), max_size=8),
+    divisor=st.sampled_from([7, 10, 997]),
+)
+def test_no_sum_becomes_less_when_its_writers_end(first: list[int], then: list[int], divisor: int) -> None:
+    """B6: by one bit less, and Prometheus counts all of it as new. Totals of some are folded with those that end later."""
+
+    def parts_of(numbers: list[int], created: float) -> list[Part]:
+        return [part({(COUNTER, "x"): one / divisor}, created=created + number) for number, one in enumerate(numbers)]
+
+    exact = sum(Fraction(one / divisor) for one in (*first, *then))
+    before = float(exact)
+    old, young = parts_of(first, 1000.0), parts_of(then, 2000.0)
+    assert merged([*old, *young]) == {("counter", "x"): before}
+    while old:
+        totals = Part(read_image(folded_image(old, [], 1000)), alive=False)
+        old, young = [totals, *young[:1]] if young else [], young[1:]
+        now = merged([*old, *young] or [totals])[("counter", "x")]
+        assert isinstance(now, float)
+        assert before <= now <= before * (1 + 1e-14)
+        before = now
