@@ -37,5 +37,5 @@ Producers hold a `recorder` and its `series`; consumers read a `snapshot`. From 
     watched       one of them
     deputy        recording in place of its workers
 
-`lazy`, `turns` and `forking` keep threads out of each other's way.
+`lock`, `lazy`, `turns` and `forking` keep threads out of each other's way.
 """

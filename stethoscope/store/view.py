@@ -6,13 +6,13 @@ Imports what it takes when somebody reads: that is as much as all that records.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from stethoscope.names import NOTE_KINDS, NoteKind
 from stethoscope.store.folder import Folder
 from stethoscope.store.forking import no_fork
+from stethoscope.store.lock import ReentrantLock
 
 if TYPE_CHECKING:
     from stethoscope.store.brief import BriefNotes
@@ -49,7 +49,7 @@ class View:
         self.folder = folder
         self._cap = series_cap
         self._own = own or Nothing()
-        self._guard = threading.Lock()
+        self._guard = ReentrantLock()
         self._gatherer: Gatherer | None = None
         self._history: History | None = None
         self._briefs: dict[NoteKind, BriefNotes] = {}
