@@ -120,7 +120,7 @@ export interface Followed {
   query_count: number;
 }
 
-/** Something ill about the request. */
+/** Something wrong with the request. */
 export interface FollowedFinding {
   kind: string;
   severity: string;
@@ -588,7 +588,7 @@ export const HINTS = {
     timeline: "What happened when.",
     parts: "Where the time went, as far as it is known.",
     queries: "Its statements, those that took longest first.",
-    findings: "What was ill about it.",
+    findings: "What was wrong with it.",
     exception: "The exception, then those that it came from.",
   },
   Generation: {
@@ -673,7 +673,7 @@ export const HINTS = {
     workers: "The living workers.",
     event_loop_lag: "How late event loops ran a timer.",
     alerts: "Whatever is beyond its threshold, worst first.",
-    findings: "What was found to be ill, with its cure, worst first.",
+    findings: "What was found wrong, with its cure, worst first.",
   },
   Part: {
     name: "What the time was spent on.",
@@ -724,7 +724,7 @@ export const HINTS = {
     requests: "All requests.",
     endpoints: "All endpoints, those that took most time first.",
     alerts: "Whatever is beyond its threshold, worst first.",
-    findings: "What was found to be ill, worst first.",
+    findings: "What was found wrong, worst first.",
   },
   Requests: {
     count: "How many were completed in the window.",

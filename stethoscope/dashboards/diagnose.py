@@ -1,4 +1,4 @@
-"""The command ``stethoscope diagnose``: what was found to be ill, from an address or from this host's folders.
+"""The command ``stethoscope diagnose``: what was found wrong, from an address or from this host's folders.
 
 The exit status is 1 where a finding is at least as severe as ``--fail-on`` says, else 0.
 """

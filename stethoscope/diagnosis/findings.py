@@ -32,7 +32,7 @@ class _Place(NamedTuple):
 
 
 def findings(snapshot: Snapshot, notes: Iterable[Note], thresholds: Thresholds | None = None) -> list[Finding]:
-    """What is ill, the worst first. ``notes`` are those of the kind `FINDINGS_FOUND`.
+    """What is wrong, the worst first. ``notes`` are those of the kind `FINDINGS_FOUND`.
 
     Pure: the same for the same arguments, whoever asks. Of a kind that this version does not know, nothing is said.
     """

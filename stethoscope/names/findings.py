@@ -1,4 +1,4 @@
-"""Kinds of findings: what diagnosis can find to be ill."""
+"""Kinds of findings: what diagnosis can find wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Severity(StrEnum):
 
 
 class Illness(StrEnum):
-    """What can be ill. The values are the label ``kind`` of `FINDINGS`."""
+    """What can be wrong. The values are the label ``kind`` of `FINDINGS`."""
 
     N_PLUS_ONE = "n_plus_one"
     """The same query again and again in one request, each time with other parameters."""

@@ -87,7 +87,7 @@ DROPPED_LINES = Metric(
 FINDINGS = Metric(
     "stethoscope_findings",
     Kind.COUNTER,
-    "Occurrences of what diagnosis found to be ill, by kind of illness; its text is in the report.",
+    "Occurrences of what diagnosis found wrong, by kind; the report has the texts.",
     ("kind", "severity", "http_route", "subject"),
     otel="stethoscope.findings",
 )

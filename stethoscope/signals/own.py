@@ -123,7 +123,7 @@ VERSIONS: Final = Signal(
 )
 FOUND: Final = Signal(
     "Findings",
-    "What has diagnosis found to be ill, on which routes? The report says what to do about it.",
+    "What has diagnosis found wrong, and on which routes? The report says what to do about it.",
     "short",
     lambda frame: how_many(FINDINGS, frame.keep("kind", "severity")),
 )

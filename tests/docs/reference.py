@@ -35,67 +35,67 @@ API_PAGE: Final = ROOT / "docs" / "reference" / "api.md"
 FINDINGS_PAGE: Final = ROOT / "docs" / "reference" / "findings.md"
 
 MEANINGS: Final[Mapping[str, str]] = {
-    "service": "Name of the service. All processes of this user on this host that have the same one share their "
-    "numbers. Without it the app's title or module names the service, and each server keeps to itself.",
-    "dir": "Folder in which processes share what they record: one that belongs to the user and that nobody else may "
-    "write to. It is made if it is missing. By default a private one in `/dev/shm`, else in `$XDG_RUNTIME_DIR`, "
+    "service": "Name of the service. All processes of this user on this host with the same name share their "
+    "numbers. Without it, the app's title or module names the service, and each server keeps to itself.",
+    "dir": "Folder in which processes share what they record. It must belong to the user, and nobody else may write "
+    "to it; it is made if it is missing. By default a private one in `/dev/shm`, else in `$XDG_RUNTIME_DIR`, "
     "else among the temporary files.",
     "group": "Group of users who may read what is recorded, such as the [sidecar](../how-to/sidecar.md)'s; the process "
-    "has to be a member. By default nobody else may.",
+    "must be a member. By default nobody else may read it.",
     "prefix": "Path below which our own endpoints are, such as `/_stethoscope/metrics`.",
-    "token": "Bearer token for our endpoints. Without one nothing is served below the prefix.",
-    "auth": "Lets in to everything under the prefix, without a token or beside one: a function of your own, which may be `async`. [Securing it](../how-to/securing.md#a-check-of-your-own).",
-    "metrics_path": "Further path for the metrics, such as `/metrics`.",
-    "metrics_access": "Who may read `metrics_path` without the token. By default requests of this machine: "
-    "[Securing it](../how-to/securing.md#a-path-without-a-token).",
-    "headers": "Response headers that are added. An empty sequence, or an empty variable, adds none.",
-    "exclude": "What is not measured: route templates, or paths, and all that is below them.",
-    "thresholds": "From what value on a number is trouble, where it is not [the default](#thresholds): on the live page, "
-    "in findings and alerts.",
-    "tracing": "Whether each request makes an OpenTelemetry server span. By default where a tracer provider is set up, "
-    "or variables of OpenTelemetry ask for one: [Tracing](../how-to/tracing.md).",
-    "query_strings": "Whether spans and events may hold the query strings of requests.",
-    "instruments": "What else is measured, beside requests and what the app asks for by name. `runtime`: event loops, garbage "
+    "token": "Bearer token for our endpoints. Without one, nothing is served below the prefix.",
+    "auth": "A function of your own, which may be `async`, that decides who may use everything under the prefix, with or without a token: [a check of your own](../how-to/securing.md#a-check-of-your-own).",
+    "metrics_path": "Second path for the metrics, such as `/metrics`.",
+    "metrics_access": "Who may read `metrics_path` without the token. By default requests from this machine: "
+    "[a path without a token](../how-to/securing.md#a-path-without-a-token).",
+    "headers": "Response headers to add. An empty sequence, or an empty variable, adds none.",
+    "exclude": "What not to measure: route templates, or paths and everything below them.",
+    "thresholds": "When a number is trouble, if not by [the default](#thresholds): on the live page, in findings and "
+    "in alerts.",
+    "tracing": "Whether each request makes an OpenTelemetry server span. By default it does if a tracer provider is set "
+    "up, or OpenTelemetry's variables ask for one: [tracing](../how-to/tracing.md).",
+    "query_strings": "Whether spans and events may contain the query strings of requests.",
+    "instruments": "What else to measure, beside requests and what the app asks for by name. `runtime`: event loops, garbage "
     "collector, threads; `process`: what each worker uses; `machine`: what the machine and the cgroup use and may use "
-    "([Vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker; `requests`: keeps some of them "
+    "([vitals](../how-to/vitals.md)); `queue`: how long requests waited for a worker; `requests`: keeps some of them "
     "[to be followed](../how-to/follow-a-request.md); `sqlalchemy`: [databases](../how-to/database.md). `default` stands "
-    "for all that are on by themselves, so that `default,explain` adds one.",
-    "names": "Under which names requests are scraped: `stethoscope` for ours, and those that dashboards of [another project]"
+    "for everything that is on by default, so that `default,explain` adds one.",
+    "names": "Names that requests are scraped under: `stethoscope` for ours, or those that dashboards of [another project]"
     "(../how-to/migrate.md) know. Several can be given.",
-    "sentry": "What [Sentry](../how-to/sentry.md) is told, where `SENTRY_DSN` is set or the app has initialised its SDK; `False` for nothing.",
-    "request_log": "File into which all requests are written, as [JSON lines](../how-to/follow-a-request.md#as-json-lines).",
+    "sentry": "What to send to [Sentry](../how-to/sentry.md), if `SENTRY_DSN` is set or the app has initialised its SDK; `False` for nothing.",
+    "request_log": "File to write all requests to, as [JSON lines](../how-to/follow-a-request.md#as-json-lines).",
 }
 
 NO_SETTINGS: Final[Mapping[str, str]] = {
-    "STETHOSCOPE_PURE": "`1` keeps a process to plain Python, and a build of the package too: [What it costs](../explanation/cost.md).",
-    "OTEL_SERVICE_NAME": "The service's name where neither `service` nor `STETHOSCOPE_SERVICE` gives it.",
-    "OTEL_RESOURCE_ATTRIBUTES": "The same, by its `service.name`, where `OTEL_SERVICE_NAME` is not set either. By its `service.version`, deploys are marked on the dashboards.",
-    "OTEL_SDK_DISABLED": "`true`: no traces, nor anything else of OpenTelemetry.",
-    "OTEL_TRACES_EXPORTER": "Where traces go: [Tracing](../how-to/tracing.md), which has the others that OpenTelemetry reads.",
-    "OTEL_EXPORTER_OTLP_PROTOCOL": "How traces and metrics get there: `http/protobuf`, which is the default, or `grpc`.",
-    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "The same, for traces alone.",
-    "SENTRY_DSN": "Where events go: [Tell Sentry](../how-to/sentry.md).",
-    "OTEL_BSP_MAX_QUEUE_SIZE": "Spans that wait to be exported at most, by default 2,048.",
+    "STETHOSCOPE_PURE": "`1` keeps a process, or a build of the package, to plain Python: [what it costs](../explanation/cost.md).",
+    "OTEL_SERVICE_NAME": "The service's name, if neither `service` nor `STETHOSCOPE_SERVICE` gives one.",
+    "OTEL_RESOURCE_ATTRIBUTES": "Its `service.name` is the service's name, if `OTEL_SERVICE_NAME` is not set either. Its `service.version` marks deploys on the dashboards.",
+    "OTEL_SDK_DISABLED": "`true`: no traces, nor anything else for OpenTelemetry.",
+    "OTEL_TRACES_EXPORTER": "Where traces go: [tracing](../how-to/tracing.md) lists the other variables that OpenTelemetry reads.",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "How traces and metrics get there: `http/protobuf` (the default) or `grpc`.",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "The same, for traces only.",
+    "SENTRY_DSN": "Where events go: [Sentry](../how-to/sentry.md).",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "How many spans may wait to be exported, by default 2,048.",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "Spans in one export, by default 512.",
     "OTEL_BSP_SCHEDULE_DELAY": "Milliseconds between two exports, by default 5,000.",
-    "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": "HTTP methods, separated by commas, that are label values as they "
-    "are; all others are `_OTHER`. By default the methods of HTTP.",
-    "OTEL_METRICS_EXPORTER": "Metrics are pushed over OTLP where `otlp` is in it: [OpenTelemetry](../how-to/opentelemetry.md).",
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where to push, which also switches it on. This and all other variables of the official OTLP "
+    "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": "HTTP methods, separated by commas, that are used as label values; "
+    "all others are `_OTHER`. By default the methods of HTTP.",
+    "OTEL_METRICS_EXPORTER": "Metrics are pushed over OTLP if it contains `otlp`: [OpenTelemetry](../how-to/opentelemetry.md).",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where to push; setting it also switches pushing on. This and all other variables of the official OTLP "
     "exporters mean what they mean there.",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "The same for metrics alone, with the path.",
-    "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "The same for metrics alone.",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "The same for metrics only, including the path.",
+    "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "The protocol for metrics only.",
     "OTEL_METRIC_EXPORT_INTERVAL": "Milliseconds between two pushes, 60000 by default.",
-    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "`cumulative`, which is the default, `delta` or `lowmemory`, which is `delta` here.",
-    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "`explicit_bucket_histogram`, which is the default, or "
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "`cumulative` (the default), `delta`, or `lowmemory`, which means `delta` here.",
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "`explicit_bucket_histogram` (the default) or "
     "`base2_exponential_bucket_histogram`.",
-    "XDG_RUNTIME_DIR": "Where the folder is made if `/dev/shm` cannot be used.",
-    "PROMETHEUS_MULTIPROC_DIR": "Leaves metrics of prometheus_client to its own multi-process mode: "
+    "XDG_RUNTIME_DIR": "Where the folder is made, if `/dev/shm` cannot be used.",
+    "PROMETHEUS_MULTIPROC_DIR": "If set, prometheus_client's metrics are left to its own multi-process mode: "
     "[Keep your prometheus_client metrics](../how-to/prometheus-client.md).",
 }
 
 LABELS: Final[Mapping[str, str]] = {
-    "http_request_method": "`GET`, `POST`, …; `_OTHER` for what is no known method",
+    "http_request_method": "`GET`, `POST`, …; `_OTHER` for unknown methods",
     "http_route": "template of the route, such as `/users/{number}`; `__unmatched__` where none was found",
     "http_response_status_code": "the status that was sent; empty where the client left, or the request was "
     "cancelled, before one was",
@@ -104,7 +104,7 @@ LABELS: Final[Mapping[str, str]] = {
     "`incomplete_response`; empty where all went well",
     "close_code": "close code of the WebSocket connection; `1006` where it broke off, `refused` where the handshake was refused",
     "db_system_name": "`postgresql`, `sqlite`, `mysql`, …: the database's product",
-    "db_operation_name": "first word of the statement, such as `SELECT`; `_OTHER` for what is no known one",
+    "db_operation_name": "first word of the statement, such as `SELECT`; `_OTHER` for unknown words",
     "db_collection_name": "table that the statement is about, where it is one",
     "db_query_fingerprint": "the statement without its literals, as a short hash; the slow-query report has its text",
     "db_client_connection_pool_name": "name of the connection pool",
@@ -239,7 +239,7 @@ def settings_page() -> str:
             "",
             "Keyword arguments of `stethoscope.install`, `stethoscope.Stethoscope` and",
             "`app.add_middleware(stethoscope.Stethoscope, …)`, or environment variables. An argument wins over a variable,",
-            "and a variable over the default. Lists are separated by commas in variables. All mistakes together are one",
+            "and a variable over the default. In variables, lists are separated by commas. All mistakes together raise one",
             "`stethoscope.SettingsError`, when the app is made.",
             "",
             *_table(("argument", "variable", "default", "meaning", "accepted"), rows),
@@ -247,7 +247,7 @@ def settings_page() -> str:
             *_thresholds(),
             "## Other variables that are read",
             "",
-            *_table(("variable", "what for"), [(f"`{name}`", meaning) for name, meaning in NO_SETTINGS.items()]),
+            *_table(("variable", "meaning"), [(f"`{name}`", meaning) for name, meaning in NO_SETTINGS.items()]),
             "",
         ]
     )
@@ -264,9 +264,11 @@ def _thresholds() -> Iterator[str]:
         for name, one in Thresholds()._asdict().items()
     ]
     yield from ("## Thresholds", "")
-    yield "A number beyond `warn` wants to be looked at, one beyond `critical` to be acted on. `STETHOSCOPE_THRESHOLDS` names those"
-    yield "that change, separated by commas: `request_p95=0.3:0.8, cpu_use=0.7, query_p95=none:0.5`. What is not given stays"
-    yield from ("as it is, and `none` is a level that is not used.", "")
+    yield "A number beyond `warn` needs a look, one beyond `critical` needs action. `STETHOSCOPE_THRESHOLDS` names those to change,"
+    yield "separated by commas: `request_p95=0.3:0.8, cpu_use=0.7, query_p95=none:0.5`. What you leave out stays as it is, and `none`"
+    yield from ("switches a level off.", "")
+    yield "Nothing that Stethoscope measures by itself is held against those of caches, rate limits, uploads and web vitals: the API has"
+    yield from ("them, for dashboards of your own.", "")
     yield from _table(("threshold", "of", "in", "warn", "critical"), rows)
     yield ""
 

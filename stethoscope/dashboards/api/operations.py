@@ -81,7 +81,7 @@ class Report(TypedDict):
     database: database.Database
     system: system.System
     alerts: Annotated[list[alerts.Alert], "Whatever is beyond its threshold, worst first."]
-    findings: Annotated[list[diagnosis.Finding], "What was found to be ill, worst first."]
+    findings: Annotated[list[diagnosis.Finding], "What was found wrong, worst first."]
 
 
 class Slowest(TypedDict):
@@ -210,7 +210,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("overview", "The service at a glance", overview.Overview, _overview, (WINDOW,), "overview"),
     Operation("alerts", "Whatever is beyond its threshold", alerts.Alerts, _alerts, (WINDOW,), "overview"),
     Operation("thresholds", "From what value on a number is trouble", ThresholdTable, _thresholds, (), "overview"),
-    Operation("diagnosis", "What was found to be ill, and its cure", diagnosis.Diagnosis, _diagnosis, (), "overview"),
+    Operation("diagnosis", "What was found wrong, and its cure", diagnosis.Diagnosis, _diagnosis, (), "overview"),
     Operation(
         "timeline",
         "What happened in each step of the last hour, across restarts of workers",

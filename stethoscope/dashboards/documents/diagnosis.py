@@ -1,4 +1,4 @@
-"""What was found to be ill, with the evidence and the cure."""
+"""What was found wrong, with the evidence and the cure."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Overview(TypedDict):
     workers: Annotated[list[Worker], "The living workers."]
     event_loop_lag: Annotated[Latency, "How late event loops ran a timer."]
     alerts: Annotated[list[Alert], "Whatever is beyond its threshold, worst first."]
-    findings: Annotated[list[Finding], "What was found to be ill, with its cure, worst first."]
+    findings: Annotated[list[Finding], "What was found wrong, with its cure, worst first."]
 
 
 def overview(

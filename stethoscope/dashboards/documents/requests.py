@@ -74,7 +74,7 @@ class Raised(TypedDict):
 
 
 class FollowedFinding(TypedDict):
-    """Something ill about the request."""
+    """Something wrong with the request."""
 
     kind: Annotated[str, "Which illness it is."]
     severity: Annotated[str, "How much it hurts."]
@@ -92,7 +92,7 @@ class FollowedRequest(Followed):
     timeline: Annotated[list[Event], "What happened when."]
     parts: Annotated[list[Part], "Where the time went, as far as it is known."]
     queries: Annotated[list[FollowedQuery], "Its statements, those that took longest first."]
-    findings: Annotated[list[FollowedFinding], "What was ill about it."]
+    findings: Annotated[list[FollowedFinding], "What was wrong with it."]
     exception: Annotated[list[Raised], "The exception, then those that it came from."]
 
 

@@ -1,4 +1,4 @@
-"""What was ill about a request's database work, told from what was counted while it ran."""
+"""What was wrong with a request's database work, told from what was counted while it ran."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
 
 def detect(instrument: Instrument, route: str, work: Work, request_id: str) -> None:
-    """Report what was ill. In the time of some dictionary lookups where nothing is."""
+    """Report what was wrong. Takes a few dictionary lookups where nothing was."""
     work.found = list(_found(instrument, route, work))
     for found in work.found:
         evidence = {key: value for key, value in found.evidence.items() if value not in (None, "")}

@@ -1,4 +1,4 @@
-"""What a request that is followed did in databases, as JSON: its queries by fingerprint, and what was ill about them."""
+"""What a request that is followed did in databases, as JSON: its queries by fingerprint, and what was wrong with them."""
 
 from __future__ import annotations
 

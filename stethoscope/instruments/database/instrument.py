@@ -54,7 +54,7 @@ class SlowQuery(NamedTuple):
 
 
 class Instrument:
-    """Told of all that is done in databases, records it and finds what is ill. Safe in any thread, and across forks."""
+    """Told of all that is done in databases, records it and finds what is wrong. Safe in any thread, and across forks."""
 
     def __init__(self, recorder: Recorder, settings: Settings) -> None:
         self.recorder = recorder
@@ -155,7 +155,7 @@ class Instrument:
     def found(
         self, illness: Illness, severity: Severity, route: str, subject: str, evidence: Mapping[str, object]
     ) -> None:
-        """Something is ill: one more occurrence, and what shows it."""
+        """Something is wrong: one more occurrence, and what shows it."""
         self.recorder.counter(names.FINDINGS, (illness, severity, route, subject)).add(1.0)
         key = f"{illness} {route} {subject}"
         if self._may_note(key):

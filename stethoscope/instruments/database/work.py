@@ -134,7 +134,7 @@ class Work(Share):
         self.questions: list[Callable[[str], None]] = []
         """To be asked once the route is known: plans of queries that took long."""
         self.found: list[Found] = []
-        """What turned out to be ill, once the app has left the request."""
+        """What turned out to be wrong, once the app has left the request."""
 
     def so_far(self) -> tuple[float, int]:
         self.fold()
