@@ -14,17 +14,15 @@ from urllib.request import Request, urlopen
 from stethoscope.command import CommandError
 from stethoscope.settings import Settings
 from stethoscope.store.discovery import Discovery
-from stethoscope.store.home import default_places, safe_name
+from stethoscope.store.folder import Folder
+from stethoscope.store.home import default_places, keys_of, name_of_service
 from stethoscope.store.watched import Watched
 
 _PREFIX: Final = "/_stethoscope"
 _SECONDS: Final = 10
 _TOKEN: Final = ": give the token by --token or STETHOSCOPE_TOKEN"
-_HINTS: Final = {
-    401: _TOKEN,
-    403: _TOKEN,
-    404: ": --service is for a sidecar with several services; an app has only its own",
-}
+_NOT_SERVED: Final = ": an app serves nothing there without a token, and where it has another prefix, give that too: http://127.0.0.1:8000/prefix"
+_NO_SUCH_SERVICE: Final = ": --service is for a sidecar with several services; an app has only its own"
 _MOST_BYTES: Final = 8 << 20
 
 
@@ -50,7 +48,7 @@ def question(arguments: Namespace, path: str, query: Mapping[str, str]) -> Reque
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise CommandError(f"{address} is not an address: expected one such as http://127.0.0.1:8000")
     # Of several services in a sidecar, each has a path of its own.
-    usual = f"/services/{quote(safe_name(arguments.service))}" if arguments.service else _PREFIX
+    usual = f"/services/{quote(keys_of(arguments.service)[-1])}" if arguments.service else _PREFIX
     base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or usual}"
     url = f"{base}/api/{path}{'?' if query else ''}{urlencode(query)}"
     token = arguments.token or os.environ.get("STETHOSCOPE_TOKEN")
@@ -65,12 +63,20 @@ def answer(request: Request) -> Any:
     except HTTPError as error:
         error.close()  # it is the answer, too
         raise CommandError(
-            f"{request.full_url} answered {error.code} {error.reason}{_HINTS.get(error.code, '')}"
+            f"{request.full_url} answered {error.code} {error.reason}{_hint(error.code, request.selector)}"
         ) from error
     except (URLError, OSError) as error:
         raise CommandError(f"{request.full_url} cannot be reached: {getattr(error, 'reason', error)}") from error
     except ValueError as error:
         raise CommandError(f"{request.full_url} does not answer like Stethoscope: {error}") from error
+
+
+def _hint(status: int, path: str) -> str:
+    if status in (401, 403):
+        return _TOKEN
+    if status != 404:
+        return ""
+    return _NO_SUCH_SERVICE if path.startswith("/services/") else _NOT_SERVED
 
 
 def settings_of(arguments: Namespace) -> Settings:
@@ -79,12 +85,25 @@ def settings_of(arguments: Namespace) -> Settings:
 
 def one_service(settings: Settings) -> Watched:
     """The only service that is wanted and there. Raises `CommandError` where there is none, or another beside it."""
-    places = [settings.dir] if settings.dir else list(default_places())
+    places = [settings.dir] if settings.dir else [*filter(os.path.isdir, default_places())] or [*default_places()]
     found, problems = Discovery(places, services=(settings.service,) if settings.service else ()).look({})
     if len(found) != 1:
-        known = f"there are {', '.join(sorted(found))}: choose one by --service" if found else "there is none"
-        raise CommandError(
-            f"one service is looked at; in {', '.join(places)} {known}{''.join(f'; {one}' for one in problems)}"
-        )
+        text = _several(found, places) if found else _none(settings.service, places)
+        raise CommandError("; ".join([text, *problems]))
     [(key, folder)] = found.items()
     return Watched(key.partition("@")[0], folder, lambda where, error: None)
+
+
+def _several(found: Mapping[str, Folder], places: list[str]) -> str:
+    return f"there are several services in {', '.join(places)}, choose one by --service: {_listed(found)}"
+
+
+def _none(wanted: str | None, places: list[str]) -> str:
+    others, _ = Discovery(places).look({})
+    if wanted and others:
+        return f"there is no service '{wanted}' in {', '.join(places)}, but {_listed(others)}"
+    return f"there is no service in {', '.join(places)}: a service is there from its first request on, for the user that it runs as"
+
+
+def _listed(found: Mapping[str, Folder]) -> str:
+    return ", ".join(sorted(map(name_of_service, found.values())))

@@ -7,20 +7,20 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from stethoscope.store.folder import Folder, SharedFolder, lives
-from stethoscope.store.home import is_abandoned, safe_name
+from stethoscope.store.home import is_abandoned, keys_of
 
 
 class Discovery:
     """Looks for services' folders in ``places``, in this order; of two folders with one name the first counts.
 
     ``owner`` is the other user whose folders are believed; None means those of this process's user.
-    ``services`` limits it to these names; empty means all. Nothing is ever made: a place may come later.
+    ``services`` limits it to these names, with the mark of a server or for all servers of a name; empty means all. Nothing is ever made: a place may come later.
     """
 
     def __init__(self, places: Sequence[str], owner: int | None = None, services: Collection[str] = ()) -> None:
         self._places: Final = [os.path.abspath(place) for place in places]
         self._owner = owner
-        self._wanted: Final = frozenset(safe_name(service) for service in services)
+        self._wanted: Final = frozenset(key for service in services for key in keys_of(service))
 
     def look(self, known: Mapping[str, Folder]) -> tuple[dict[str, Folder], list[str]]:
         """The folders that are there now, by key, and what is wrong with those that cannot be read.
@@ -60,7 +60,9 @@ class Discovery:
         return sorted(name for name in names if self._is_wanted(name) and os.path.isdir(os.path.join(place, name)))
 
     def _is_wanted(self, key: str) -> bool:
-        return not key.startswith(".") and (not self._wanted or key.partition("@")[0] in self._wanted)
+        return not key.startswith(".") and (
+            not self._wanted or not self._wanted.isdisjoint((key, key.partition("@")[0]))
+        )
 
     def _open(self, path: str) -> Folder:
         return Folder(path) if self._owner is None else SharedFolder(path, self._owner)

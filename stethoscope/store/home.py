@@ -154,6 +154,15 @@ def safe_name(service: str) -> str:
     return f"_{plain}-{sha256(service.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
+def keys_of(service: str) -> list[str]:
+    """The folders' names that `name_of_service` calls this: that of a service of this name, and that of a single server."""
+    keys = [safe_name(service)]
+    if _OF_SERVER.fullmatch(service):
+        name, _, server = service.rpartition("@")
+        keys.append(f"{safe_name(name)}@{server}")
+    return keys
+
+
 def root_of(pid: int) -> str:
     """The process that the server of ``pid`` was started as, as ``pid-starttime``.
 

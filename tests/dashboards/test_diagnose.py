@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from stethoscope import names
 from stethoscope.cli import main
 from stethoscope.settings import Settings
 from stethoscope.store import registry
+from stethoscope.store.home import find_folder, root_of
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import recorder_for
 from tests.servers import Server, free_port, serve
@@ -115,8 +117,30 @@ def test_one_of_a_sidecars_services_is_chosen_by_its_name(folder: Path, capsys: 
         assert main(["diagnose", address, "--service", "patient"]) == 1
         assert main(["diagnose", address, "--service", "healthy"]) == 0
         assert main(["diagnose", f"{address}/services/patient"]) == 1
+        capsys.readouterr()
         assert main(["diagnose", address, "--service", "nobody"]) == 2
-    assert "404" in capsys.readouterr().err
+    assert "404 Not Found: --service is for a sidecar" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_of_several_services_one_is_chosen_by_what_it_is_called_in_the_list(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(folder, "critical")
+    find_folder("a shop", shared=False, directory=str(folder))()
+    name = f"a shop@{root_of(os.getpid())}"
+    assert main(["diagnose", "--dir", str(folder)]) == 2
+    assert capsys.readouterr().err.endswith(f"choose one by --service: {name}, patient\n")
+    assert main(["diagnose", "--dir", str(folder), "--service", "nobody"]) == 2
+    assert f"there is no service 'nobody' in {folder}, but {name}, patient\n" in capsys.readouterr().err
+    assert main(["diagnose", "--dir", str(folder), "--service", name]) == 0
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_an_app_without_a_token_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve("uvicorn", "tests.dashboards.ill_app:app") as server:
+        assert main(["diagnose", server.url]) == 2
+    assert "404 Not Found: an app serves nothing there without a token" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("own_registry")
@@ -135,7 +159,7 @@ def test_the_worst_comes_first_and_nothing_steers_the_terminal(
 def test_what_stands_in_the_way_is_said_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     for arguments, told in (
-        (["--dir", str(folder)], "there is none"),
+        (["--dir", str(folder)], "there is no service in"),
         (["ftp://host"], "expected one such as http://127.0.0.1:8000"),
         ([nobody], "cannot be reached"),
     ):

@@ -78,7 +78,7 @@ Arguments = Callable[[Path], list[str]]
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (lambda folder: ["--dir", str(folder)], "there is none"),
+        (lambda folder: ["--dir", str(folder)], "there is no service in"),
         (lambda folder: ["ftp://host"], "expected one such as http://127.0.0.1:8000"),
         (lambda folder: [f"127.0.0.1:{free_port()}"], "cannot be reached"),
         (lambda folder: ["--interval", "0"], "expected seconds above 0"),

@@ -46,6 +46,8 @@ def test_a_service_without_a_name_keeps_the_mark_of_its_server(place: Path) -> N
     mark = home.root_of(os.getpid())
     assert names(Discovery([str(place)])) == [f"My app@{mark}", f"app@{mark}"]
     assert names(Discovery([str(place)], services=["My app"])) == [f"My app@{mark}"]
+    assert names(Discovery([str(place)], services=[f"My app@{mark}"])) == [f"My app@{mark}"]
+    assert names(Discovery([str(place)], services=["My app@1-2"])) == []
 
 
 def test_what_is_no_folder_is_no_service(place: Path) -> None:
