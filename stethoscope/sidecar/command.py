@@ -7,11 +7,9 @@ from argparse import Namespace
 from socket import socket
 
 from stethoscope.command import CommandError
-from stethoscope.sidecar.application import application
 from stethoscope.sidecar.machine import LOOK_EVERY, Machine
 from stethoscope.sidecar.options import Options, add_arguments, options
 from stethoscope.sidecar.own import Own
-from stethoscope.sidecar.server import listen, serve
 from stethoscope.sidecar.watch import Watch
 from stethoscope.store.discovery import Discovery
 from stethoscope.store.folder import SUPPORTED
@@ -23,6 +21,10 @@ logger = logging.getLogger("stethoscope")
 
 def run(arguments: Namespace) -> int:
     """Serve until SIGTERM; then send what has not been sent, and end."""
+    # They need the extra, and --help does not.
+    from stethoscope.sidecar.application import application
+    from stethoscope.sidecar.server import listen, serve
+
     if not SUPPORTED:
         raise CommandError("needs file locks that end with their process, which this platform does not have")
     chosen = options(arguments)

@@ -137,3 +137,9 @@ def test_each_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) ->
         main([name, "--help"])
     assert ended.value.code == 0
     assert f"usage: stethoscope {name}" in capsys.readouterr().out
+
+
+def test_help_needs_no_extra() -> None:
+    code = "import sys; sys.modules.update(starlette=None, uvicorn=None); from stethoscope.cli import main; main(['sidecar', '--help'])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "usage: stethoscope sidecar" in told.stdout
