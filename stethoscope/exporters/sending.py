@@ -42,9 +42,16 @@ def _make(address: str) -> MakeExporter:
 def close_all(exporters: Iterable[Closing], seconds: float) -> None:
     """Close them at the same time, and return when the time is over, closed or not."""
     until = time.monotonic() + seconds
-    threads = [threading.Thread(target=exporter.close, args=(seconds,), daemon=True) for exporter in exporters]
-    for thread in threads:
-        thread.start()
+    threads, left = [], []
+    for exporter in exporters:
+        thread = threading.Thread(target=exporter.close, args=(seconds,), daemon=True)
+        try:
+            thread.start()
+            threads.append(thread)
+        except RuntimeError:  # no more of them, or none any more: Python 3.12.1 refuses them to what atexit calls
+            left.append(exporter)
+    for exporter in left:
+        exporter.close(max(0.0, until - time.monotonic()))
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
 

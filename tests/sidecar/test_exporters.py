@@ -106,6 +106,20 @@ def test_exporters_that_hang_are_left_when_the_time_is_over(place: Path) -> None
         never.set()
 
 
+def test_exporters_are_closed_also_where_no_thread_can_be_started(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in what Python 3.12.1 calls when it ends."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    events: Events = []
+    some = [Noting(quiet(place, []), events) for _ in range(3)]
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        close_all(some, 1.0)
+    assert events == [("close", "shop")] * 3
+
+
 @pytest.fixture
 def exporters(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     module = ModuleType("exporters_of_the_tests")
