@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
@@ -38,18 +38,8 @@ class Outcome:
     reason: str = ""
 
 
-class Transport(Protocol):
-    """Sends to one receiver. For one thread at a time, but for `close`."""
-
-    def send(self, data: MetricsData) -> Outcome:
-        """Send, and wait for the answer. Raises nothing for what a receiver does."""
-
-    def close(self) -> None:
-        """Give up what is under way, as far as that can be. Any thread."""
-
-
-class _Official:
-    """What both transports have in common: an official exporter, and what was heard of the present request."""
+class Transport:
+    """Sends to one receiver, through an official exporter. For one thread at a time, but for `close`."""
 
     def __init__(self, exporter: MetricExporter, component: str, loggers: tuple[str, ...], heard: _Heard) -> None:
         self._exporter = exporter
@@ -59,6 +49,7 @@ class _Official:
         """`otel.component.type` of the semantic conventions."""
 
     def send(self, data: MetricsData) -> Outcome:
+        """Send, and wait for the answer. Raises nothing for what a receiver does."""
         heard = self._heard
         heard.outcome = Outcome(error="unknown")
         with _kept_from_the_log(self._loggers, heard), _not_instrumented():
@@ -72,6 +63,7 @@ class _Official:
         return Outcome(outcome.error, 0, outcome.retry_after, outcome.reason or "; ".join(heard.logged[-1:]))
 
     def close(self) -> None:
+        """Give up what is under way, as far as that can be. Any thread."""
         self._exporter.shutdown()
 
 
@@ -87,7 +79,7 @@ class _Heard:
         try:
             partial = ExportMetricsServiceResponse.FromString(body).partial_success
         except Exception as error:  # protobuf's DecodeError; receivers answer with all kinds of things
-            self.outcome = Outcome(reason=f"an answer that is no ExportMetricsServiceResponse: {error}")
+            self.outcome = Outcome(reason=f"an answer that is not an ExportMetricsServiceResponse: {error}")
         else:
             self.outcome = Outcome(rejected=partial.rejected_data_points, reason=partial.error_message)
 
@@ -128,7 +120,7 @@ def _kept_from_the_log(names: tuple[str, ...], heard: _Heard) -> Iterator[None]:
             logger.removeFilter(keep)
 
 
-def http() -> _Official:
+def http() -> Transport:
     """OTLP over HTTP with protobuf. Raises ImportError where ``stethoscope[otlp]`` is not installed."""
     import requests
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -145,7 +137,7 @@ def http() -> _Official:
             _hear_response(heard, response)
             return response
 
-    return _Official(
+    return Transport(
         OTLPMetricExporter(session=Listening()),
         "otlp_http_metric_exporter",
         ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "urllib3.connectionpool"),
@@ -169,7 +161,7 @@ def _seconds(text: str) -> float:
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
 
 
-def grpc() -> _Official:
+def grpc() -> Transport:
     """OTLP over gRPC. Raises ImportError where ``stethoscope[otlp]`` is not installed."""
     from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
@@ -182,7 +174,7 @@ def grpc() -> _Official:
             super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
             self._client: Any = _Ear(self._client, heard)
 
-    return _Official(
+    return Transport(
         Listening(), "otlp_grpc_metric_exporter", ("opentelemetry.exporter.otlp.proto.grpc.exporter",), heard
     )
 
