@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 class Stethoscope(Layer):
     """An ASGI app that watches the one inside it.
 
-    ``options`` are settings: see `Settings`; environment variables stand in for those
-    not given. Wrapping an app that is watched already is fine: the inner layer steps aside. Nothing
-    is opened and no thread starts before the first request, or the first metric that is recorded.
-    Raises `SettingsError` listing every mistake at once, TypeError when ``app`` is no ASGI 3 app.
+    ``options`` are settings: see `Settings`; environment variables stand in for those not given. Wrapping an app
+    that is already watched is fine: the inner layer steps aside. Nothing is opened and no thread starts before the
+    first request, or the first metric that is recorded. Raises `SettingsError` listing every mistake at once, and
+    TypeError if ``app`` is not an ASGI 3 app.
     """
 
     def __init__(self, app: ASGIApp, **options: Unpack[Options]) -> None:
@@ -59,11 +59,10 @@ App = TypeVar("App", bound=Callable[..., Awaitable[Any]])
 
 
 def install(app: App, **options: Unpack[Options]) -> App:
-    """Watch ``app`` from outside of everything, error handlers included; returns what has to be served.
+    """Watch ``app`` from outside everything else, error handlers included. Serve what it returns.
 
-    That is the same object for Starlette, FastAPI, Litestar and Quart, and a `Stethoscope` around it
-    for all others; ``app = stethoscope.install(app)`` is right for each. Settings and errors are
-    those of `Stethoscope`.
+    That is the same object for Starlette, FastAPI, Litestar and Quart, and a `Stethoscope` around it for all
+    others; ``app = stethoscope.install(app)`` is right for each. Settings and errors are those of `Stethoscope`.
     """
 
     def wrap(inner: ASGIApp) -> ASGIApp:
@@ -147,7 +146,7 @@ def _scraped(recorder: Recorder, conventions: tuple[str, ...]) -> Snapshot:
 
 
 _REST: Final = 5.0
-"""Seconds between two looks whether anybody may still want what the live page has made."""
+"""Seconds between two checks whether anybody still wants what was made for the live page."""
 
 
 def _board(recorder: Recorder, settings: Settings) -> Board:

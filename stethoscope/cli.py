@@ -24,7 +24,7 @@ from stethoscope.settings import SettingsError
 
 
 class Entry(NamedTuple):
-    """A command: its module, a line for ``--help``, and the extra that has what the module imports, if it needs one."""
+    """A command: its module, a line for ``--help``, and the extra that has what the module imports, if any."""
 
     module: str
     summary: str
@@ -54,7 +54,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Looks the version up when it is asked for: it is slow, and not there in a checkout that was not installed."""
+    """Looks the version up only when asked: that is slow, and a checkout that was not installed has none."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib import metadata

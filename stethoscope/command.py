@@ -8,8 +8,8 @@
 
 `stethoscope.cli` finds the module in its table and imports it when the command is chosen; the module
 imports what is heavy, or belongs to an extra, as late as it likes. Results go to stdout and nothing
-else does. What the user got wrong is a `CommandError` (or `SettingsError`), raised by ``run``: one line on
-stderr and exit status 2. So does argparse with what is wrong in the arguments themselves.
+else does. A mistake of the user's is a `CommandError` (or `SettingsError`) raised by ``run``: one line on stderr and
+exit status 2. argparse does the same with mistakes in the arguments themselves.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ CURRENT: ContextVar[Current | None] = ContextVar("stethoscope_current", default=
 
 
 def found_in(frame: FrameType) -> Current | None:
-    """What is watched in a call of our layer: to know from a traceback, or another thread, what code works for."""
+    """The request that a frame of our layer serves: tells from a traceback, or another thread, what code works for."""
     if frame.f_globals.get("__name__") != "stethoscope.middleware.layer" or frame.f_code.co_name != "__call__":
         return None
     found = frame.f_locals.get("watched")
@@ -101,7 +101,7 @@ def found_in(frame: FrameType) -> Current | None:
 def request_id() -> str | None:
     """The correlation ID of the request that the running code works for, or None outside of one.
 
-    Right in tasks, threads of a framework's thread pool, and all else that copies the context.
+    Right in tasks, in threads of a framework's thread pool, and wherever else the context is copied.
     """
     current = CURRENT.get()
     return None if current is None else current.request_id
@@ -115,9 +115,9 @@ def trace_id() -> str | None:
 
 
 def add_share(name: str, seconds: float) -> None:
-    """Say that a part of the current request has taken ``seconds`` more. Outside of a request nothing happens.
+    """Add ``seconds`` to a part of the current request. Does nothing outside a request.
 
-    Any thread. A request has at most 15 shares; those with further names are left out.
+    Any thread. A request has at most 15 shares; further names are left out.
     """
     current = CURRENT.get()
     if current is None:

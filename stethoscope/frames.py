@@ -21,7 +21,7 @@ _MOST_CHARACTERS: Final = 160
 
 
 class Place(NamedTuple):
-    """A line that runs. ``own`` says that it is the app's: neither of an installed package nor of Python or us."""
+    """A line that runs. ``own`` says that it is the app's, and not from an installed package, Python or us."""
 
     file: str
     line: int

@@ -1,4 +1,4 @@
-"""Reading what was recorded, from any code of the app's or of a script."""
+"""Reading what was recorded, from any code of an app or a script."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ def snapshot(service: str | None = None) -> Snapshot:
     """A merged view of all workers of this process's service, or of another service of this user on this host.
 
     ``service`` is a name that was set explicitly (by ``service=``, ``STETHOSCOPE_SERVICE`` or
-    ``OTEL_SERVICE_NAME``); it is looked for in ``STETHOSCOPE_DIR`` or the default place. Nothing was
-    recorded under an unknown name: the snapshot then has no workers, and only families that say how
-    the store is. Takes milliseconds: not for an event loop's thread. Raises `SettingsError` when the
+    ``OTEL_SERVICE_NAME``); it is looked for in ``STETHOSCOPE_DIR`` or the default place. For an unknown name the
+    snapshot has no workers, and only families about the store itself. Takes milliseconds: not for an event loop's thread. Raises `SettingsError` when the
     environment has mistakes.
     """
     if service is None:

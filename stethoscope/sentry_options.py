@@ -1,4 +1,4 @@
-"""What a user can say of Sentry, as `Settings` takes it."""
+"""What a user can set about Sentry, for `Settings`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 Choice = str | float | bool | tuple[str, ...] | list[str] | None
-"""A value as a user writes it, in an argument; in a variable it is a text."""
+"""A value as a user writes it in an argument; in a variable it is a string."""
 
 
 class SentryOptions(NamedTuple):
-    """``environments`` are those that report, all if empty. ``release`` and ``environment`` go with each event; None is
-    what SENTRY_RELEASE and SENTRY_ENVIRONMENT say. ``sample_rate`` is the share of errors that are sent,
-    ``traces_sample_rate`` that of requests which become transactions. ``local_variables`` lets stack frames keep theirs.
+    """``environments`` are those that report, all if empty. ``release`` and ``environment`` go with each event; None stands
+    for SENTRY_RELEASE and SENTRY_ENVIRONMENT. ``sample_rate`` is the share of errors that are sent, ``traces_sample_rate``
+    that of requests that become transactions. ``local_variables`` lets stack frames keep theirs.
 
-    Where the app has initialised sentry-sdk itself, all but ``environments`` and ``local_variables`` is what it said there.
+    If the app has initialised sentry-sdk itself, only ``environments`` and ``local_variables`` are taken from here.
     """
 
     environments: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class SentryOptions(NamedTuple):
 
 
 class SentryOptionError(ValueError):
-    """An option that cannot be: its name, what came, what is accepted."""
+    """An option is wrong: its name, what came, what is accepted."""
 
 
 def parse(text: str) -> dict[str, Choice]:

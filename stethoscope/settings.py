@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 INSTRUMENTS: Final = ("runtime", "process", "machine", "queue", "requests", "sqlalchemy")
-"""Those that are on unless others are chosen."""
+"""On unless others are chosen."""
 OPTIONAL_INSTRUMENTS: Final = ("sql-comments", "database-vitals", "explain")
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
 _POSSIBLE_HEADERS: Final = (*ALL_HEADERS, "traceresponse")
@@ -32,7 +32,7 @@ _SWITCH: Final = {
 }
 
 AccessRule = Callable[[Scope], bool | Awaitable[bool]]
-"""Decides from a request's scope, at once or after a wait, whether it is let in without the token."""
+"""Decides from a request's scope, at once or by awaiting something, whether it is let in without the token."""
 
 
 OWN_NAMES: Final = "stethoscope"
@@ -45,7 +45,7 @@ class SettingsError(ValueError):
 
 
 class Options(TypedDict, total=False):
-    """Settings as a user gives them, by name: arguments of `install` and `Stethoscope`. None is as if it were not given."""
+    """Settings as a user gives them, by name: arguments of `install` and `Stethoscope`. None counts as not given."""
 
     service: str | None
     dir: str | os.PathLike[str] | None
@@ -69,17 +69,22 @@ class Options(TypedDict, total=False):
 class Settings(NamedTuple):
     """What a user can set, validated. `Settings.resolve` makes one from arguments and environment.
 
-    ``service`` is None where it was not set, and then the app's title or module names it. ``dir`` is
-    where segments live, None for a private folder in shared memory; ``group`` is the number of the group that
-    may read them, None for nobody else. ``prefix`` is the path of our own
-    endpoints, served only with a ``token``. ``metrics_path`` serves the exposition at a further path, to
-    whom ``metrics_access`` lets in; ``auth`` lets in to all under ``prefix``, without or beside the token. ``headers`` are the response headers added, ``exclude`` route
-    templates and path prefixes that are not measured. ``thresholds`` say from what value on a number is trouble.
-    ``tracing`` makes server spans: None where OpenTelemetry is set up or its variables are set. ``query_strings``
-    lets them, and what goes to Sentry, hold those of requests. ``sentry`` is None where nothing is to be told to it.
-    ``names`` are the conventions under which requests are scraped, ours or those of other projects.
-    ``instruments`` are what else is measured, beside requests and what is asked for by name. ``request_log`` is
-    a file that all requests are written into.
+    service         name of the service; None for the app's title or module
+    dir             where segments live; None for a private folder in shared memory
+    group           number of the group that may read them; None for nobody else
+    prefix          path of our own endpoints, which are served only with a ``token`` or ``auth``
+    token           bearer token for them
+    auth            who else may use everything under ``prefix``
+    metrics_path    second path for the exposition, open to whom ``metrics_access`` lets in
+    headers         response headers to add
+    exclude         route templates and path prefixes that are not measured
+    thresholds      when a number is trouble
+    tracing         whether to make server spans; None for where OpenTelemetry is set up, or its variables are set
+    query_strings   whether spans, and what goes to Sentry, may contain those of requests
+    instruments     what else to measure, beside requests and what is asked for by name
+    names           conventions that requests are scraped under, ours or those of other projects
+    sentry          what to send to Sentry; None for nothing
+    request_log     file that all requests are written to
     """
 
     service: str | None = None
@@ -221,7 +226,7 @@ class _Reader:
         return chosen
 
     def instruments(self, name: str) -> tuple[str, ...]:
-        """``default`` stands for all that are on by themselves."""
+        """``default`` stands for all that are on by default."""
         values, source = self._values(name)
         if values is None:
             return INSTRUMENTS
@@ -276,7 +281,7 @@ class _Reader:
             return None
 
     def _value(self, name: str) -> tuple[Any, str]:
-        """What was given, and by which name; texts from a variable. An empty variable counts as not set, as everywhere in the field."""
+        """What was given, and by which name; variables are strings. An empty one counts as not set, as everywhere in the field."""
         given, variable = self._options.get(name), f"STETHOSCOPE_{name.upper()}"
         if given is not None:
             return os.fspath(given) if isinstance(given, os.PathLike) else given, name

@@ -1,5 +1,5 @@
-"""From what value on a number is trouble: the one table that the live page's colours, the API's alerts,
-Prometheus' rules, Grafana's thresholds and the runbook are made from.
+"""When a number is trouble: the one table behind the live page's colours, the API's alerts, Prometheus' rules,
+Grafana's thresholds and the runbook.
 
     Thresholds().request_p95.level(0.3)                                  # Level.WARN
     Thresholds.resolve({"request_p95": (0.3, 0.8), "cpu_use": "0.7:none"})   # what a user changed
@@ -24,10 +24,10 @@ RATIO: Final = "ratio"
 
 
 class Threshold(NamedTuple):
-    """Where a number leaves what is healthy. Beyond ``warn`` it wants to be looked at, beyond ``critical`` acted on.
+    """Where a number stops being healthy. Beyond ``warn`` it needs a look, beyond ``critical`` it needs action.
 
-    ``unit`` is "seconds", "ratio" (0–1), "count", or another word for people. ``below`` says that it
-    is the small numbers that are trouble. A level that is None is not used.
+    ``unit`` is "seconds", "ratio" (0–1), "count", or another word for people. ``below`` says that
+    small numbers are the trouble. A level that is None is not used.
     """
 
     what: str
@@ -45,7 +45,10 @@ class Threshold(NamedTuple):
 
 
 class Thresholds(NamedTuple):
-    """All thresholds, by name, with their defaults."""
+    """All thresholds, by name, with their defaults.
+
+    Nothing that we measure is held against those of caches, rate limits, uploads and web vitals: the API has them for others.
+    """
 
     request_p95: Threshold = Threshold("request duration, 95th percentile: the budget", "seconds", 0.2, 0.5)
     slow_requests: Threshold = Threshold("request duration, 95th percentile: the alert", "seconds", 1.0)
@@ -97,7 +100,7 @@ in which nothing stands for the default and ``none`` for a level that is not wan
 
 
 class ThresholdError(ValueError):
-    """A threshold that cannot be: its name, what came, what is accepted."""
+    """A threshold is wrong: its name, what came, what is accepted."""
 
 
 def parse(text: str) -> dict[str, Change]:
@@ -130,7 +133,7 @@ def _changed(table: Thresholds, name: str, change: Change) -> Threshold:
 
 
 def _levels(change: Change, before: Threshold) -> tuple[float | None, float | None]:
-    """Raises TypeError or ValueError for what has not the shape of a change."""
+    """Raises TypeError or ValueError for what does not have the shape of a change."""
     if isinstance(change, str):
         warn, _, critical = change.partition(":")
         return _level(warn, before.warn), _level(critical, before.critical)

@@ -1,4 +1,4 @@
-"""What people and scrapers read over HTTP. Imported only by who serves it: ``import stethoscope`` does not.
+"""What people and scrapers read over HTTP. Imported only where it is served: ``import stethoscope`` does not import it.
 
     endpoints    which paths are ours, and who may read them
     metrics      the metrics page

@@ -1,8 +1,8 @@
 """Who may read: bearer tokens, and rules about where a request comes from.
 
-A rule is a callable from an ASGI scope to bool. The rules here believe the peer's address only, and
-only when no proxy shows itself: a forwarding header can be written by anyone, so it never opens, but
-its presence says that the peer is not the one who asks, so it closes.
+A rule is a callable from an ASGI scope to bool. The rules here trust only the peer's address, and
+only if there is no sign of a proxy: anyone can write a forwarding header, so it never lets a request in, but
+it says that the peer is not the one who asks, so it keeps the request out.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def anyone(scope: Scope) -> bool:
 
 
 def loopback(scope: Scope) -> bool:
-    """A rule for requests of this machine: loopback peer, no proxy to be seen, and a Host that is this machine.
+    """A rule for requests from this machine: a loopback peer, no sign of a proxy, and a Host that is this machine.
 
     The Host keeps a web page from reading through a name that it lets resolve to 127.0.0.1 (DNS
-    rebinding). A peer without address (Unix socket) is refused: who connected there is not known.
+    rebinding). A peer without an address (Unix socket) is refused: nobody knows who connected there.
     A proxy on this machine that adds no forwarding header and writes a Host of its own is not seen;
     behind such a proxy use a token, or keep the path from being forwarded.
     """
@@ -64,9 +64,9 @@ def loopback(scope: Scope) -> bool:
 
 
 def networks(*blocks: str) -> AccessRule:
-    """A rule for peers in one of these networks (``"10.0.0.0/8"``), with no proxy to be seen.
+    """A rule for peers in one of these networks (``"10.0.0.0/8"``), with no sign of a proxy.
 
-    Raises ValueError for what is no network.
+    Raises ValueError for anything that is not a network.
     """
     allowed = tuple(ip_network(block) for block in blocks)
 

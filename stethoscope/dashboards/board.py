@@ -1,10 +1,10 @@
-"""The live page, and the API that it asks: all below one prefix but the exposition.
+"""The live page, and the API that it asks: everything below one prefix except the exposition.
 
 | path | open to |
 |---|---|
 | ``/`` and the page's files | everybody: they hold no data |
-| ``/api/session`` | everybody: there one signs in |
-| ``/api/…`` | bearers of the token, who signed in with it, and whom the user's own rule lets in |
+| ``/api/session`` | everybody: it is where one signs in |
+| ``/api/…`` | whoever has the token, has signed in with it, or is let in by the user's own rule |
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _DEFAULTS: Final = Thresholds()
 class Board:
     """Serves one service. Works on asyncio and trio, in several event loops.
 
-    ``moment`` takes a snapshot; it is called in a thread, never twice at once. ``beside`` has what is no number.
-    ``access`` lets in who has no ``token``. ``on_error`` is told of failures, which are answered with 500.
+    ``moment`` takes a snapshot; it is called in a thread, never twice at once. ``beside`` has what is not a number.
+    ``access`` lets in people without the ``token``. ``on_error`` is told of failures, which are answered with 500.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Board:
         self._stream = Stream(moments, thresholds, on_error, beside=beside)
 
     def rest(self) -> None:
-        """Let go of numbers that nobody will ask for any more: now and then, in any thread."""
+        """Let go of numbers that nobody will ask for any more. To be called now and then, in any thread."""
         self._moments.rest()
 
     async def serve(self, below: str, scope: Scope, receive: Receive, send: Send) -> bool:

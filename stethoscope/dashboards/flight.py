@@ -13,10 +13,10 @@ T = TypeVar("T")
 class Flight(Generic[T]):
     """Shares what ``make`` returns among those who overlap. Safe in any threads and event loops.
 
-    Guarantee: a result goes to those who began to ask before it was complete, and to one who began later only if that
-    one takes what is some seconds old. When ``make`` raises, the asker whose turn it was gets the error, and the next one's call
-    makes it anew. Nothing is kept when nobody is asking, unless somebody may ask for what is ``kept_seconds`` old: that is
-    kept until it is replaced, or by `rest` found to be older.
+    Guarantee: a result goes to those who began to ask before it was complete, and to later ones only if they accept a result
+    that is some seconds old. When ``make`` raises, the asker whose turn it was gets the error, and the next one calls it
+    again. Nothing is kept while nobody asks, unless somebody may ask for what is ``kept_seconds`` old: that is kept
+    until it is replaced, or `rest` finds it older.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Flight(Generic[T]):
         self._latest: tuple[int, T] | None = None
 
     def ask(self, seconds_old: float = 0.0) -> Ask[T]:
-        """Begin to ask, for what may be so many seconds old. Whoever asks must leave, whatever happens."""
+        """Begin to ask, for something that may be so many seconds old. Whoever asks must leave, whatever happens."""
         ask = Ask(self, self._clock_ns() - int(seconds_old * 1e9))
         with self._counting:
             self._asks.add(ask)
@@ -59,7 +59,7 @@ class Flight(Generic[T]):
                 self._latest = None
 
     def forget(self) -> None:
-        """What has been made so far, or is being made, is for nobody who asks from now on. Blocks while it is being made."""
+        """Nobody who asks from now on gets what has been made so far, or is being made. Blocks while it is being made."""
         with self._making, self._counting:
             self._latest = None
 

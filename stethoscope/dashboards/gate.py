@@ -1,7 +1,7 @@
-"""Who may read the API, and who may change something by it.
+"""Who may read the API, and who may change something through it.
 
-Whoever bears the token, has signed in with it, or is let in by a rule of the user's own. A bearer's
-request was made by who knows the token. A browser sends cookies, and whatever else an own rule looks
+It is open to whoever has the token, has signed in with it, or is let in by the user's own rule. A request with the token
+was made by somebody who knows it. But a browser sends cookies, and whatever else a user's rule may look
 at, with requests that other sites make it send; so anything but reading needs the header
 ``X-Stethoscope`` too, which a page of another site cannot send without asking us first (a CORS
 preflight, to which we give no permission).
@@ -25,7 +25,7 @@ _READING: Final = ("GET", "HEAD")
 
 
 class Gate:
-    """Lets in bearers of ``token``, their sessions, and whom ``rule`` says. Without both, nobody."""
+    """Lets in bearers of ``token``, their sessions, and whomever ``rule`` admits. Without both, nobody."""
 
     def __init__(self, token: str | None, rule: AccessRule | None) -> None:
         self._token = token
@@ -33,7 +33,7 @@ class Gate:
         self.sessions = Sessions(token) if token else None
 
     async def refusal(self, scope: Scope) -> Response | None:
-        """What to answer to who may not; None for who may. Raises what the user's rule raises."""
+        """The answer for someone who may not; None for someone who may. Raises what the user's rule raises."""
         if holds(scope, self._token):
             return None
         if not await self._admits(scope):

@@ -1,4 +1,4 @@
-"""Whether this process still listens: the sign, the same for every server, that it is about to end.
+"""Whether this process still listens: when it stops, it is about to end, whatever the server.
 
 A server that is told to stop closes its listening sockets first and then waits for the responses that
 are under way, of which a stream is one that has no end. ASGI tells an app of neither.

@@ -28,12 +28,12 @@ from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.turns import let_others_run
 
 Foreign = Callable[[Snapshot, bool, frozenset[str] | None], bytes]
-"""What another registry has beside a snapshot: families of other names, limited to these or all, without an end.
+"""What another registry has beside a snapshot: families with other names, only these or all, without the end of a page.
 
 As OpenMetrics when the flag is set, else as Prometheus text."""
 
 OnError = Callable[[str, Exception], None]
-"""What is told of a failure: in which part, and what was raised."""
+"""Is told in which part a failure happened, and what was raised."""
 
 _MAX_NAMES: Final = 1000
 _GZIP: Final = 31

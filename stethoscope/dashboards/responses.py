@@ -17,7 +17,7 @@ class Response:
 
 
 def page(content_type: str, body: bytes, *headers: tuple[bytes, bytes]) -> Response:
-    """A successful answer that no cache keeps and no browser takes for another type: labels can hold anything."""
+    """A successful answer that no cache keeps and no browser takes for another type: labels can contain anything."""
     common = (
         (b"content-type", content_type.encode()),
         (b"cache-control", b"no-store"),

@@ -84,7 +84,7 @@ def settings_of(arguments: Namespace) -> Settings:
 
 
 def one_service(settings: Settings) -> Watched:
-    """The only service that is wanted and there. Raises `CommandError` where there is none, or another beside it."""
+    """The one service that is asked for. Raises `CommandError` if there is none, or more than one."""
     places = [settings.dir] if settings.dir else [*filter(os.path.isdir, default_places())] or [*default_places()]
     found, problems = Discovery(places, services=(settings.service,) if settings.service else ()).look({})
     if len(found) != 1:

@@ -2,9 +2,9 @@
 
 While somebody looks, one merge is made every two seconds in each process that has viewers, and each
 document is made, encoded and compressed once; viewers get the same bytes. There is no thread and no
-task of our own: on each event loop, one of the viewers leads, which is to say that it waits for the next
-tick, has it made, and calls the others, who wait for it, a few at a time: a thousand writes at once would hold up the
-app's requests. Then the next one leads. Nobody looking costs nothing.
+task of our own: on each event loop one of the viewers leads. It waits for the next tick, has it made, and calls the others,
+a few at a time, because a thousand writes at once would hold up the app's requests. Then the next one leads. While nobody
+looks it costs nothing.
 
 A viewer that takes no bytes for some time is dropped. When the server is about to end, so do the streams.
 """
@@ -44,7 +44,7 @@ TICK: Final = 2.0
 PATIENCE: Final = 20.0
 """Seconds after which a viewer that takes no bytes is dropped."""
 _LOOK: Final = 0.2
-"""Seconds after which the leader looks whether the server is about to end."""
+"""Seconds after which the leader checks whether the server is about to end."""
 _SMOOTHED: Final = 5
 """Ticks that a live point covers: a quantile of two seconds would jump about."""
 
@@ -225,7 +225,7 @@ class _Loop:
                 self._rest()
 
     def _rest(self) -> None:
-        """Nobody looks any more; who comes next has the first event at once."""
+        """Nobody looks any more; whoever comes next gets the first event at once."""
         self._latest = self._listening = None
         self._due, self._over = 0.0, False
         self._earlier.clear()
@@ -237,7 +237,7 @@ class _Loop:
         return None if self._over else self._latest
 
     async def _wait(self) -> None:
-        """Until the leader calls. Who leaves when it has been called to lead calls the next."""
+        """Wait until the leader calls. A viewer that leaves when it was called to lead calls the next one."""
         event = anyio.Event()
         self._waiting.append(event)
         try:

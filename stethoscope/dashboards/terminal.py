@@ -95,7 +95,7 @@ def _endpoint(endpoint: Endpoint, route_width: int) -> str:
 
 
 def shown(text: str) -> str:
-    """What comes from outside, without anything that a terminal would act upon."""
+    """Text from outside, without anything that a terminal would act upon."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 

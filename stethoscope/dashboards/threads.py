@@ -1,4 +1,4 @@
-"""Threads for what would hold up the observed app's event loop. None is taken from the app's own."""
+"""Threads for work that would hold up the observed app's event loop. None is taken from the app's own."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What is short in notes, read again and again: only what is new is decoded.
+"""The short parts of notes, read again and again: only what is new is decoded.
 
-A busy service keeps thousands of requests as notes, and who shows a list of them wants the few words and numbers of each,
-not its timeline, statements and traceback. So those are remembered, and of a note that is as it was no more than its 16
-bytes of checksum, length and time are read.
+A busy service keeps thousands of requests as notes. A list of them shows a few words and numbers of each, not its timeline,
+statements and traceback. So the short parts are remembered, and of a note that has not changed only the 16 bytes of
+checksum, length and time are read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ heads = heads_plainly if _compiled is None else _compiled.heads
 
 
 class _File:
-    """What was read of one file: the heads of its slots, and by slot what is short in its note."""
+    """What was read of one file: the heads of its slots, and the short parts of the note in each slot."""
 
     def __init__(self) -> None:
         self.notes: dict[int, Note] = {}

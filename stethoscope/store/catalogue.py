@@ -1,4 +1,4 @@
-"""Which series a process records: those of each metric by their label values, up to a cap, and one for all that is beyond."""
+"""Which series a process has: those of each metric by label values, up to a cap, and one for everything beyond it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Catalogue:
             return self._add(metric, labels)
 
     def of(self, metric: Metric) -> list[AnySeries]:
-        """What there is of a metric, without its overflow series."""
+        """The series of a metric, without its overflow series."""
         return list(self._series.get(metric.name, {}).values())
 
     def __iter__(self) -> Iterator[AnySeries]:

@@ -1,4 +1,4 @@
-"""Recording in place of a service's workers, by a process that is none of them."""
+"""Recording in place of a service's workers, by a process that is not one of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stethoscope.store.recorder import Recorder
 
 
 class Deputy(Recorder):
-    """A recorder whose segment counts as no worker's, and that has no thread: who has it calls `keep_house`."""
+    """A recorder that does not count as a worker and has no thread: its owner calls `keep_house`."""
 
     _role: ClassVar = Role.DEPUTY
 
@@ -29,7 +29,7 @@ class Deputy(Recorder):
             self._repair()
 
     def end(self) -> None:
-        """To readers its writer has ended: what it has counted goes into the totals. What is recorded from then on is lost."""
+        """Stop recording: readers fold what it has counted into the totals. What is recorded from then on is lost."""
         self._find_folder = lambda: None
         if self._place is not None:
             self._place.release()

@@ -13,8 +13,9 @@ from stethoscope.store.home import is_abandoned, keys_of
 class Discovery:
     """Looks for services' folders in ``places``, in this order; of two folders with one name the first counts.
 
-    ``owner`` is the other user whose folders are believed; None means those of this process's user.
-    ``services`` limits it to these names, with the mark of a server or for all servers of a name; empty means all. Nothing is ever made: a place may come later.
+    ``owner`` is another user whose folders are trusted; None means this process's user. ``services`` limits it to these
+    names, with the mark of a server or for all servers of a name; empty means all. Nothing is ever made: a place may
+    appear later.
     """
 
     def __init__(self, places: Sequence[str], owner: int | None = None, services: Collection[str] = ()) -> None:

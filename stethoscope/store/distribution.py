@@ -70,7 +70,7 @@ class Distribution:
         return self.buckets.quantiles(qs, blocks, chain.from_iterable(blocks.values()))
 
     def above(self, value: float) -> int:
-        """How many were more than ``value``, which is taken at most 1 % too high."""
+        """How many were above ``value``, which is taken as at most 1 % higher than it is."""
         block, place = divmod(self.buckets.cell(value), CELLS_PER_BLOCK)
         return sum(
             sum(counts[place + 1 :] if number == block else counts)
@@ -118,7 +118,7 @@ class Distribution:
 
 
 class _Reckoned(Distribution):
-    """A distribution that is made of others, as far as somebody asks for it."""
+    """A distribution made of others, of which only what somebody asks for is worked out."""
 
     @lazy
     def cumulative(self) -> tuple[int, ...]:

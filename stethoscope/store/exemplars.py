@@ -1,8 +1,8 @@
-"""Exemplars: of each bucket of a histogram's series one observation, with the trace that shows what it was.
+"""Exemplars: for each bucket of a histogram's series one observation, with the trace that shows what it was.
 
-They are notes (`stethoscope.store.notes`), not numbers in the segment: the newest of a bucket is the one that
-stands, whichever worker wrote it. A process writes at most one a second for each bucket, so that what is
-sampled costs a look into a dictionary and no more.
+They are notes (`stethoscope.store.notes`), not numbers in the segment: the newest of a bucket holds, whichever
+worker wrote it. A process writes at most one per second for each bucket, so a sampled request mostly costs no more than a
+look into a dictionary.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ class Folder:
 
     @property
     def owner(self) -> int:
-        """The user whose files are believed."""
+        """The user whose files are trusted."""
         return os.geteuid()
 
     @property
@@ -180,7 +180,7 @@ class Folder:
 
     @property
     def identity(self) -> str:
-        """What tells it from every other folder of this machine, wherever it is mounted."""
+        """What distinguishes it from every other folder of this machine, wherever it is mounted."""
         status = os.fstat(self._descriptor)
         return f"{status.st_dev}-{status.st_ino}"
 
@@ -285,7 +285,7 @@ class Folder:
 
 
 class SharedFolder(Folder):
-    """Another user's folder, for reading. What its owner has put there is believed; nothing in it is ever changed."""
+    """Another user's folder, for reading. What its owner has put there is trusted; nothing in it is ever changed."""
 
     def __init__(self, path: str, owner: int) -> None:
         """Raises FileNotFoundError; `FolderError` when it is not ``owner``'s, or others can write to it."""

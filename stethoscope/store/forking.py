@@ -1,4 +1,4 @@
-"""What no forked child may find half done, because nobody is there to do the rest: an import, say, which it would wait for for ever."""
+"""Keeping forks out of what a child must not find half done: an import, say, that nobody would ever finish there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from stethoscope.store.lock import ReentrantLock
 
 no_fork: Final = ReentrantLock()
-"""Held by who does such a thing, and by whoever forks. A fork that runs no hooks of Python does not wait for it."""
+"""Held by whoever does such a thing, and by whoever forks. A fork that runs no Python hooks does not wait for it."""
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=no_fork.acquire, after_in_parent=no_fork.release, after_in_child=no_fork.release)

@@ -7,7 +7,7 @@ up to one step longer; a `Snapshot` says how long it really is. What happened in
 for an hour as a small `Point`.
 
 A reset is a snapshot too: the one that is subtracted from then on. It holds for all workers, until
-the machine starts anew.
+the machine restarts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _UNLIMITED: Final = 1 << 30
 TIMELINE: Final = 3600.0
 """Seconds for which points are kept."""
 _REMEMBERED: Final = 4
-"""Snapshots that stay decoded, so that who asks for the same window again does not wait for it."""
+"""Snapshots that stay decoded, so that asking for the same window again is quick."""
 
 
 def since_boot() -> float:
@@ -47,7 +47,7 @@ def since_boot() -> float:
 
 
 def boot_id() -> str:
-    """Eight hexadecimal digits that change when the machine starts anew."""
+    """Eight hexadecimal digits that change when the machine restarts."""
     with suppress(OSError), open("/proc/sys/kernel/random/boot_id", "rb") as file:
         return file.read(8).decode()  # a codec by name would be imported first, maybe at the instant of a fork
     return "0" * 8
@@ -79,7 +79,7 @@ class History:
         self._forget(now)
 
     def rest(self) -> None:
-        """Let go of what is kept for the next question where nobody has asked since the last time."""
+        """Let go of what is kept for the next question, if nobody has asked since the last time."""
         for unasked in self._decoded.keys() - self._asked:
             self._decoded.pop(unasked, None)
         self._asked.clear()

@@ -54,7 +54,7 @@ def find_folder(
 
 
 def _leave_name(folder: Folder, service: str) -> None:
-    """Tell readers what the service is called whose folder could not be called so."""
+    """Tell readers the name of a service whose folder could not have that name."""
     with suppress(OSError):
         if _NAME not in folder.names():
             folder.write(_NAME, service.encode(errors="surrogatepass"))
@@ -123,7 +123,7 @@ def _remove_abandoned(place: str) -> None:
 
 
 def is_abandoned(path: str) -> bool:
-    """Whether a folder is one of a server that has ended, as far as its root and its age tell. Raises OSError."""
+    """Whether a folder belongs to a server that has ended, judging by its root and its age. Raises OSError."""
     found = _OF_SERVER.fullmatch(os.path.basename(path))
     return (
         found is not None

@@ -22,7 +22,7 @@ NEVER_AGAIN: Final = math.inf
 
 
 class Chore:
-    """Something to do every ``seconds``; for the first time after as many."""
+    """Something to do every ``seconds``, for the first time after that many."""
 
     __slots__ = ("due", "seconds", "task", "where")
 
@@ -33,7 +33,7 @@ class Chore:
         self.begin()
 
     def begin(self) -> None:
-        """Count anew, in a process that begins to record."""
+        """Start counting, in a process that begins to record."""
         self.due = time.monotonic() + (0.0 if self.seconds == NEVER_AGAIN else self.seconds)
 
 
@@ -46,7 +46,7 @@ class Housekeeper(threading.Thread):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(name="stethoscope", daemon=True)
         self.news = news = threading.Event()
-        """Set to have the chores looked at anew."""
+        """Set to have the chores looked at again."""
         self._recorder = ref(recorder, lambda _: news.set())
         self._process = os.getpid()
         self._began = time.monotonic()
@@ -66,7 +66,7 @@ class Housekeeper(threading.Thread):
             del recorder
 
     def _do(self, recorder: Recorder) -> float:
-        """Returns how long there is nothing to do."""
+        """Do what is due. Returns for how long there is nothing to do."""
         chores = [self._own, *recorder.chores]
         for chore in chores:
             if time.monotonic() >= chore.due:
@@ -78,7 +78,7 @@ class Housekeeper(threading.Thread):
         return max(min(chore.due for chore in chores) - time.monotonic(), 0.0)
 
     def _next(self, seconds: float) -> float:
-        """When to do a chore again that is done now: together with others, because to wake up is most of what many cost."""
+        """When to do again a chore that was just done: together with others, because waking up is most of what many of them cost."""
         now = time.monotonic()
         if seconds == NEVER_AGAIN:
             return NEVER_AGAIN

@@ -11,9 +11,9 @@ T = TypeVar("T")
 class lazy(Generic[T]):  # noqa: N801 - a decorator
     """As `functools.cached_property` has it since Python 3.12: without a lock. Any thread.
 
-    Before, one lock serves an attribute of all instances of its class. What is made of others, which are made of others,
-    then takes such locks in whatever order its parts are nested, and two threads wait for each other for ever. Two who
-    ask at the same time may both work it out here, to the same result.
+    Before 3.12, one lock serves an attribute of all instances of its class. Objects made of other objects then take such locks in
+    whatever order they are nested, and two threads can wait for each other for ever. Here, two threads that ask at the same
+    time may both work it out, to the same result.
     """
 
     def __init__(self, work_out: Callable[[Any], T]) -> None:

@@ -1,7 +1,7 @@
 """Who does what a service needs done once: one of its workers, or the sidecar that relieves them.
 
 A *duty* is such work, named: putting snapshots aside for windows, pushing over OTLP, asking the
-database for its vitals. Who wants to do it asks each time before doing a piece of it:
+database for its vitals. Whoever wants to do it asks each time before doing a piece of it:
 
     lease = Lease(folder, "otlp")
     …every interval…
@@ -71,7 +71,7 @@ class Lease:
             return False
 
     def release(self) -> None:
-        """Let go; the next who asks gets the duty. Any number of times."""
+        """Let go; whoever asks next gets the duty. Any number of times."""
         with self._guard:
             self._duty.release()
             self._sidecar.release()

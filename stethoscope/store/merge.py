@@ -2,8 +2,8 @@
 
 Adding up is done on whole blocks of counts as wide integers (see `stethoscope.store.lanes`), with
 places that are looked up once per segment and remembered, because between two scrapes the live
-numbers of a segment change but its records do not. It is done for each metric when somebody asks for that one:
-most readers want few.
+numbers of a segment change but its records do not. It is done for each metric when somebody asks for that metric:
+most readers want only a few.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ _Rounded = Callable[[float, float], float]
 
 
 class Merger:
-    """Merges again and again the segments of one service. For one thread at a time; what it returns is for any."""
+    """Merges the segments of one service again and again. For one thread at a time; what it returns is for any."""
 
     def __init__(self, rounded: _Rounded = add) -> None:
         """``rounded`` makes one number of a sum and of what rounding took from it."""

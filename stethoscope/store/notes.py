@@ -2,7 +2,7 @@
 
 A slow query has its counts in the metrics and its statement here; so do findings and the requests that can be
 followed. A note is a small JSON object under a key. It is best effort where the metrics are exact: bounded in
-number and size, and the newest note of a key is the one that stands, whichever worker wrote it.
+number and size, and the newest note of a key holds, whichever worker wrote it.
 
 One file a process and kind, written by that process alone:
 
@@ -16,7 +16,7 @@ note, where a mapped page would be SIGBUS. A writer that dies in the middle, and
 in the middle, leave a slot whose checksum is wrong, which is left out.
 
 Like a segment's, a file's writer lives while it holds the file's lock. Notes of the dead move into one file for
-each kind. That they can do twice, because merging by key twice is the same as once.
+each kind. That may happen twice, because merging by key twice is the same as once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where one process records into one service: its segment and notes, and what is in them already."""
+"""Where one process records into one service: its segment, its notes, and the duties that it has there."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """Not safe in several threads: the recorder has a lock."""
+    """One process's part of a service. Not safe in several threads: the recorder has a lock."""
 
     def __init__(self, folder: Folder | None, claim: Claim | None, earlier: Place | None) -> None:
-        """A place that follows an earlier one begins with all that is there, and everything where it was."""
+        """A place that follows an ``earlier`` one begins as a copy of it. Without a ``claim`` it is in private memory."""
         self.folder = folder
         self.claim = claim
         self.duties = Duties(folder)
@@ -103,7 +103,7 @@ class Place:
 
 
 def settle(folder: Folder | None, role: Role, earlier: Place | None, lock: ReportingLock) -> Place:
-    """A place in ``folder``, or in private memory where there is none or no segment can be made, which is reported."""
+    """A place in ``folder``; in private memory without one, and where no segment can be made, which is reported."""
     if folder is not None:
         try:
             claim = folder.create_segment(earlier.segment if earlier else None, role)

@@ -1,7 +1,8 @@
 """Where producers record: one recorder for each service of a process.
 
-It hands out series (`stethoscope.store.series`) and gives them their place in this process's segment,
-which it makes at the first record and not before, and anew after a fork.
+It hands out series (`stethoscope.store.catalogue`) and gives them their place in this process's segment
+(`stethoscope.store.place`), which it makes at the first record and not before, and again after a fork. Consumers read through it
+(`stethoscope.store.view`).
 """
 
 from __future__ import annotations
@@ -121,14 +122,14 @@ class Recorder:
             self._housekeeper.news.set()
 
     def once(self, where: str, task: Callable[[], None]) -> None:
-        """Have the housekeeping thread call ``task`` once in each process that records, as soon as it does, also after a fork."""
+        """Have the housekeeping thread call ``task`` once in each process that records, as soon as it records, also after a fork."""
         self.every(NEVER_AGAIN, where, task)
 
     def companion(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What there is one of for each recorder, and lives as long as it: made once, in whichever threads it is first asked for.
+        """What each recorder has one of, and that lives as long as the recorder. Made once, whichever threads ask first.
 
-        Not in a table of its module, which would keep both for ever. No child is forked while ``make`` runs: it
-        would find the chores without what they are of.
+        A table in the companion's own module would keep both alive for ever. No child is forked while ``make`` runs: it
+        would have the companion's chores, but not the companion.
         """
         if key not in self._companions:
             with no_fork:
@@ -201,7 +202,7 @@ class Recorder:
     # Places in the segment
 
     def _attach(self, series: AnySeries, entry: Entry, block: int | None) -> bool:
-        """Give a series its place, and its block if one is asked for. False when the segment is full: the observation is lost."""
+        """Give a series its place, and its block if one is asked for. False if the segment is full: the observation is lost."""
         if os.getpid() != self._process:  # forked by something that runs no hooks of Python
             self._after_fork()
         self._here()
@@ -282,7 +283,7 @@ class Recorder:
             view.rest()
 
     def _repair(self) -> None:
-        """Go on where readers look, if this process's segment was deleted or could not be made."""
+        """Record where readers look again, if this process's segment was deleted or could not be made."""
         place = self._here()
         if not place.published and (place.claim is not None or self._could_publish()):
             self.move(self._find_folder)

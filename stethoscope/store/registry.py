@@ -17,9 +17,9 @@ _Key = tuple[str, bool, str | None, int | None]
 
 _lock: Final = threading.Lock()
 _recorders: Final[WeakValueDictionary[_Key, Recorder]] = WeakValueDictionary()
-"""The oldest first. A recorder lives as long as there is somebody who records into it: apps come and go, in tests say."""
+"""The oldest first. A recorder lives as long as somebody records into it: apps come and go, for example in tests."""
 _default: Recorder | None = None
-"""Once somebody has asked for it. Kept for good: user metrics are module-level names."""
+"""Set once somebody has asked for it, and kept for good: user metrics are module-level names."""
 _provisional: _Key | None = None
 """The default recorder's key while nobody has named its service: the first app to ask for one takes it over."""
 

@@ -1,7 +1,7 @@
 """One service as a process reads it: snapshots, windows and notes of all its workers.
 
-A recorder has one, of the service that it records into; `stethoscope.store.watched` has one from beside.
-Imports what it takes when somebody reads: that is as much as all that records.
+A recorder has one, for the service that it records into; `stethoscope.store.watched` has one from beside. The code that reads
+is imported when somebody reads: it is as large as all the code that records.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Unpublished(Protocol):
 
 
 class Nothing:
-    """Of a process that does not record."""
+    """For a process that does not record."""
 
     def unpublished_parts(self) -> Sequence[Part]:
         return ()
@@ -42,7 +42,7 @@ class Nothing:
 
 
 class View:
-    """Safe in any thread; not across a fork: a child makes itself another. ``folder`` is None for private memory only."""
+    """Safe in any thread, but not across a fork: a child makes its own. ``folder`` is None if all is in private memory."""
 
     def __init__(self, service: str, folder: Folder | None, series_cap: int, own: Unpublished | None = None) -> None:
         self.service = service
@@ -126,7 +126,7 @@ class View:
             history.put_aside(present or self.snapshot())
 
     def rest(self) -> None:
-        """Let go of what is kept for the next question where nobody has asked since the last time."""
+        """Let go of what is kept for the next question, if nobody has asked since the last time."""
         if history := self.history():
             history.rest()
         for brief in list(self._briefs.values()):

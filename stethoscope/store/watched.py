@@ -1,4 +1,4 @@
-"""A service as a process sees it that is none of its workers."""
+"""A service as seen by a process that is not one of its workers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.view import View
 
 OnFailure = Callable[[str, BaseException], None]
-"""What is told of a failure: where, and what was raised. Never raises."""
+"""Is told where a failure happened, and what was raised. Never raises."""
 
 Count = Callable[[Metric, tuple[str, ...], float], None]
 """What adds to a counter of whoever watches: metric, label values, and how much. Never raises."""
 
 
 def uncounted(metric: Metric, labels: tuple[str, ...], amount: float) -> None:
-    """For who has no counters."""
+    """For watchers without counters."""
 
 
 class Watched:
     """Reads one service, and relieves its workers of their duties. Safe in any thread.
 
-    It is what exporters in the sidecar have for a source: `stethoscope.exporters.exporter.Source`.
+    It is the `stethoscope.exporters.exporter.Source` of the exporters in a sidecar.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class Watched:
     def keep_house(self) -> None:
         """Fold the dead, and put a snapshot aside when one is due; in our own user's folders only. Raises OSError.
 
-        Nothing is left to do where no worker has lived since the last time: a folder that nobody uses
-        must look unused, to be removed.
+        Does nothing if no worker has lived since the last time: a folder that nobody uses must look unused, to be
+        removed.
         """
         if not self.folder.writable or not self._others():
             return
@@ -103,9 +103,9 @@ class Watched:
     # In place of the workers
 
     def deputy(self) -> Deputy | None:
-        """What records here in place of the workers, while any lives; None where nobody records, or this process may not.
+        """A recorder in place of the workers, while any of them lives; None if none does, or this process may not write.
 
-        Without workers it ends, so that a folder that nobody uses looks unused. To be asked before each use.
+        Ask for it before each use. Without workers it ends, so that a folder that nobody uses looks unused.
         """
         with self._guard:
             if self._left or not self.folder.writable or not any(lives(self.folder, name) for name in self._others()):
@@ -115,7 +115,7 @@ class Watched:
             return self._deputy
 
     def knows(self, duty: str) -> bool:
-        """Whether any worker has ever asked for ``duty``: one that is not to be done by it is not for us either."""
+        """Whether any worker has ever asked for ``duty``: what no worker wants done, we leave too."""
         return is_known(self.folder, duty)
 
     def _others(self) -> list[str]:

@@ -24,7 +24,7 @@ def to_json(document: Mapping[str, Any]) -> bytes:
 
 
 class Document:
-    """What a body is sent with, each made once for all who ask."""
+    """A body and the forms in which it is sent, each made once for all who ask."""
 
     def __init__(self, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         self.body = body
@@ -33,7 +33,7 @@ class Document:
         self.gzipped: bytes | None = None
 
     def prepare(self, scope: Scope) -> None:
-        """Compress it for who can read that and has not got it already: nothing for an event loop."""
+        """Compress it, if ``scope``'s client can read that and does not have it already. Not for an event loop."""
         if self.gzipped is None and self._is_sent_gzipped(scope):
             self.compress()
 
@@ -48,7 +48,7 @@ class Document:
 
 
 def answer(document: Document, content_type: bytes, scope: Scope) -> Response:
-    """200 with the body, or 304 to who has it already; for the asker's eyes alone, and to be asked for each time."""
+    """200 with the body, or 304 for a client that has it already. Private, and to be revalidated each time."""
     common = (
         (b"cache-control", b"private, no-cache"),
         (b"etag", document.tag),

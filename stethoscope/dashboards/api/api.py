@@ -106,7 +106,7 @@ class Api:
     def _document(
         self, operation: Operation, values: Mapping[str, Value], before: Document | None, older: float
     ) -> Document | None:
-        """The answer, compressed where the one before was. It says of when it is (RFC 9110, section 8.8.2), to the second."""
+        """The answer, compressed if the one before was. It says how old it is (RFC 9110, section 8.8.2), to the second."""
         as_of = (b"last-modified", formatdate(time.time(), usegmt=True).encode())
         ask = self._moments.ask(FRESH + older)
         try:

@@ -1,8 +1,8 @@
 """Answers that are ready when somebody asks again.
 
-Who looks at a page, or asks from a script, asks the same again and again. So an answer that was asked for is made anew by a thread,
-once a second for all who ask, and given at once. Numbers in it are never more than two seconds old: one that is older is
-for nobody. When nobody has asked for five seconds there is no such thread, and the next who asks waits until an answer is made.
+A page, or a script, asks the same again and again. So a thread remakes each answer that was asked for, once a second for everybody,
+and it is given at once. Numbers in it are never more than two seconds old: an older answer is given to nobody. When nobody has
+asked for five seconds the thread ends, and whoever asks next waits until an answer is made.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from stethoscope.store.turns import let_others_run
 T = TypeVar("T")
 
 FRESH: Final = 0.5
-"""Seconds for which numbers are taken for another answer."""
+"""Seconds for which numbers are used for further answers."""
 OLDEST: Final = 1.5
 """Seconds for which an answer is given: the numbers in it may have been as old as `FRESH` already."""
 ANEW: Final = 0.8
-"""Seconds after which it is made anew."""
+"""Seconds after which it is remade."""
 LOOKING: Final = 5.0
-"""Seconds for which who has asked is taken to go on asking."""
+"""Seconds after a question for which more of the same are expected."""
 _MOST: Final = 64
 
 
@@ -34,7 +34,7 @@ Make = Callable[[T | None, float], T | None]
 
 @dataclass(slots=True)
 class _Answer(Generic[T]):
-    """What was made for somebody who asked, from numbers as they were at ``began`` or shortly before, and how it is made anew."""
+    """What was made for somebody who asked, of numbers as they were at ``began`` or shortly before, and how to remake it."""
 
     value: T
     make: Make[T]
@@ -45,7 +45,7 @@ class _Answer(Generic[T]):
 class Kept(Generic[T]):
     """Values by what was asked. Any thread, without a lock that a fork could leave held; their number is bounded.
 
-    ``failed`` is told when one cannot be made anew.
+    ``failed`` is told when one cannot be remade.
     """
 
     def __init__(self, failed: Callable[[Exception], None], clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,7 +56,7 @@ class Kept(Generic[T]):
         self._thread: Thread | None = None
 
     def get(self, asked: Hashable) -> T | None:
-        """What was made for who asked this before; None when there is nothing, or nothing young enough."""
+        """What was made for an earlier asker; None if there is nothing, or nothing young enough."""
         now, answer = self._clock(), self._answers.get(asked)
         if answer is None:
             return None
@@ -77,14 +77,14 @@ class Kept(Generic[T]):
         return value
 
     def clear(self) -> None:
-        """What has been made so far, or is being made, is for nobody who asks from now on."""
+        """Nobody who asks from now on gets what has been made so far, or is being made."""
         self._cleared = self._clock()
         self._answers.clear()
 
     def turn(self) -> float | None:
-        """Make anew what is due, all of the same numbers, and let go of what nobody asks for.
+        """Remake what is due, all of the same numbers, and let go of what nobody asks for.
 
-        Returns in how many seconds to come again; None when nobody looks.
+        Returns in how many seconds to come again; None if nobody looks.
         """
         began = self._clock()
         for asked, answer in list(self._answers.items()):

@@ -29,7 +29,7 @@ class Question:
 
     @property
     def moment(self) -> Moment:
-        """Taken when it is asked for: some questions are not about numbers."""
+        """Taken when it is asked for: some questions need no numbers."""
         return self.take()
 
     @property

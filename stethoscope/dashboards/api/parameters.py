@@ -1,4 +1,4 @@
-"""What may be in a query: names, types and bounds. A mistake is told as what was expected and what came."""
+"""What may be in a query: names, types and bounds. A mistake says what was expected and what came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is beyond a threshold: Prometheus' rules ask the same of the same table."""
+"""What is beyond a threshold. Prometheus' rules ask the same, of the same table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stethoscope.store.snapshot import Snapshot
 from stethoscope.thresholds import Level, Threshold, Thresholds
 
 _FEW: Final = 20
-"""Below so many in a window, a ratio or a quantile is chance."""
+"""With fewer than this in a window, a ratio or a quantile is chance."""
 
 Measured = tuple[str, str, float]
 """The name of a threshold, what was measured (a route, a pool; empty for the whole service), the value."""
@@ -62,7 +62,7 @@ def alerts_document(name: WindowName, window: Snapshot, thresholds: Thresholds) 
 
 
 def alerts(window: Snapshot, thresholds: Thresholds) -> list[Alert]:
-    """Whatever is beyond its threshold in this window, worst first."""
+    """Everything that is beyond its threshold in this window, worst first."""
     table: dict[str, Threshold] = thresholds._asdict()
     found = [
         alert

@@ -1,4 +1,4 @@
-"""Whether the service is well, what is slow, and why: the first thing to look at."""
+"""Whether the service is all right, what is slow, and why: the first thing to look at."""
 
 from __future__ import annotations
 

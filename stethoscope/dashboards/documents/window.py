@@ -27,7 +27,7 @@ class Window(TypedDict):
 
 
 class Beside(Protocol):
-    """What there is of a service beside its numbers. Each call is for a thread, and returns what is there by then."""
+    """What a service has beside its numbers. Each call is for a thread, and returns what is there by then."""
 
     def history(self) -> History | None: ...
 
