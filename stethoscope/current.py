@@ -76,7 +76,7 @@ class Current(hot.Current):
     """Whether the app has returned."""
 
     def is_for(self, scope: Scope) -> bool:
-        """Whether ``scope`` is that of this request or connection, which middlewares in between may have copied."""
+        """Whether ``scope`` is that of this request or connection, which middleware in between may have copied."""
         headers = scope.get("headers")
         # Of empty tuples there is only one, for all requests.
         return scope is self.scope or (headers is self.scope.get("headers") and headers != ())

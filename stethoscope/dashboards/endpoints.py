@@ -32,12 +32,11 @@ _ALLOW = (b"allow", b"GET, HEAD")
 class Endpoints:
     """ASGI app for the paths that it `serves`. Works on asyncio and trio, in several event loops.
 
-    ``source`` takes a snapshot; it is called in a thread, never twice at once. Without ``token``
-    and without ``access`` nothing under ``prefix`` is served. ``access`` says who may read there without the token
-    (by default nobody; the sidecar's says `access.loopback`), ``metrics_access`` who may read ``metrics_path`` without
-    the token (by default `access.loopback`; see there for proxies). ``foreign`` gives what other
-    registries expose, ``pages`` has further pages by their path under the prefix, ``board`` is the live page. ``on_error`` is told of
-    failures, which are answered with 500.
+    ``source`` takes a snapshot; it is called in a thread, never twice at once. Without ``token`` and without ``access``
+    nothing under ``prefix`` is served. ``access`` decides who may read there without the token (by default nobody; in the
+    sidecar `access.loopback`), ``metrics_access`` who may read ``metrics_path`` without it (by default `access.loopback`;
+    see there for proxies). ``foreign`` gives what other registries expose, ``pages`` has further pages by their path under
+    the prefix, ``board`` is the live page. ``on_error`` is told of failures, which are answered with 500.
 
     Raises ValueError for an empty token, which would open what it should close.
     """

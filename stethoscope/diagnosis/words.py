@@ -45,7 +45,7 @@ def _where(facts: Facts) -> str:
 def _n_plus_one(subject: str, facts: Facts) -> str:
     name = {
         "lazy": f"{subject} was loaded for each object on its own",
-        "refresh": f"each {subject} was loaded anew, because it had expired",
+        "refresh": f"each {subject} was loaded again, because it had expired",
         "columns": f"{subject} was loaded later, for each object on its own",
     }.get(str(facts.get("loader")), f"{_what(subject, facts)} was sent once for each of many")
     return f"{name}: {_figure(facts, 'queries')} queries in {facts.get('within', 'one request')}, {_milliseconds(facts, 'seconds')}"

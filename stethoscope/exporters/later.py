@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Later:
-    """Stands for what ``make`` returns at the first request, which takes its place; for nothing if that is None."""
+    """Stands in for what ``make`` returns, which takes its place at the first request; for nothing if that is None."""
 
     def __init__(self, layer: Layer, make: Callable[[], Observer | None]) -> None:
         self._layer = layer

@@ -30,7 +30,7 @@ _OFFERS: Final = (
     # 0.0.1 is what Prometheus called the format before its standard; the lines are the same.
     _Offer(OPENMETRICS, "application/openmetrics-text", frozenset({"", "1.0.0", "0.0.1"})),
 )
-# Only for who asks for native histograms: Prometheus servers that know them keep nothing else of a page with both.
+# Only when native histograms are asked for: Prometheus servers that know them keep nothing else of a page with both.
 _NATIVE: Final = _Offer(
     PROTOBUF, "application/vnd.google.protobuf", frozenset({"io.prometheus.client.metricfamily/delimited"})
 )

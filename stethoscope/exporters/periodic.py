@@ -15,8 +15,8 @@ LONGEST_WAIT: Final = 300.0
 class Periodic:
     """Calls ``work`` every ``interval`` seconds in a daemon thread of its own, never twice at once, until it is closed.
 
-    ``work`` returns how many seconds the next call must wait at least; 0.0 is no wish. It is called a last time
-    when it is closed. ``prepare`` is called once before. Neither may raise. A forked child has no such thread, and
+    ``work`` returns how many seconds the next call must wait at least; 0.0 is no wish. It is called one
+    last time when it is closed. ``prepare`` is called once before. Neither may raise. A forked child has no such thread, and
     its `close` does nothing.
     """
 
@@ -30,7 +30,7 @@ class Periodic:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread, in each process anew. Raises RuntimeError where none can be started."""
+        """Start the thread; to be called in each process. Raises RuntimeError if none can be started."""
         self._process = os.getpid()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(self._closing,), name=self._name, daemon=True)

@@ -21,8 +21,8 @@ _SELDOM: Final = 60.0
 def watch_worker(recorder: Recorder, instruments: Collection[str]) -> Worker | None:
     """Have the processes that record into a service watched; what is returned is to be told of requests.
 
-    Of ``instruments``, ours are ``runtime`` (None is returned without it), ``process`` and ``machine``. A service has its
-    vitals taken once, as the first one says who asks.
+    Of ``instruments``, ours are ``runtime`` (None is returned without it), ``process`` and ``machine``. A service's vitals
+    are taken once, as whoever asks first says.
     """
     return recorder.companion(watch_worker, lambda: _watch(recorder, instruments))
 

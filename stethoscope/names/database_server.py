@@ -1,4 +1,4 @@
-"""Metrics of databases themselves, as they tell them to who asks (the instrument ``database-vitals``)."""
+"""Metrics of databases themselves, as they report them when asked (the instrument ``database-vitals``)."""
 
 from __future__ import annotations
 

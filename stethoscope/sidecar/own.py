@@ -17,7 +17,7 @@ _OF_A_STORE: Final = frozenset(
 
 
 class Own:
-    """A service of its own, in this process's memory: it ends with the process, and begins anew."""
+    """A service of its own, in this process's memory: it begins and ends with the process."""
 
     def __init__(self) -> None:
         recorder = Recorder(NAME, lambda: None)

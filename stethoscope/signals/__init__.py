@@ -7,7 +7,7 @@ of a `Config`.
     promql                                   expressions that are right for both forms of histograms
     board, panels, boards                    dashboards
     alert, alerts, …_alerts                  alerts, and what to do about each (`runbook`)
-    recording                                what is worked out ahead, because it is dear
+    recording                                what is worked out in advance, because it is costly
     alertmanager, stack                      who is told, and what runs all of it
     config, options, commands                what users choose, and the commands that write
     files                                    what comes out

@@ -1,8 +1,7 @@
 """Recording rules: figures of whole services, and of objectives.
 
 What is recorded of distributions are rates of buckets, which may be added up over any number of hosts and
-services, and quantiles of them. Quantiles may not: who wants those of several services together takes the
-buckets' rates.
+services, and quantiles of them. Quantiles may not: for those of several services together, take the buckets' rates.
 """
 
 from __future__ import annotations

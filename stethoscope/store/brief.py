@@ -120,7 +120,7 @@ class BriefNotes:
 
 
 def _decoded(descriptor: int, start: int, size: int) -> Note | None:
-    # A slot may just be written anew; by the second look that is over.
+    # A slot may just be being written; by the second look that is over.
     return decode(os.pread(descriptor, size, start)) or decode(os.pread(descriptor, size, start))
 
 

@@ -252,7 +252,7 @@ class Folder:
         for name in self.names():
             descriptor = self.open(name)
             try:
-                # A sidecar that holds a lock here must not keep the folder for ever.
+                # A sidecar that holds a lock here must not keep the folder forever.
                 if not name.endswith(_LOCK) and is_alive(descriptor):
                     return
             finally:
@@ -328,7 +328,7 @@ class SharedFolder(Folder):
 def is_alive(descriptor: int) -> bool:
     """Whether the writer of a segment lives: it does while it holds the segment's lock.
 
-    Any number may ask at once. Who has died stays dead: nobody locks a segment that is not their own.
+    Any number may ask at once. A writer that has died stays dead: nobody locks a segment that is not their own.
     """
     if not try_lock(descriptor, shared=True):
         return True

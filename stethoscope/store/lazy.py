@@ -12,7 +12,7 @@ class lazy(Generic[T]):  # noqa: N801 - a decorator
     """As `functools.cached_property` has it since Python 3.12: without a lock. Any thread.
 
     Before 3.12, one lock serves an attribute of all instances of its class. Objects made of other objects then take such locks in
-    whatever order they are nested, and two threads can wait for each other for ever. Here, two threads that ask at the same
+    whatever order they are nested, and two threads can wait for each other forever. Here, two threads that ask at the same
     time may both work it out, to the same result.
     """
 

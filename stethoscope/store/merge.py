@@ -176,7 +176,7 @@ class _Table:
         return blocks[block] // CELLS_PER_BLOCK
 
     def in_order(self) -> list[int]:
-        """Numbers of series by labels. Sorted anew only when there are more than before."""
+        """Numbers of series by labels. Sorted again only when there are more than before."""
         if len(self._order) != len(self.known):
             self._order = sorted(range(len(self.known)), key=self._rank)
         return self._order

@@ -212,7 +212,7 @@ def _read(descriptor: int) -> Iterator[Note]:
     places = slots(descriptor)
     data = os.pread(descriptor, places.stop, 0)
     for start in places:
-        # A slot may just be written anew; by the second look that is over.
+        # A slot may just be being written; by the second look that is over.
         note = decode(data[start : start + places.step]) or decode(os.pread(descriptor, places.step, start))
         if note is not None:
             yield note

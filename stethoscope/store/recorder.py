@@ -128,7 +128,7 @@ class Recorder:
     def companion(self, key: Hashable, make: Callable[[], T]) -> T:
         """What each recorder has one of, and that lives as long as the recorder. Made once, whichever threads ask first.
 
-        A table in the companion's own module would keep both alive for ever. No child is forked while ``make`` runs: it
+        A table in the companion's own module would keep both alive forever. No child is forked while ``make`` runs: it
         would have the companion's chores, but not the companion.
         """
         if key not in self._companions:

@@ -147,7 +147,7 @@ def _reset() -> dict[str, Any]:
     return {
         "operationId": "reset",
         "summary": "Show numbers since now",
-        "description": "In this API and on the page, for all workers, until the machine starts anew. "
+        "description": "In this API and on the page, for all workers, until the machine is restarted. "
         "What Prometheus scrapes goes on as it was: its counters never go back.",
         "tags": ["about"],
         "parameters": [_OWN_HEADER],

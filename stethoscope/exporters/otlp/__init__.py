@@ -1,7 +1,6 @@
 """Pushing a service's metrics over OTLP: once per interval for all of its workers, from a thread of its own.
 
-On where the environment asks for it, with the variables of the OpenTelemetry specification; see
-`stethoscope.exporters.otlp.configuration`. What is sent is made of a snapshot in `translation`, sent by the
-official exporters in `transport`, and decided in `push`. The official packages are imported by the one
-process that sends, when it first does.
+It is on if the environment asks for it, with the variables of the OpenTelemetry specification (`configuration`). `push`
+decides what to send, `translation` makes it from a snapshot, and `transport` sends it through the official exporters.
+Only the one process that sends imports the official packages, when it first does.
 """

@@ -1,6 +1,6 @@
 """What has arrived at the receiver: the state from which differences count.
 
-It is kept in the service's folder as well, so that who leads next goes on where the last one ended. A worker
+It is kept in the service's folder as well, so that whoever leads next goes on where the last one ended. A worker
 killed between a push and its being noted makes the next one send that piece twice: the one case in which a
 difference is not exact.
 """
@@ -52,7 +52,7 @@ class Arrived:
         self._times.update(dict.fromkeys(families, taken_at))
 
     def keep(self) -> None:
-        """Write it down for who leads next. Raises OSError."""
+        """Write it down for whoever leads next. Raises OSError."""
         if self._folder is not None and self._folder.writable:
             times = json.dumps(self._times).encode()
             image = image_of(self._families, (), _UNLIMITED)

@@ -73,14 +73,14 @@ class OTLPExporter:
         try:
             if self._source.leads(OTLP):
                 return self._leading().push()
-            self._pusher = None  # who has led meanwhile knows better what has arrived
+            self._pusher = None  # whoever has led meanwhile knows better what has arrived
         except Exception as error:
             self._source.failed("otlp", error)
         return 0.0
 
     def _leading(self) -> Pusher:
         if self._pusher is None:
-            from stethoscope.exporters.otlp.push import Pusher  # costly, and only for who leads
+            from stethoscope.exporters.otlp.push import Pusher  # costly, and only for the one that leads
 
             self._pusher = Pusher(self._source, self._configuration)
         return self._pusher

@@ -1,9 +1,9 @@
 """What other layers of this process send over OTLP themselves: a metric must not arrive twice under one name.
 
 FastAPI's own telemetry and the instrumentations of opentelemetry-contrib measure requests under the conventions' names,
-into a MeterProvider of the SDK. Whether they do is seen there: an instrument that was measured with is known to
-each reader of its provider, and a reader has the exporter it sends with. The SDK has no public way to ask, so where it
-keeps this otherwise nothing is found, and our numbers are sent as ever.
+into a MeterProvider of the SDK. That is where it shows: each reader of a provider knows the instruments that were
+used, and the exporter it sends with. The SDK has no public way to ask. Where it keeps this in another way, nothing is found, and
+our numbers are sent as ever.
 """
 
 from __future__ import annotations

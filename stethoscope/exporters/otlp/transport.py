@@ -1,8 +1,8 @@
 """Sending metrics through the official OTLP exporters, and learning what became of them.
 
-The exporters tell their caller yes or no, and all else to the log: why not, and when to come back. And they do not
-look at what the receiver has refused of a request that it accepted. So each is made with an ear of ours in it,
-and what they log in our thread is kept as the reason instead of being repeated with every failure.
+The exporters only tell their caller yes or no; why not, and when to come back, goes to the log. And they do not look at what
+the receiver has refused of a request that it accepted. So each is made with an ear of ours in it, and what it logs
+in our thread is kept as the reason instead of being repeated with every failure.
 
 Within the time for one request (``OTEL_EXPORTER_OTLP_TIMEOUT``) the exporters try again by themselves.
 """
@@ -168,7 +168,7 @@ def grpc() -> Transport:
     heard = _Heard()
 
     class Listening(OTLPMetricExporter):
-        # Called at the beginning and whenever the exporter connects anew. The exporter has no public place for an
+        # Called at the beginning and whenever the exporter reconnects. The exporter has no public place for an
         # interceptor; where this method is gone, refused points are not counted and all else is as before.
         def _initialize_channel_and_stub(self) -> None:
             super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]

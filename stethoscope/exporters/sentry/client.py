@@ -62,7 +62,7 @@ class Client:
         """What an event says of a request, as its context ``stethoscope``."""
 
     def watch(self) -> None:
-        """Chain ourselves to the client that is current now: the app may have initialised the SDK anew."""
+        """Chain ourselves to the client that is current now: the app may have initialised the SDK again."""
         client = sentry_sdk.get_client()
         if client is self._watched:
             return

@@ -146,7 +146,7 @@ class ServerSpans(hot.Spans):
             pass
 
     def close(self, seconds: float) -> None:
-        """The app has shut down: send what waits, where we are who sends."""
+        """The app has shut down: send what waits, if it is we who send."""
         flush(seconds)
 
     # What the layer and `Pending` ask for

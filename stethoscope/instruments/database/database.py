@@ -73,7 +73,7 @@ class Database:
         self._asked: dict[tuple[Query, int | None], tuple[float, int]] = {}
         """By query and parameters, when the latest one that took long had ended, and which work's it was.
 
-        The work itself would be kept, with all that it knows of a request. Its ID can be another's later, but who has it then
+        The work itself would be kept, with all that it knows of a request. Its ID can be another's later, but whoever has it then
         began after all of that had ended.
         """
 

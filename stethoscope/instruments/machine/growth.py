@@ -10,7 +10,7 @@ class Growth:
     """Adds to a counter by how much a foreign one has grown since it was looked at before.
 
     ``from_zero`` says that all it shows at the first look is to be counted too, as is right for what began
-    with this process. A foreign counter that has gone back has begun anew.
+    with this process. A foreign counter that has gone back has been reset.
     """
 
     def __init__(self, recorder: Recorder, *, from_zero: bool) -> None:

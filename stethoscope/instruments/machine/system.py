@@ -137,7 +137,7 @@ class MachineVitals:
     def _mounted(self) -> Iterator[tuple[str, str]]:
         """Each device once, at the shortest of the places where it is mounted, and what the root is on.
 
-        Nothing that is on another machine: asking for its space could take for ever.
+        Nothing that is on another machine: asking for its space could take forever.
         """
         mounted = {"/": "root"}
         devices = set()

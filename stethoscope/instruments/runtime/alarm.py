@@ -1,4 +1,4 @@
-"""A clock that rings in one thread, and is set anew by others."""
+"""A clock that rings in one thread, and that others set."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PERIOD: Final = 0.2
 """Seconds between two runs of the timer while requests come."""
 QUIET: Final = 0.4
-"""Seconds between two runs from which on the timer is set anew when a request comes."""
+"""Seconds between two runs from which on the timer is reset when a request comes."""
 LONGEST: Final = 1.0
 """Seconds between two runs of the timer at most."""
 _COUNT_EVERY: Final = 2.0
@@ -44,7 +44,7 @@ _RUN_HANDLE: Final = asyncio.Handle._run.__code__
 
 
 class Told:
-    """Who is told of what a watch sees, on the loop. When it is gone, the watch ends."""
+    """Is told, on the loop, what a watch sees. When it is gone, the watch ends."""
 
     def late(self, watch: Watch, seconds: float) -> None:
         """A timer has run, so many seconds after it was due."""
@@ -76,7 +76,7 @@ class Watch(hot.Watch):
         self.limited: Limiter | None = None
         self.ended = False
         self.stood = False
-        """Set by who has seen the loop stand: how late the timer is then means nothing."""
+        """Set by whoever has seen the loop stand still: how late the timer is then means nothing."""
         self._told = ref(told)
         self.period = PERIOD
         self._counted = 0.0

@@ -120,7 +120,7 @@ class _Case:
         )
 
     def _most_seen(self) -> tuple[tuple[Place, ...], int]:
-        """Stacks that end at the same line of the app's are the same to who looks for it."""
+        """Stacks that end at the same line of the app are the same to whoever looks for it."""
         by_line: Counter[Place | None] = Counter()
         for places, times in self.stacks.items():
             by_line[innermost_own(places)] += times
@@ -129,7 +129,7 @@ class _Case:
 
 
 class ToldOfStalls(Protocol):
-    """Who is told of what a watchdog finds. When it is gone, so is the thread."""
+    """Is told what a watchdog finds. When it is gone, so is the thread."""
 
     def is_serving(self) -> bool:
         """Whether requests are being handled."""

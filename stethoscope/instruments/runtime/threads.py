@@ -34,7 +34,7 @@ class Executor(NamedTuple):
 def anyio_limiter(waited: Callable[[float], None]) -> CapacityLimiter | None:
     """The running loop's limiter, where the app uses AnyIO; ``waited`` is called with the seconds that calls wait from now on.
 
-    To be called in a task of the loop. ``waited`` is a method; when its object is gone, the next one who asks takes its place.
+    To be called in a task of the loop. ``waited`` is a method; when its object is gone, the next one that is given takes its place.
     """
     if "anyio" not in sys.modules:
         return None

@@ -40,7 +40,7 @@ _swapping: Final = threading.Lock()
 
 
 class _Noting(InstrumentedAttribute[Any]):
-    """Takes note of who looks at it."""
+    """Notes that something looks at it."""
 
     __slots__ = ()
     inherit_cache = True
@@ -140,7 +140,7 @@ def _forget_old() -> None:
 
 
 def _swap(aheads: tuple[Ahead, ...]) -> None:
-    """Have attributes of all that was loaded note who looks at them, until no request is watched."""
+    """Have attributes of everything that is loaded note that something looks at them, until no request is watched."""
     if not _swapping.acquire(blocking=False):
         return
     try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stethoscope.instruments.database.query import Query
 
 _AGAIN_AFTER: Final = 3600.0
-"""Seconds until a query is explained anew."""
+"""Seconds until a query is explained again."""
 _MOST_WAITING: Final = 16
 _MOST_KNOWN: Final = 2_000
 _MOST_CHARACTERS: Final = 16_384
@@ -42,7 +42,7 @@ class _Question(NamedTuple):
 
 
 class Explainer:
-    """Of one database. Any thread may ask; the thread that answers is started by the first question, and anew after a fork."""
+    """Of one database. Any thread may ask; the thread that answers is started by the first question, and again after a fork."""
 
     def __init__(self, instrument: Instrument, engine: sa.Engine) -> None:
         self._instrument = instrument
