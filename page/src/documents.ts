@@ -397,7 +397,7 @@ export interface Slowest {
   items: Endpoint[];
 }
 
-/** A line of code that blocked an event loop for 100 ms or longer, measured to within 40 ms. */
+/** A line of code that blocked an event loop for 100 ms or longer, measured to within 60 ms. */
 export interface Stall {
   where: string;
   times: number;
@@ -783,7 +783,7 @@ export const HINTS = {
     workers: "The living workers, by process id.",
     worker_starts: "Workers started in the window.",
     event_loop_lag: "How late event loops ran a timer: what every request of the worker waits.",
-    event_loop_stalls: "Times in the window that something blocked an event loop for 100 ms or longer, measured to within 40 ms.",
+    event_loop_stalls: "Times in the window that something blocked an event loop for 100 ms or longer, measured to within 60 ms.",
     stalls: "What blocked event loops, the latest first.",
     queue_time: "Time that requests were under way from the proxy in front.",
     thread_wait: "Time that calls waited for one of AnyIO's threads.",

@@ -140,7 +140,7 @@ LOOP_LAG = _pauses(
 )
 LOOP_STALLS = _count(
     "stethoscope_event_loop_stalls",
-    "Times that something blocked the event loop for 100 ms or longer, measured to within 40 ms. What it was is in the report.",
+    "Times that something blocked the event loop for 100 ms or longer, measured to within 60 ms. What it was is in the report.",
     ("event_loop",),
     "",
     "stethoscope.event_loop.stalls",

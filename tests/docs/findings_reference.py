@@ -21,7 +21,7 @@ Facts = Mapping[str, object]
 KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
     Illness.N_PLUS_ONE: (
         f"One query, {N_PLUS_ONE_FROM} times or more in a request, each time with other parameters, at least half of them from one "
-        "line. Pages, lists of values and writes are none.",
+        "line. Pages, lists of values and writes do not count.",
         "Order.items",
         {"queries": 30, "seconds": 0.041, "loader": "lazy", "many": True, "site": "orders.py:31 in orders"},
     ),
@@ -60,7 +60,7 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
         {"site": "orders.py:31 in orders"},
     ),
     Illness.BLOCKING_QUERY: (
-        "A synchronous engine was asked in a thread whose event loop runs.",
+        "A synchronous engine was used on a thread whose event loop was running.",
         "orders.py:31 in orders",
         {"times": 4, "seconds": 0.012, "site": "orders.py:31 in orders"},
     ),
@@ -86,30 +86,30 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
 
 EVIDENCE: Final[Mapping[str, str]] = {
     "site": "the line of your code",
-    "text, table, fingerprint": "the statement without its literals, what it is about, and what tells it from others",
-    "request_id": "the request in which it was noted last",
-    "queries, seconds, worst_seconds, times": "how many in the request, all of their time, the longest, how often",
-    "parameters, identical": "how many different ones, the most with the same ones",
+    "text, table, fingerprint": "the statement without its literals, the table it is about, and the hash that identifies it",
+    "request_id": "the request that was noted last",
+    "queries, seconds, worst_seconds, times": "how many in the request, their total time, the longest, how often",
+    "parameters, identical": "how many different ones, and how many queries had the same ones at most",
     "relationship, loader, many": "what the ORM loaded, why it did (`lazy`, `refresh`, `columns`), whether it is a collection",
-    "way, configured, requests": "how it was loaded ahead, whether the relationship itself says so, in how many watched requests",
-    "offset, rows, found, columns, statement": "rows passed over; rows of the table, rows expected, what is filtered by, the index to make",
-    "timeouts, wait_p95_seconds, checkouts, size, most": "of a pool: waits in vain, the long ones, all of them, its limits",
+    "way, configured, requests": "how it was loaded ahead, whether the relationship itself asks for that, in how many watched requests",
+    "offset, rows, found, columns, statement": "rows passed over; rows of the table, rows expected, columns filtered by, the index to make",
+    "timeouts, wait_p95_seconds, checkouts, size, most": "of a pool: waits in vain, length of the long ones, number of all, its limits",
 }
 
 _HEAD: Final = """# Findings
 
 <!-- Written by `python -m tests.docs.reference`. -->
 
-What `stethoscope diagnose`, the live page and `/_stethoscope/api/diagnosis` call each illness: [how to look for them](../how-to/diagnosis.md).
-`critical` is what takes more of a request than its budget (`thresholds`: `request_p95`, `warn`), a hundred queries or more, and waits for
-a connection that were in vain; all else is a `warning`. `occurrences` are requests, counted exactly and for all workers, if it does not say otherwise; figures are
-those of the occurrence that was noted last, at most one a second.
+What `stethoscope diagnose`, the live page and `/_stethoscope/api/diagnosis` can find: [how to look for it](../how-to/diagnosis.md).
+A finding is `critical` if it takes more of a request than its budget (`thresholds`: `request_p95`, `warn`), if it is a hundred queries or more,
+or if waits for a connection were in vain; all others are a `warning`. `occurrences` are requests, counted exactly over all workers unless it
+says otherwise. Figures are those of the last occurrence that was noted, at most one a second.
 """
 
 
 def findings_page() -> str:
     rows = (f"| `{'`, `'.join(keys.split(', '))}` | {meaning} |" for keys, meaning in EVIDENCE.items())
-    evidence = ("## Evidence", "", "Seconds, rows and counts. A key that is not there is not known.", "")
+    evidence = ("## Evidence", "", "Seconds, rows and counts. A key that is missing is not known.", "")
     return "\n".join([_HEAD, *_kinds(), *evidence, "| keys | meaning |", "|---|---|", *rows, ""])
 
 

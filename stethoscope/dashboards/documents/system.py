@@ -78,7 +78,7 @@ class Generation(TypedDict):
 
 
 class Stall(TypedDict):
-    """A line of code that blocked an event loop for 100 ms or longer, measured to within 40 ms."""
+    """A line of code that blocked an event loop for 100 ms or longer, measured to within 60 ms."""
 
     where: Annotated[str, "The line: the innermost of the app's own code."]
     times: Annotated[int, "Times that it was seen, in the worker that saw it last."]
@@ -100,7 +100,7 @@ class System(TypedDict):
     event_loop_lag: Annotated[Latency, "How late event loops ran a timer: what every request of the worker waits."]
     event_loop_stalls: Annotated[
         float,
-        "Times in the window that something blocked an event loop for 100 ms or longer, measured to within 40 ms.",
+        "Times in the window that something blocked an event loop for 100 ms or longer, measured to within 60 ms.",
     ]
     stalls: Annotated[list[Stall], "What blocked event loops, the latest first."]
     queue_time: Annotated[Latency, "Time that requests were under way from the proxy in front."]
