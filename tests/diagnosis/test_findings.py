@@ -102,6 +102,30 @@ def test_each_kind_has_words_whatever_evidence_is_there(
     json.dumps(finding.evidence)
 
 
+@pytest.mark.parametrize(
+    ("kind", "evidence", "said"),
+    [
+        (Illness.HELD_TRANSACTION, {"worst_seconds": 1.5016}, "a connection of shop was held for 1.5 s in which"),
+        (Illness.HELD_TRANSACTION, {"worst_seconds": 0.99949}, "held for 999 ms"),
+        (Illness.HELD_TRANSACTION, {"worst_seconds": 1234.5}, "held for 1,234 s"),
+        (
+            Illness.BLOCKING_QUERY,
+            {"times": 1, "seconds": 0.0006},
+            "1 synchronous query on the event loop's thread, 0.6 ms",
+        ),
+        (Illness.BLOCKING_QUERY, {"times": 3}, "3 synchronous queries on"),
+        (Illness.CONCURRENT_QUERY, {"text": "SELECT sum(id)\nFROM item"}, "“SELECT sum(id) FROM item” was sent while"),
+        (Illness.REPEATED_QUERY, {"text": "SELECT 1", "table": "item"}, "the query of item was sent"),
+    ],
+)
+def test_figures_and_statements_are_said_as_people_read_them(
+    recorder: Recorder, kind: Illness, evidence: Mapping[str, object], said: str
+) -> None:
+    see(recorder, kind, "shop", evidence)
+    (finding,) = found(recorder)
+    assert said in finding.summary
+
+
 def test_pool_that_ran_out_is_found_from_its_numbers(recorder: Recorder) -> None:
     waits = recorder.histogram(names.POOL_WAIT_TIME, ("shop",))
     for _ in range(20):
