@@ -402,6 +402,7 @@ export interface Stall {
   where: string;
   times: number;
   longest_seconds: number;
+  longest_at_most_seconds: number;
   route: string;
   request_id: string;
   worker: number;
@@ -772,7 +773,8 @@ export const HINTS = {
   Stall: {
     where: "The line: the innermost of the app's own code.",
     times: "Times that it was seen, in the worker that saw it last.",
-    longest_seconds: "The longest of them.",
+    longest_seconds: "How long the longest of them was, at least.",
+    longest_at_most_seconds: "How long the longest of them was, at most: 100 ms or more.",
     route: "The route of the request that was waited for; empty outside of requests.",
     request_id: "Its correlation ID.",
     worker: "The worker that saw it last.",

@@ -82,7 +82,8 @@ class Stall(TypedDict):
 
     where: Annotated[str, "The line: the innermost of the app's own code."]
     times: Annotated[int, "Times that it was seen, in the worker that saw it last."]
-    longest_seconds: Annotated[float, "The longest of them."]
+    longest_seconds: Annotated[float, "How long the longest of them was, at least."]
+    longest_at_most_seconds: Annotated[float, "How long the longest of them was, at most: 100 ms or more."]
     route: Annotated[str, "The route of the request that was waited for; empty outside of requests."]
     request_id: Annotated[str, "Its correlation ID."]
     worker: Annotated[int, "The worker that saw it last."]
@@ -207,6 +208,7 @@ def _stall(note: Note) -> Stall:
         where=text(content, "where"),
         times=whole(content, "times"),
         longest_seconds=number(content, "longest_seconds") or 0.0,
+        longest_at_most_seconds=number(content, "longest_at_most_seconds") or 0.0,
         route=text(content, "route"),
         request_id=text(content, "request_id"),
         worker=whole(content, "worker"),

@@ -17,13 +17,14 @@ NOWHERE: Final = "(no Python code: the thread waited for a processor, or for ano
 
 
 class _Tally:
-    """How often a line has blocked in this process, and for how long at most."""
+    """How often a line has blocked in this process, and between what the longest time lies."""
 
-    __slots__ = ("longest", "times")
+    __slots__ = ("longest", "longest_at_most", "times")
 
     def __init__(self) -> None:
         self.times = 0
         self.longest = 0.0
+        self.longest_at_most = 0.0
 
 
 class StallNotes:
@@ -42,6 +43,7 @@ class StallNotes:
             tally.times += 1
             self._recorder.counter(names.LOOP_STALLS, (stall.loop,)).add(1.0)
         tally.longest = max(tally.longest, stall.late)
+        tally.longest_at_most = max(tally.longest_at_most, stall.at_most)
         self._recorder.note(names.STALLS, f"{self._process} {where}", _content(stall, where, tally))
 
     def _tally(self, where: str) -> _Tally:
@@ -62,6 +64,7 @@ def _content(stall: Stall, where: str, tally: _Tally) -> dict[str, object]:
         "function": place.function if place else "",
         "times": tally.times,
         "longest_seconds": round(tally.longest, 3),
+        "longest_at_most_seconds": round(tally.longest_at_most, 3),
         "seconds_at_least": round(stall.late, 3),
         "seconds_at_most": round(stall.at_most, 3),
         "ongoing": stall.ongoing,

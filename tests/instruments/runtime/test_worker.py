@@ -98,6 +98,7 @@ def test_blocked_loop_is_found_in_the_act(records: Records, worker: Worker, new_
     (stall,) = until(lambda: stalls(records), "a stall")
     assert stall["where"] == line_that_blocks()
     assert stall["times"] == 1
+    assert float(str(stall["longest_at_most_seconds"])) >= BLOCKED - 0.001
     assert records.sums(names.LOOP_LAG)[(str(stall["event_loop"]),)] >= BLOCKED - PERIOD
 
 
