@@ -1,4 +1,4 @@
-// Bundles src/ into the package: one script, one stylesheet, one document. No network, no configuration.
+// Bundles src/ into the package: a script, what it loads to draw charts, one stylesheet, one document. No network, no configuration.
 //
 //   node build.js            into ../stethoscope/dashboards/built
 //   node build.js --watch    the same again at each change, not minified
@@ -35,6 +35,8 @@ if (process.argv.includes("--tests")) {
     ...common,
     entryPoints: { app: join(here, "src", "main.tsx"), style: join(here, "src", "style.css") },
     outdir: into,
+    splitting: true,
+    chunkNames: "[name]",
     minify: !watch,
   };
   if (watch) await (await context(options)).watch();

@@ -15,6 +15,8 @@ interface Tick {
 
 export interface Live<T> {
   readonly document: T | undefined;
+  /** When it came, as Unix time. */
+  readonly at: number | undefined;
   /** How many have come. */
   readonly ticks: number;
   readonly connection: Connection;
@@ -31,7 +33,7 @@ interface Options {
 /** The latest document of a view; `undefined` until the first has come. */
 export function useLive<T>(view: View, window: WindowName, { paused, onPoint, onSignedOut }: Options): Live<T> {
   const key = `${view} ${window}`;
-  const [latest, setLatest] = useState<{ key: string; document: T }>();
+  const [latest, setLatest] = useState<{ key: string; document: T; at: number }>();
   const [ticks, setTicks] = useState(0);
   const [connection, setConnection] = useState<Connection>("connecting");
   const visible = useVisible();
@@ -48,7 +50,7 @@ export function useLive<T>(view: View, window: WindowName, { paused, onPoint, on
       address("stream", { view, window }),
       (tick) => {
         setConnection("live");
-        setLatest({ key, document: tick.document as T });
+        setLatest({ key, document: tick.document as T, at: Date.now() / 1000 });
         setTicks((before) => before + 1);
         if (tick.point) told.current.onPoint(tick.point);
       },
@@ -57,7 +59,8 @@ export function useLive<T>(view: View, window: WindowName, { paused, onPoint, on
     );
   }, [key, paused, visible]);
 
-  return { document: latest?.key === key ? latest.document : undefined, ticks, connection };
+  const shown = latest?.key === key ? latest : undefined;
+  return { document: shown?.document, at: shown?.at, ticks, connection };
 }
 
 /** Listens until the returned function is called; comes back by itself when the connection was lost. */

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get, isSignedIn, Problem, SignedOut, signOut } from "./api.ts";
 import type { Context } from "./context.ts";
 import type { Point, ThresholdTable, Timeline } from "./documents.ts";
+import { clock } from "./format.ts";
 import type { Thresholds } from "./levels.ts";
 import { type Connection, useLive, type View, type WindowName } from "./live.ts";
 import { Hints } from "./parts/hint.tsx";
@@ -75,7 +76,7 @@ function Watching({ thresholds, theme, nextTheme, onSignedOut }: WatchingProps) 
   const [paused, setPaused] = useState(false);
   const series = useSeries(paused, onSignedOut);
   const view = VIEWS.find((one) => one.name === place.view) ?? VIEWS[0]!;
-  const { document: latest, ticks, connection } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {
+  const { document: latest, at, ticks, connection } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {
     paused,
     onPoint: series.add,
     onSignedOut,
@@ -95,10 +96,11 @@ function Watching({ thresholds, theme, nextTheme, onSignedOut }: WatchingProps) 
         onReset={series.clear}
       />
       <Navigation current={view.name} />
-      <main id="main" tabIndex={-1}>
+      <main id="main" class={connection} tabIndex={-1}>
         <h1 class="unseen">{view.title}</h1>
-        <Shown view={view.name} rest={place.rest} latest={latest} context={context} />
+        <Shown view={view.name} rest={place.rest} latest={latest} context={context} connection={connection} />
       </main>
+      {connection === "lost" && at !== undefined && <p class="stale">The service does not answer. These numbers are of {clock(at)}.</p>}
       <Hints />
     </>
   );
@@ -109,14 +111,15 @@ interface ShownProps {
   readonly rest: readonly string[];
   readonly latest: unknown;
   readonly context: Context;
+  readonly connection: Connection;
 }
 
-function Shown({ view, rest, latest, context }: ShownProps) {
+function Shown({ view, rest, latest, context, connection }: ShownProps) {
   const [first, second] = rest;
   if (view === "routes" && first !== undefined && second !== undefined) {
     return <Route key={`${first} ${second}`} method={first} route={second} tick={latest} context={context} />;
   }
-  if (latest === undefined) return <Waiting paused={context.paused} />;
+  if (latest === undefined) return <p class="empty" role="status">{WAITING[connection] ?? "Listening…"}</p>;
   // The stream sends the document that the view asked for.
   if (view === "routes") return <Routes document={latest as never} context={context} />;
   if (view === "database") return <Database document={latest as never} context={context} />;
@@ -125,9 +128,10 @@ function Shown({ view, rest, latest, context }: ShownProps) {
   return <Overview document={latest as never} context={context} />;
 }
 
-function Waiting({ paused }: { paused: boolean }) {
-  return <p class="empty" role="status">{paused ? "Paused: nothing of this view has come yet." : "Listening…"}</p>;
-}
+const WAITING: Partial<Readonly<Record<Connection, string>>> = {
+  paused: "Paused: nothing of this view has come yet.",
+  lost: "The service does not answer. Trying again…",
+};
 
 /** The last hour: from the store when the page is opened, from then on tick by tick. */
 function useSeries(paused: boolean, onSignedOut: () => void) {

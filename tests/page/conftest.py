@@ -62,13 +62,19 @@ def wrong() -> Iterator[list[str]]:
 
 @pytest.fixture
 def open_page(browser: Browser, watched: Watched, wrong: list[str]) -> Iterator[Callable[..., Page]]:
-    """Opens the page in a browser of its own, served by the app or by the sidecar, signed in or not."""
+    """Opens the page in a browser of its own, served by the app, by the sidecar or from an address, signed in or not."""
     contexts: list[BrowserContext] = []
 
     def open_page(
-        view: str = "", *, served: str = "app", signed_in: bool = True, script: str = "", **options: object
+        view: str = "",
+        *,
+        served: str = "app",
+        address: str = "",
+        signed_in: bool = True,
+        script: str = "",
+        **options: object,
     ) -> Page:
-        address = watched.pages[served]
+        address = address or watched.pages[served]
         context = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()

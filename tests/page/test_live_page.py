@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 from stethoscope.dashboards.stream import TICK
 from tests.page.app import HOSTILE, HOSTILE_FILE, QUOTED
 from tests.page.watching import TOKEN, Watched
+from tests.servers import serve
 from tools.build_page import BUILT, SOURCES
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -169,6 +172,7 @@ def test_axe_finds_no_violation_and_everything_fits_a_phone(
     expect(page.locator("html")).to_have_attribute("data-theme", str(options["color_scheme"]))
     page.get_by_label("Token").fill(TOKEN)
     assert page.evaluate(AXE) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.keyboard.press("Enter")
     for view in walk(page, *VIEWS, ROUTE):
         assert page.evaluate(AXE) == [], view
@@ -227,6 +231,55 @@ def test_a_worker_that_is_killed_is_gone_from_the_page_and_its_counts_stay(
     expect(workers(page).filter(has_text=str(victim))).to_have_count(0)
     expect(page.locator(".state")).to_have_text("Live")
     assert watched.ask("performance?window=all", served)["requests"]["count"] >= before > 0
+
+
+def test_a_service_that_goes_away_leaves_numbers_that_say_of_when_they_are(open_page: OpenPage, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(tmp_path)}
+    with serve("uvicorn", "tests.page.app:app", env=env) as server:
+        page = open_page("overview", address=f"{server.url}/_stethoscope/")
+        expect(page.locator(".verdict .pill")).to_have_text("Quiet")
+    expect(page.locator(".state")).to_have_text("Connection lost, trying again")
+    expect(page.locator(".stale")).to_have_text(re.compile(r"These numbers are of \d\d:\d\d:\d\d\."))
+    expect(page.locator("main")).to_have_css("filter", "grayscale(1)")
+    page.get_by_role("link", name="Routes").click()
+    expect(page.locator("main .empty")).to_have_text("The service does not answer. Trying again…")
+
+
+def test_of_thousands_of_routes_some_are_shown_and_more_on_demand(open_page: OpenPage, watched: Watched) -> None:
+    watched.visit("/fast")
+    shown = watched.ask("performance/endpoints")
+    fast = next(one for one in shown["items"] if one["route"] == "/fast")
+    shown |= {"items": [fast | {"route": f"/fast/{number}"} for number in range(1000)], "total": 2000}
+    tick = json.dumps({"view": "endpoints", "point": None, "document": shown})
+    page = open_page(signed_in=False)
+    headers = {"content-type": "text/event-stream"}
+    page.route(
+        "**/api/stream?view=endpoints*",
+        lambda route: route.fulfill(headers=headers, body=f"event: tick\ndata: {tick}\n\n"),
+    )
+    page.get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Routes").click()
+    expect(page.get_by_role("heading", name=re.compile("The busiest 1.000 of 2.000"))).to_be_visible()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(100)
+    page.get_by_role("button", name="Show 100 more").click()
+    expect(rows).to_have_count(200)
+
+
+def test_charts_are_drawn_when_they_come_into_view_and_what_is_opened_is_shown_from_its_top(
+    open_page: OpenPage, watched: Watched
+) -> None:
+    watched.visit("/fast", 5)
+    page = open_page("overview", viewport={"width": 390, "height": 300})
+    expect(page.locator(".chart")).to_have_count(2)
+    assert page.locator(".plot canvas").count() == 0
+    page.locator(".chart").last.scroll_into_view_if_needed()
+    expect(page.locator(".chart").last.locator("canvas")).to_be_visible()
+    page.locator(".ranking a").first.click()
+    expect(page.locator(".verdict a")).to_have_text("Routes")
+    assert page.evaluate("scrollY") == 0
 
 
 def test_pause_holds_the_numbers_and_the_keyboard_reaches_everything(open_page: OpenPage, watched: Watched) -> None:

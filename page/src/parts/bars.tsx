@@ -32,7 +32,7 @@ export function Distribution({ bars, quantiles, budget }: Props) {
       </svg>
       <ol class="marks" aria-hidden="true">
         {marks.map(({ name, value }) => (
-          <li key={name} style={{ left: `${Math.min(96, place(value))}%` }}>{name}<b>{text(seconds(value))}</b></li>
+          <li key={name} style={{ left: `clamp(36px, ${place(value)}%, 100% - 40px)` }}>{name}<b>{text(seconds(value))}</b></li>
         ))}
       </ol>
       <p class="axis"><span>{text(seconds(low))}</span><span>{digits(shown.reduce((sum, bar) => sum + bar.count, 0))} requests</span><span>{text(seconds(high))}</span></p>

@@ -1,10 +1,11 @@
 // A number over time, drawn by uPlot. All charts of a view share one cursor.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
 import type { Limits, Point } from "../documents.ts";
-import { NONE } from "../format.ts";
+import { clock, NONE } from "../format.ts";
 import { Term } from "./hint.tsx";
+import { useInView } from "./inview.ts";
+import type { Frame, Plot } from "./plot.ts";
 
 export interface Line {
   readonly name: string;
@@ -25,29 +26,36 @@ interface Props {
   readonly theme: string;
 }
 
-const HEIGHT = 190;
 /** Seconds that a chart shows at least. */
 const SHORTEST = 60;
 
 export function Chart({ title, hint, lines, points, range, format, budget, theme }: Props) {
   const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | undefined>(undefined);
+  const plot = useRef<Plot | undefined>(undefined);
   const [at, setAt] = useState<number | null>(null);
   const data = useMemo(() => columns(points, lines), [points]);
-  const state = useRef<State>({ budget, start: 0, end: 0 });
-  state.current = { budget, ...extent(points, range) };
+  const now = useRef<{ data: Columns; frame: Frame } | undefined>(undefined);
+  now.current = { data, frame: { budget, ...extent(points, range) } };
+  const inView = useInView(box);
 
   useEffect(() => {
+    if (!inView) return;
     const element = box.current!;
-    const made = new uPlot(options(element, lines, format, () => state.current, setAt), data, element);
-    plot.current = made;
-    const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
-    resized.observe(element);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let left = false;
+    void import("./plot.ts").then(({ draw }) => {
+      if (left) return;
+      const look = { lines, format, times, frame: () => now.current!.frame, onCursor: setAt };
+      // A task of its own for each chart.
+      timer = setTimeout(() => (plot.current = draw(element, look, now.current!.data)));
+    });
     return () => {
-      resized.disconnect();
-      made.destroy();
+      left = true;
+      clearTimeout(timer);
+      plot.current?.destroy();
+      plot.current = undefined;
     };
-  }, [theme]);
+  }, [theme, inView]);
 
   useEffect(() => plot.current?.setData(data), [data, range, budget]);
 
@@ -75,17 +83,11 @@ function describe(title: string, lines: readonly Line[], points: readonly Point[
   return `${title}, now: ${lines.map((line) => `${line.name} ${format(line.of(last))}`).join(", ")}`;
 }
 
-function columns(points: readonly Point[], lines: readonly Line[]): uPlot.AlignedData {
-  return [
-    points.map((point) => point.at_unix_seconds),
-    ...lines.map((line) => points.map(line.of)),
-  ] as uPlot.AlignedData;
-}
+/** Times, then what each line has at them. */
+type Columns = [number[], ...(number | null)[][]];
 
-interface State {
-  readonly budget: Limits | undefined;
-  readonly start: number;
-  readonly end: number;
+function columns(points: readonly Point[], lines: readonly Line[]): Columns {
+  return [points.map((point) => point.at_unix_seconds), ...lines.map((line) => points.map(line.of))];
 }
 
 /** From when to when: the whole range, or while there is less, what there is. */
@@ -95,87 +97,7 @@ export function extent(points: readonly Point[], range: number): { start: number
   return { start: end - Math.min(range, Math.max(SHORTEST, known)), end };
 }
 
-const TIME_OF_DAY = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const SECONDS_TOO = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-
 function times(values: readonly number[]): string[] {
-  const format = values.every((value) => value % 60 === 0) ? TIME_OF_DAY : SECONDS_TOO;
-  return values.map((value) => format.format(value * 1000));
-}
-
-function options(
-  element: HTMLElement,
-  lines: readonly Line[],
-  format: Props["format"],
-  state: () => State,
-  onCursor: (index: number | null) => void,
-): uPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-  const font = `11px ${style.fontFamily}`;
-  const axis = { stroke: colour("quiet"), font, ticks: { show: false }, grid: { stroke: colour("line"), width: 1 } };
-  return {
-    width: element.clientWidth,
-    height: HEIGHT,
-    padding: [10, 8, 0, 0],
-    legend: { show: false },
-    cursor: { sync: { key: "time" }, y: false, points: { size: 7 }, drag: { x: false, y: false } },
-    scales: {
-      x: { time: true, range: () => [state().start, state().end] },
-      y: { range: (_, low, high) => [Math.min(0, low), top(high, state().budget)] },
-    },
-    axes: [
-      { ...axis, size: 28, grid: { show: false }, space: 80, values: (_, values) => times(values) },
-      { ...axis, size: 64, splits: (_u, _i, low, high) => splits(low, high), values: (_, values) => values.map(format) },
-    ],
-    series: [
-      {},
-      ...lines.map((line) => ({
-        label: line.name,
-        stroke: colour(line.colour),
-        width: 1.75,
-        spanGaps: true,
-        points: { show: false },
-        ...(line.filled ? { fill: `${colour(line.colour)}22` } : {}),
-      })),
-    ],
-    hooks: {
-      setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
-      draw: [(plot) => drawBudget(plot, state().budget, colour)],
-    },
-  };
-}
-
-/** A little above the highest value; a budget is in the picture when it is not far away. */
-export function top(high: number, budget: Limits | undefined): number {
-  const limits = [budget?.warn, budget?.critical].filter((limit) => limit !== null && limit !== undefined);
-  const near = limits.filter((limit) => limit <= high * 2.5);
-  // A line at zero lies on a scale that has something to compare it with.
-  return (Math.max(high, ...near) || (limits[0] ?? 1)) * 1.12;
-}
-
-/** Five round numbers at most. */
-export function splits(low: number, high: number): number[] {
-  const rough = (high - low) / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((step) => step >= rough) ?? rough;
-  return Array.from({ length: Math.floor(high / step) + 1 }, (_, index) => index * step);
-}
-
-function drawBudget(plot: uPlot, budget: Limits | undefined, colour: (name: string) => string): void {
-  const { ctx, bbox } = plot;
-  for (const [limit, name] of [[budget?.warn, "warn"], [budget?.critical, "critical"]] as const) {
-    if (limit === null || limit === undefined) continue;
-    const y = Math.round(plot.valToPos(limit, "y", true)) + 0.5;
-    if (y < bbox.top) continue;
-    ctx.save();
-    ctx.strokeStyle = colour(name);
-    ctx.lineWidth = devicePixelRatio;
-    ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
-    ctx.beginPath();
-    ctx.moveTo(bbox.left, y);
-    ctx.lineTo(bbox.left + bbox.width, y);
-    ctx.stroke();
-    ctx.restore();
-  }
+  const whole = values.every((value) => value % 60 === 0);
+  return values.map((value) => clock(value).slice(0, whole ? 5 : 8));
 }

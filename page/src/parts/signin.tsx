@@ -34,7 +34,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => Promise<void> }) {
         </label>
         <p id="wrong" class="wrong" role="alert">{wrong}</p>
         <button type="submit">Sign in</button>
-        <p class="aside">It is what <code>STETHOSCOPE_TOKEN</code> or <code>token=</code> is set to.</p>
+        <p class="aside">It is set by <code>STETHOSCOPE_TOKEN</code> or <code>token=</code>.</p>
       </form>
     </main>
   );

@@ -11,8 +11,13 @@ interface Props {
   readonly hint: string;
   readonly quantity: Quantity;
   readonly level?: Level;
-  readonly values?: readonly (number | null)[];
+  readonly values?: readonly (number | null)[] | undefined;
   readonly children?: ComponentChildren;
+}
+
+/** A name and its number, on one line. */
+export function Pair({ name, value }: { name: string; value: string }) {
+  return <span class="pair">{name} {value}</span>;
 }
 
 export function Stat({ label, hint, quantity, level = "ok", values, children }: Props) {
@@ -20,8 +25,10 @@ export function Stat({ label, hint, quantity, level = "ok", values, children }: 
     <article class={`card stat ${level}`}>
       <h2><Term hint={hint}>{label}</Term></h2>
       <p class="figure">
-        <data value={quantity.value}>{quantity.value}</data>
-        {quantity.unit && <span class="unit">{quantity.unit}</span>}
+        <span class="quantity">
+          <data value={quantity.value}>{quantity.value}</data>
+          {quantity.unit && <span class="unit">{quantity.unit}</span>}
+        </span>
         {level !== "ok" && <span class="badge">{level === "warn" ? "high" : "critical"}</span>}
       </p>
       {values && <Sparkline values={values} />}

@@ -2,6 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { digits } from "../format.ts";
+
+/** Rows that are shown at once: a browser takes long for thousands. */
+const ROWS = 100;
 
 export interface Column<Row> {
   readonly key: string;
@@ -25,9 +29,13 @@ interface Props<Row> {
 }
 
 export function Table<Row>({ caption, columns, rows, rowKey, empty, sortedBy }: Props<Row>) {
+  const [most, setMost] = useState(ROWS);
   const [sort, setSort] = useState({ key: sortedBy ?? "", down: true });
   const column = columns.find((one) => one.key === sort.key);
   const sorted = column ? [...rows].sort((one, other) => compare(column.value(one), column.value(other), sort.down)) : rows;
+
+  /** The last one where the screen is narrow. */
+  const edge = columns.findLast((one) => !one.wide);
 
   function choose(chosen: Column<Row>): void {
     setSort(sort.key === chosen.key ? { ...sort, down: !sort.down } : { key: chosen.key, down: Boolean(chosen.numeric) });
@@ -41,7 +49,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, empty, sortedBy }: 
         <thead>
           <tr>
             {columns.map((one) => (
-              <th key={one.key} scope="col" class={classes(one)} aria-sort={ordered(one.key === sort.key, sort.down)}>
+              <th key={one.key} scope="col" class={classes(one, one === edge)} aria-sort={ordered(one.key === sort.key, sort.down)}>
                 <button type="button" data-hint={one.hint} onClick={() => choose(one)}>
                   {one.name}<span class="arrow" aria-hidden="true">{one.key === sort.key ? (sort.down ? "↓" : "↑") : ""}</span>
                 </button>
@@ -50,19 +58,24 @@ export function Table<Row>({ caption, columns, rows, rowKey, empty, sortedBy }: 
           </tr>
         </thead>
         <tbody>
-          {sorted.map((row) => (
+          {sorted.slice(0, most).map((row) => (
             <tr key={rowKey(row)}>
-              {columns.map((one) => <td key={one.key} class={classes(one)}>{one.cell ? one.cell(row) : one.value(row)}</td>)}
+              {columns.map((one) => <td key={one.key} class={classes(one, one === edge)}>{one.cell ? one.cell(row) : one.value(row)}</td>)}
             </tr>
           ))}
         </tbody>
       </table>
+      {rows.length > most && (
+        <p class="further">
+          <button type="button" class="tool" onClick={() => setMost(most + ROWS)}>Show {Math.min(ROWS, rows.length - most)} more</button> {digits(most)} of {digits(rows.length)} are shown
+        </p>
+      )}
     </div>
   );
 }
 
-const classes = ({ numeric, wide }: { numeric?: boolean; wide?: boolean }): string =>
-  [numeric && "numeric", wide && "wide"].filter(Boolean).join(" ");
+const classes = ({ numeric, wide }: { numeric?: boolean; wide?: boolean }, edge: boolean): string =>
+  [numeric && "numeric", wide && "wide", edge && "edge"].filter(Boolean).join(" ");
 
 const ordered = (chosen: boolean, down: boolean): "ascending" | "descending" | "none" =>
   chosen ? (down ? "descending" : "ascending") : "none";

@@ -1,7 +1,8 @@
 // How endpoints are shown wherever they are.
 
+import { Fragment } from "preact";
 import { type Endpoint, HINTS } from "../documents.ts";
-import { perSecond, ratio, seconds, text } from "../format.ts";
+import { eachSecond, ratio, seconds, text } from "../format.ts";
 import { level, type Thresholds } from "../levels.ts";
 import { href } from "../place.ts";
 import type { Column } from "../parts/table.tsx";
@@ -11,11 +12,24 @@ const { Endpoint: HINT, Requests: REQUESTS, Latency: LATENCY } = HINTS;
 export const keyOf = ({ method, route }: Endpoint): string => `${method} ${route}`;
 
 export function EndpointLink({ endpoint: { method, route } }: { endpoint: Endpoint }) {
+  return <a class="endpoint" href={href("routes", method, route)} title={named(route)}><EndpointName method={method} route={route} /></a>;
+}
+
+/** For where there is too little room for all of it, it can be broken before each part of the path. */
+export function EndpointName({ method, route }: { method: string; route: string }) {
+  const parts = named(route).split(/(?=\/)/);
   return (
-    <a class="endpoint" href={href("routes", method, route)}>
-      <span class={`method ${method.toLowerCase()}`}>{method || "any"}</span><span class="route">{named(route)}</span>
-    </a>
+    <>
+      <Method name={method} />
+      <span class="route">{parts.map((part, index) => <Fragment key={index}>{index > 0 && <wbr />}{part}</Fragment>)}</span>
+    </>
   );
+}
+
+const METHODS: Readonly<Record<string, string>> = { "": "any", _OTHER: "other" };
+
+export function Method({ name }: { name: string }) {
+  return <span class={`method ${name.toLowerCase()}`}>{METHODS[name] ?? name}</span>;
 }
 
 /** Names that stand for something else than a template. */
@@ -48,7 +62,7 @@ export const rateColumn: Column<Endpoint> = {
   hint: LATENCY.rate_per_second,
   numeric: true,
   value: (row) => row.rate_per_second,
-  cell: (row) => text(perSecond(row.rate_per_second)),
+  cell: (row) => text(eachSecond(row.rate_per_second)),
 };
 
 export const errorColumn = (thresholds: Thresholds): Column<Endpoint> => ({

@@ -1,13 +1,16 @@
 // Is the service well, what is slow, and why?
 
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import type { Context } from "../context.ts";
 import { type Alert, type Endpoint, type Finding, HINTS, type Overview as Document } from "../documents.ts";
-import { ago, count, inUnit, perSecond, ratio, seconds, text } from "../format.ts";
+import { ago, count, eachSecond, inUnit, perSecond, ratio, seconds, text } from "../format.ts";
 import { level } from "../levels.ts";
 import { Card } from "../parts/card.tsx";
 import { Chart, type Line } from "../parts/chart.tsx";
+import { Gradually } from "../parts/gradually.tsx";
 import { Meter } from "../parts/meter.tsx";
-import { Stat } from "../parts/stat.tsx";
+import { Pair, Stat } from "../parts/stat.tsx";
 import { EndpointLink, keyOf, named } from "./endpoints.tsx";
 import { More } from "./more.tsx";
 import { WorkerTable } from "./workers.tsx";
@@ -28,7 +31,7 @@ export function Overview({ document, context }: { document: Document; context: C
   const values = (of: Line["of"]) => points.map(of);
   const pool = pools.reduce((worst, one) => Math.max(worst, one.use_ratio ?? 0), 0);
   return (
-    <>
+    <Gradually>
       <Verdict document={document} />
       <div class="stats">
         <Stat
@@ -40,16 +43,16 @@ export function Overview({ document, context }: { document: Document; context: C
           level={level(thresholds["error_ratio"], requests.error_ratio)} values={values((point) => point.error_ratio)}
         >{text(count(requests.error_count))} failed, {text(count(requests.disconnect_count))} left early</Stat>
         <Stat
-          label="p95" hint={HINTS.Latency.p95_seconds} quantity={seconds(requests.p95_seconds)}
+          label="Duration p95" hint={HINTS.Latency.p95_seconds} quantity={seconds(requests.p95_seconds)}
           level={level(thresholds["request_p95"], requests.p95_seconds)} values={values((point) => point.p95_seconds)}
-        >p50 {text(seconds(requests.p50_seconds))} · p99 {text(seconds(requests.p99_seconds))}</Stat>
+        ><Pair name="p50" value={text(seconds(requests.p50_seconds))} /> · <Pair name="p99" value={text(seconds(requests.p99_seconds))} /></Stat>
         <Stat
           label="In flight" hint={HINTS.Overview.active_requests} quantity={count(document.active_requests)}
           values={values((point) => point.active_requests)}
         >{text(count(document.active_websockets))} WebSockets open</Stat>
         <Stat
           label="Queries p95" hint={HINTS.Overview.queries} quantity={seconds(queries.p95_seconds)}
-          level={level(thresholds["query_p95"], queries.p95_seconds)} values={values((point) => point.query_p95_seconds)}
+          level={level(thresholds["query_p95"], queries.p95_seconds)} values={queries.count ? values((point) => point.query_p95_seconds) : undefined}
         >{queries.count ? `${text(perSecond(queries.rate_per_second))}, pool ${text(ratio(pool))} in use` : "no database is watched"}</Stat>
       </div>
       <div class="columns">
@@ -59,7 +62,7 @@ export function Overview({ document, context }: { document: Document; context: C
         />
         <Chart
           title="Traffic" hint="Requests whose response was completed, and those of them that failed on our side, per second."
-          lines={TRAFFIC} points={points} range={range} theme={theme} format={(value) => text(perSecond(value))}
+          lines={TRAFFIC} points={points} range={range} theme={theme} format={(value) => text(eachSecond(value))}
         />
       </div>
       <div class="columns loose">
@@ -84,20 +87,21 @@ export function Overview({ document, context }: { document: Document; context: C
         </Card>
       </div>
       <More />
-    </>
+    </Gradually>
   );
 }
 
+const QUIET = "no request was completed in this window; the next one is here within two seconds";
 const VERDICTS = { ok: "All well", warn: "Look at this", critical: "Act now" } as const;
 
 function Verdict({ document: { level: at, alerts, service, requests } }: { document: Document }) {
   const worst = alerts[0];
   const why = worst
-    ? `${worst.subject ? `${worst.subject}: ` : ""}${worst.what} ${inUnit(worst.value, worst.unit)}${alerts.length > 1 ? `, and ${alerts.length - 1} more` : ""}`
-    : requests.count ? "nothing is beyond its threshold" : "no requests in this window";
+    ? `${worst.subject ? `${worst.subject}, ` : ""}${worst.what}: ${inUnit(worst.value, worst.unit)}${alerts.length > 1 ? `, and ${alerts.length - 1} more` : ""}`
+    : requests.count ? "nothing is beyond its threshold" : QUIET;
   return (
     <p class={`verdict ${at}`} role="status">
-      <strong>{service}</strong><span class="pill">{VERDICTS[at]}</span><span>{why}</span>
+      <strong>{service}</strong><span class="pill">{worst || requests.count ? VERDICTS[at] : "Quiet"}</span><span>{why}</span>
     </p>
   );
 }
@@ -106,16 +110,33 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
   return (
     <Card title="Beyond a threshold" hint={HINTS.Overview.alerts}>
       {alerts.length === 0 && <p class="empty good">Nothing. Thresholds are set by <code>thresholds=</code>.</p>}
-      <ul class="list">
-        {alerts.slice(0, 5).map((alert) => (
+      <First most={5} items={alerts}>
+        {(alert) => (
           <li key={`${alert.threshold} ${alert.subject}`} class={alert.level}>
             <i class="dot" /><span><b>{alert.subject || "The whole service"}</b><small>{alert.what}</small></span>
             <span class="value">{inUnit(alert.value, alert.unit)}<small>limit {inUnit(alert.limit, alert.unit)}</small></span>
           </li>
-        ))}
-      </ul>
-      {alerts.length > 5 && <p class="aside">and {alerts.length - 5} more</p>}
+        )}
+      </First>
     </Card>
+  );
+}
+
+interface FirstProps<Item> {
+  readonly most: number;
+  readonly items: readonly Item[];
+  readonly children: (item: Item) => ComponentChildren;
+}
+
+/** The first items of a list, and the others for who wants to see them. */
+function First<Item>({ most, items, children }: FirstProps<Item>) {
+  const [all, setAll] = useState(false);
+  const more = items.length - most;
+  return (
+    <>
+      <ul class="list">{items.slice(0, all ? items.length : most).map(children)}</ul>
+      {more > 0 && <button type="button" class="link" onClick={() => setAll(!all)}>{all ? "Show less" : `Show ${more} more`}</button>}
+    </>
   );
 }
 
@@ -127,19 +148,19 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
           No illness found so far. Looked for are repeated, blocking and duplicate queries, far offsets, held and leaked connections, and pools that run out.
         </p>
       )}
-      <ul class="list">
-        {findings.slice(0, 6).map((finding) => (
+      <First most={5} items={findings}>
+        {(finding) => (
           <li key={`${finding.kind} ${finding.route} ${finding.subject}`} class={finding.severity === "critical" ? "critical" : finding.severity === "warning" ? "warn" : "info"}>
             <i class="dot" />
             <span>
-              <b>{finding.summary}</b>
+              <b class="sentence">{finding.summary}</b>
               {finding.route && <small>{named(finding.route)}</small>}
               <em>{finding.cure}</em>
             </span>
             <span class="value"><small>{text(count(finding.occurrences))} ×</small><small>{ago(finding.last_at_unix_seconds)}</small></span>
           </li>
-        ))}
-      </ul>
+        )}
+      </First>
     </Card>
   );
 }

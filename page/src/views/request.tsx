@@ -1,11 +1,12 @@
 // One request, from its arrival to its end.
 
-import { type FollowedFinding, type FollowedQuery, type FollowedRequest, HINTS, type Raised } from "../documents.ts";
+import { type FollowedFinding, type FollowedQuery, type FollowedRequest, HINTS, type Line, type Raised } from "../documents.ts";
 import { bytes, clock, count, digits, NONE, seconds, text } from "../format.ts";
 import { Card } from "../parts/card.tsx";
 import { Term } from "../parts/hint.tsx";
+import { Statement } from "../parts/statement.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { named } from "./endpoints.tsx";
+import { Method, named } from "./endpoints.tsx";
 
 export function RequestCard({ request }: { request: FollowedRequest }) {
   const { method, route, status, error_type: error } = request;
@@ -17,12 +18,12 @@ export function RequestCard({ request }: { request: FollowedRequest }) {
     ["Sent", HINTS.FollowedRequest.sent_bytes, text(bytes(request.sent_bytes))],
     ["Worker", HINTS.FollowedRequest.worker, `${request.worker}`],
     ["Kept as", HINTS.Followed.kept_as, request.kept_as || NONE],
-    ["Trace", HINTS.FollowedRequest.trace_id, request.trace_id || NONE],
+    ...(request.trace_id ? [["Trace", HINTS.FollowedRequest.trace_id, request.trace_id] as const] : []),
   ];
   return (
     <Card title={`Request ${request.request_id}`} hint={HINTS.Followed.request_id} wide>
       <p class="verdict">
-        <span class={`method ${method.toLowerCase()}`}>{method}</span><strong class="route">{named(route)}</strong>
+        <Method name={method} /><strong class="route">{named(route)}</strong>
         <span class={`number ${(status ?? 500) >= 500 ? "critical" : "ok"}`}>{status ?? NONE}</span>
         {error && <span class="number critical">{error}</span>}
       </p>
@@ -49,7 +50,7 @@ function Waterfall({ request: { timeline, parts, duration_seconds: duration } }:
   const place = (at: number): number => ((at - start) / (end - start)) * 100;
   return (
     <div class="waterfall" role="img" aria-label={timeline.map((event) => `${event.event} at ${text(seconds(event.at_seconds))}`).join(", ")}>
-      <div class="lane whole"><span style={{ left: `${place(0)}%`, width: `${place(end) - place(0)}%` }} /><b>request {text(seconds(end))}</b></div>
+      <div class="lane whole"><span style={{ left: `${place(0)}%`, width: `${place(end) - place(0)}%` }} />{timeline.map((event) => <i key={event.event} style={{ left: `min(${place(event.at_seconds)}%, 100% - 1px)` }} />)}<b>request {text(seconds(end))}</b></div>
       {parts.map((part) => (
         <div class="lane" key={part.name}>
           <span style={{ left: `${place(part.name === "queue" ? start : 0)}%`, width: `${(part.seconds / (end - start)) * 100}%` }} />
@@ -57,14 +58,14 @@ function Waterfall({ request: { timeline, parts, duration_seconds: duration } }:
         </div>
       ))}
       <ol class="events">
-        {timeline.map((event) => <li key={event.event}><i class="swatch" />{event.event} <b>{text(seconds(event.at_seconds))}</b></li>)}
+        {timeline.map((event) => <li key={event.event}>{event.event} <b>{text(seconds(event.at_seconds))}</b></li>)}
       </ol>
     </div>
   );
 }
 
 function Found({ finding }: { finding: FollowedFinding }) {
-  return <p class={`finding ${finding.severity === "critical" ? "critical" : "warn"}`}><b>{finding.kind.replaceAll("_", " ")}</b> {finding.subject}</p>;
+  return <p class={`finding ${finding.severity === "critical" ? "critical" : "warn"}`}><b class="sentence">{finding.kind.replaceAll("_", " ")}:</b> {finding.subject}</p>;
 }
 
 function Traceback({ raised }: { raised: Raised }) {
@@ -72,19 +73,39 @@ function Traceback({ raised }: { raised: Raised }) {
     <section>
       <h3 class="number critical">{raised.type}</h3>
       <ol class="traceback">
-        {raised.lines.map((line, index) => (
-          <li key={index} class={line.own ? "own" : ""}>
-            <span class="route">{line.file}:{line.line}</span> <small>in {line.function}</small>
-            {line.text && <code>{line.text}</code>}
-          </li>
-        ))}
+        {runs(raised.lines).map((lines, index) => (lines.length > FOLDED && !lines[0]!.own
+          ? <li key={index}><details><summary>{lines.length} lines of libraries</summary><ol>{lines.map(place)}</ol></details></li>
+          : lines.map(place)))}
       </ol>
     </section>
   );
 }
 
+/** More lines of libraries than these, one after the other, are shown only when they are asked for. */
+const FOLDED = 3;
+
+/** Lines that follow each other and are all the app's own, or all not. */
+function runs(lines: readonly Line[]): readonly (readonly Line[])[] {
+  const found: Line[][] = [];
+  for (const line of lines) {
+    const latest = found.at(-1);
+    if (latest?.[0]!.own === line.own) latest.push(line);
+    else found.push([line]);
+  }
+  return found;
+}
+
+function place(line: Line, index: number) {
+  return (
+    <li key={index} class={line.own ? "own" : ""}>
+      <span class="route">{line.file}:{line.line}</span> <small>in {line.function}</small>
+      {line.text && <code>{line.text}</code>}
+    </li>
+  );
+}
+
 const QUERIES: readonly Column<FollowedQuery>[] = [
-  { key: "text", name: "Statement", hint: HINTS.FollowedQuery.text, value: (row) => row.text, cell: (row) => <div class="statement"><code>{row.text || row.fingerprint}</code><small>{row.site}</small></div> },
+  { key: "text", name: "Statement", hint: HINTS.FollowedQuery.text, value: (row) => row.text, cell: (row) => <Statement text={row.text || row.fingerprint} below={row.site} /> },
   { key: "times", name: "Times", hint: HINTS.FollowedQuery.times, numeric: true, value: (row) => row.times, cell: (row) => text(count(row.times)) },
   { key: "seconds", name: "Time", hint: HINTS.FollowedQuery.seconds, numeric: true, value: (row) => row.seconds, cell: (row) => text(seconds(row.seconds)) },
 ];

@@ -6,7 +6,7 @@ import { type Followed, type FollowedPage, type FollowedRequest, HINTS } from ".
 import { ago, count, NONE, seconds, text } from "../format.ts";
 import { href } from "../place.ts";
 import { Card, Missing } from "../parts/card.tsx";
-import { named } from "./endpoints.tsx";
+import { EndpointName } from "./endpoints.tsx";
 import { RequestCard } from "./request.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 
@@ -21,7 +21,7 @@ export function Requests({ document, id }: { document: FollowedPage; id: string 
   );
   return (
     <>
-      {id && <One key={id} id={id} />}
+      {id && <One key={id} id={id} listed={document.items.some((one) => one.request_id === id)} />}
       <Card title="Requests" hint="The slowest, the failed, and a sample of each route, of all workers; the latest first." more={search} wide>
         <Table caption="Requests that can be followed" columns={COLUMNS} rows={document.items} rowKey={(row) => `${row.request_id} ${row.at_unix_seconds}`} empty={<None />} />
       </Card>
@@ -34,8 +34,8 @@ function None() {
 }
 
 const COLUMNS: readonly Column<Followed>[] = [
-  { key: "request_id", name: "Request ID", hint: HINTS.Followed.request_id, value: (row) => row.request_id, cell: (row) => <a class="route" href={href("requests", row.request_id)}>{row.request_id}</a> },
-  { key: "route", name: "Route", hint: HINTS.Followed.route, value: (row) => row.route, cell: (row) => <span class="endpoint"><span class={`method ${row.method.toLowerCase()}`}>{row.method}</span><span class="route">{named(row.route)}</span></span> },
+  { key: "request_id", name: "Request ID", hint: HINTS.Followed.request_id, value: (row) => row.request_id, cell: (row) => <a class="route short" href={href("requests", row.request_id)} title={row.request_id}>{row.request_id}</a> },
+  { key: "route", name: "Route", hint: HINTS.Followed.route, value: (row) => row.route, cell: (row) => <span class="endpoint" title={row.route}><EndpointName method={row.method} route={row.route} /></span> },
   { key: "status", name: "Status", hint: HINTS.Followed.status, numeric: true, value: (row) => row.status, cell: (row) => <span class={`number ${(row.status ?? 500) >= 500 ? "critical" : "ok"}`}>{row.status ?? NONE}</span> },
   { key: "duration", name: "Duration", hint: HINTS.Followed.duration_seconds, numeric: true, value: (row) => row.duration_seconds, cell: (row) => text(seconds(row.duration_seconds)) },
   { key: "queries", name: "Queries", hint: HINTS.Followed.query_count, numeric: true, wide: true, value: (row) => row.query_count, cell: (row) => text(count(row.query_count)) },
@@ -44,13 +44,14 @@ const COLUMNS: readonly Column<Followed>[] = [
   { key: "at", name: "When", hint: HINTS.Followed.at_unix_seconds, numeric: true, wide: true, value: (row) => row.at_unix_seconds, cell: (row) => ago(row.at_unix_seconds) },
 ];
 
-function One({ id }: { id: string }) {
+/** Asked for again when it is `listed`: who opens one at once may have come before it was kept. */
+function One({ id, listed }: { id: string; listed: boolean }) {
   const [found, setFound] = useState<FollowedRequest>();
   const [missing, setMissing] = useState("");
   useEffect(() => {
     get<FollowedRequest>(`requests/${encodeURIComponent(id)}`).then(setFound, (error: Error) => setMissing(error.message));
-  }, []);
-  if (missing) return <Missing title={`No request ${id} is kept`}>{missing} Kept are the slowest, the failed and a sample of each route, until others take their place.</Missing>;
+  }, [listed]);
+  if (missing && !found) return <Missing title={`No request “${id}” is kept`}>{missing} Kept are the slowest, the failed and a sample of each route, until others take their place.</Missing>;
   if (!found) return <p class="empty" role="status">Looking for it…</p>;
   return <RequestCard request={found} />;
 }

@@ -5,15 +5,16 @@ import { useEffect, useState } from "preact/hooks";
 import { get, Problem } from "../api.ts";
 import type { Context } from "../context.ts";
 import { type EndpointReport, HINTS } from "../documents.ts";
-import { ago, bytes, count, digits, NONE, perSecond, ratio, seconds, text } from "../format.ts";
+import { ago, bytes, count, counted, digits, NONE, perSecond, ratio, seconds, text } from "../format.ts";
 import { level } from "../levels.ts";
 import { href } from "../place.ts";
 import { Card } from "../parts/card.tsx";
 import { Chart, type Line } from "../parts/chart.tsx";
 import { Distribution } from "../parts/bars.tsx";
+import { Gradually } from "../parts/gradually.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { Term } from "../parts/hint.tsx";
-import { named } from "./endpoints.tsx";
+import { Method, named } from "./endpoints.tsx";
 
 interface Props {
   readonly method: string;
@@ -40,26 +41,26 @@ export function Route({ method, route, tick, context }: Props) {
     { name: of === "p95_seconds" ? "p95" : "errors", colour: of === "p95_seconds" ? "p95" : "critical", filled: true, of: (point) => point.routes[key]?.[of] ?? null },
   ];
   return (
-    <>
-      <p class="verdict"><a href={href("routes")}>Routes</a> <span aria-hidden="true">›</span> <span class={`method ${method.toLowerCase()}`}>{method || "any"}</span> <strong class="route">{named(route)}</strong></p>
+    <Gradually>
+      <p class="verdict"><a href={href("routes")}>Routes</a> <span aria-hidden="true">›</span> <Method name={method} /> <strong class="route">{named(route)}</strong></p>
       {missing && !report && <p class="empty" role="status">No request to it was completed in this window. {missing}</p>}
       {report && <Figures report={report} context={context} />}
       <div class="columns">
-        <Chart title="p95" hint={HINTS.RoutePoint.p95_seconds} lines={lines("p95_seconds")} points={points} range={range} theme={theme} format={(value) => text(seconds(value))} budget={thresholds["request_p95"]} />
+        <Chart title="Duration p95" hint={HINTS.RoutePoint.p95_seconds} lines={lines("p95_seconds")} points={points} range={range} theme={theme} format={(value) => text(seconds(value))} budget={thresholds["request_p95"]} />
         <Chart title="Errors" hint={HINTS.RoutePoint.error_ratio} lines={lines("error_ratio")} points={points} range={range} theme={theme} format={(value) => text(ratio(value))} budget={thresholds["error_ratio"]} />
       </div>
       {report && <Details report={report} context={context} />}
-    </>
+    </Gradually>
   );
 }
 
 function Figures({ report: { endpoint }, context: { thresholds } }: { report: EndpointReport; context: Context }) {
   return (
     <div class="stats">
-      <Stat label="Rate" hint={HINTS.Latency.rate_per_second} quantity={perSecond(endpoint.rate_per_second)}>{text(count(endpoint.count))} requests</Stat>
+      <Stat label="Rate" hint={HINTS.Latency.rate_per_second} quantity={perSecond(endpoint.rate_per_second)}>{endpoint.count < 1e4 ? counted(endpoint.count, "request") : `${text(count(endpoint.count))} requests`}</Stat>
       <Stat label="Errors" hint={HINTS.Requests.error_ratio} quantity={ratio(endpoint.error_ratio)} level={level(thresholds["error_ratio"], endpoint.error_ratio)}>{text(count(endpoint.error_count))} failed, {text(count(endpoint.disconnect_count))} left early</Stat>
-      <Stat label="p50" hint={HINTS.Latency.p50_seconds} quantity={seconds(endpoint.p50_seconds)}>mean {text(seconds(endpoint.mean_seconds))}</Stat>
-      <Stat label="p95" hint={HINTS.Latency.p95_seconds} quantity={seconds(endpoint.p95_seconds)} level={level(thresholds["request_p95"], endpoint.p95_seconds)}>p99 {text(seconds(endpoint.p99_seconds))}</Stat>
+      <Stat label="Duration p50" hint={HINTS.Latency.p50_seconds} quantity={seconds(endpoint.p50_seconds)}>mean {text(seconds(endpoint.mean_seconds))}</Stat>
+      <Stat label="Duration p95" hint={HINTS.Latency.p95_seconds} quantity={seconds(endpoint.p95_seconds)} level={level(thresholds["request_p95"], endpoint.p95_seconds)}>p99 {text(seconds(endpoint.p99_seconds))}</Stat>
       <Stat label="Share of time" hint={HINTS.Endpoint.time_ratio} quantity={ratio(endpoint.time_ratio)}>{text(seconds(endpoint.min_seconds))} to {text(seconds(endpoint.max_seconds))}</Stat>
     </div>
   );
@@ -72,7 +73,7 @@ function Details({ report, context: { thresholds } }: { report: EndpointReport; 
     ["Background p95", HINTS.EndpointReport.background, text(seconds(report.background.p95_seconds))],
     ["Request body", HINTS.EndpointReport.request_bytes_mean, text(bytes(report.request_bytes_mean))],
     ["Response body", HINTS.EndpointReport.response_bytes_mean, text(bytes(report.response_bytes_mean))],
-    ["Queries", HINTS.EndpointReport.queries_mean, report.queries_mean === null ? NONE : `${digits(report.queries_mean)} (most ${digits(report.queries_max ?? 0)})`],
+    ["Queries", HINTS.EndpointReport.queries_mean, report.queries_mean === null ? NONE : `${digits(report.queries_mean)} (${Math.round(report.queries_max ?? 0)} at most)`],
     ["Time in queries p95", HINTS.EndpointReport.query_time, text(seconds(report.query_time.p95_seconds))],
   ];
   return (
