@@ -772,7 +772,7 @@ export const HINTS = {
   },
   Stall: {
     where: "The line: the innermost of the app's own code.",
-    times: "Times that it was seen, in the worker that saw it last.",
+    times: "Times that it was seen, by all workers together.",
     longest_seconds: "How long the longest of them was, at least.",
     longest_at_most_seconds: "How long the longest of them was, at most: 100 ms or more.",
     route: "The route of the request that was waited for; empty outside of requests.",

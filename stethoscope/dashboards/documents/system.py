@@ -81,7 +81,7 @@ class Stall(TypedDict):
     """A line of code that blocked an event loop for 100 ms or longer, measured to within 60 ms."""
 
     where: Annotated[str, "The line: the innermost of the app's own code."]
-    times: Annotated[int, "Times that it was seen, in the worker that saw it last."]
+    times: Annotated[int, "Times that it was seen, by all workers together."]
     longest_seconds: Annotated[float, "How long the longest of them was, at least."]
     longest_at_most_seconds: Annotated[float, "How long the longest of them was, at most: 100 ms or more."]
     route: Annotated[str, "The route of the request that was waited for; empty outside of requests."]
@@ -196,19 +196,19 @@ def workers(window: Snapshot) -> list[Worker]:
 
 
 def _stalls(notes: Iterable[Note]) -> list[Stall]:
-    latest: dict[str, Note] = {}
-    for note in notes:  # the newest first
-        latest.setdefault(text(note.content, "where"), note)
-    return [_stall(note) for note in list(latest.values())[:_MOST_STALLS]]
+    by_line: dict[str, list[Note]] = {}
+    for note in notes:  # the newest first, and of each worker one
+        by_line.setdefault(text(note.content, "where"), []).append(note)
+    return [_stall(of_workers) for of_workers in list(by_line.values())[:_MOST_STALLS]]
 
 
-def _stall(note: Note) -> Stall:
-    content = note.content
+def _stall(of_workers: list[Note]) -> Stall:
+    note, content = of_workers[0], of_workers[0].content
     return Stall(
         where=text(content, "where"),
-        times=whole(content, "times"),
-        longest_seconds=number(content, "longest_seconds") or 0.0,
-        longest_at_most_seconds=number(content, "longest_at_most_seconds") or 0.0,
+        times=sum(whole(one.content, "times") for one in of_workers),
+        longest_seconds=_longest(of_workers, "longest_seconds"),
+        longest_at_most_seconds=_longest(of_workers, "longest_at_most_seconds"),
         route=text(content, "route"),
         request_id=text(content, "request_id"),
         worker=whole(content, "worker"),
@@ -218,6 +218,10 @@ def _stall(note: Note) -> Stall:
             for place in parts(content, "stack")
         ],
     )
+
+
+def _longest(notes: Iterable[Note], name: str) -> float:
+    return max(number(note.content, name) or 0.0 for note in notes)
 
 
 def _network(window: Snapshot, interface: str) -> Network:
