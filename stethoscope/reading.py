@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from stethoscope.instruments.labelled import declare
 from stethoscope.settings import Settings
-from stethoscope.store.home import find_folder
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.registry import default_recorder
 
@@ -25,10 +24,14 @@ def snapshot(service: str | None = None) -> Snapshot:
     if service is None:
         declare()
         return default_recorder().snapshot()
+    from stethoscope.store.discovery import Discovery
     from stethoscope.store.gather import Gatherer
+    from stethoscope.store.home import default_places, safe_name
 
-    folder = find_folder(service, shared=True, directory=Settings.resolve().dir)()
-    gatherer = Gatherer(service, folder, list, SERIES_CAP)
+    directory = Settings.resolve().dir
+    # Only looked for: reading a service does not make one.
+    found, _ = Discovery([*([directory] if directory else []), *default_places()], services=(service,)).look({})
+    gatherer = Gatherer(service, found.get(safe_name(service)), list, SERIES_CAP)
     try:
         return gatherer.gather()
     finally:
