@@ -141,7 +141,8 @@ def default_places(user: int | None = None) -> Iterator[str]:
         yield os.path.join(runtime, "stethoscope")
     import tempfile  # seldom needed, and as costly to import as all of the store
 
-    yield os.path.join(tempfile.gettempdir(), name)
+    with suppress(FileNotFoundError):  # nowhere can be written to
+        yield os.path.join(tempfile.gettempdir(), name)
 
 
 def safe_name(service: str) -> str:

@@ -160,6 +160,15 @@ def test_without_any_place_there_is_private_memory_and_one_warning(user: int) ->
     assert "private memory" in warning
 
 
+def test_where_nothing_can_be_written_to_there_is_no_place_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    everywhere = list(home.default_places())
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    assert list(home.default_places()) == everywhere[:-1]
+
+
 @needs_root
 def test_a_configured_folder_that_can_not_be_written_to_is_told_of_and_the_default_used(
     user: int, tmp_path: Path
