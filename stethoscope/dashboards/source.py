@@ -21,7 +21,7 @@ from stethoscope.store.watched import Watched
 _PREFIX: Final = "/_stethoscope"
 _SECONDS: Final = 10
 _TOKEN: Final = ": give the token by --token or STETHOSCOPE_TOKEN"
-_NOT_SERVED: Final = ": an app serves nothing there without a token, and where it has another prefix, give that too: http://127.0.0.1:8000/prefix"
+_NOT_SERVED: Final = ": an app serves it only with a token, and below its prefix (http://127.0.0.1:8000/prefix); a sidecar's services are chosen by --service"
 _NO_SUCH_SERVICE: Final = ": --service is for a sidecar with several services; an app has only its own"
 _MOST_BYTES: Final = 8 << 20
 

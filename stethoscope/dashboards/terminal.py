@@ -51,7 +51,7 @@ def _head(document: Overview) -> Iterator[Styled]:
     queries, machine = document["queries"], document["machine"]
     yield (
         (
-            f"{len(window['workers'])} workers   loop lag p99 {seconds(document['event_loop_lag']['p99_seconds'])}   "
+            f"{len(window['workers'])} worker{'' if len(window['workers']) == 1 else 's'}   loop lag p99 {seconds(document['event_loop_lag']['p99_seconds'])}   "
             f"CPU {percent(machine['cpu_use_ratio'])}  memory {percent(machine['memory_use_ratio'])}   "
             f"{digits(queries['rate_per_second'])} queries/s, p95 {seconds(queries['p95_seconds'])}"
         ),

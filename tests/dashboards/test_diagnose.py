@@ -140,7 +140,7 @@ def test_of_several_services_one_is_chosen_by_what_it_is_called_in_the_list(
 def test_an_app_without_a_token_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     with serve("uvicorn", "tests.dashboards.ill_app:app") as server:
         assert main(["diagnose", server.url]) == 2
-    assert "404 Not Found: an app serves nothing there without a token" in capsys.readouterr().err
+    assert "404 Not Found: an app serves it only with a token" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("own_registry")

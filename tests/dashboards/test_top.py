@@ -31,6 +31,12 @@ def test_lines_say_what_the_service_does() -> None:
     assert "\x1b" not in text
 
 
+def test_a_single_worker_is_called_one() -> None:
+    single = document()
+    single["window"]["workers"] = [41]
+    assert "\n1 worker   " in "\n".join(lines(single, 120, 40, colour=False))
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 5), (200, 60)])
 def test_lines_fit_the_terminal(width: int, height: int) -> None:
     text = lines(document(), width, height, colour=False)
