@@ -62,7 +62,7 @@ def test_a_service_is_diagnosed_from_its_address_and_after_its_end_from_its_fold
     server.stop()
     assert main(["diagnose", "--dir", str(folder), "--service", "patient"]) == 1
     text = capsys.readouterr().out
-    assert text.startswith("warning: n_plus_one in /ill\n  query ")
+    assert text.startswith("warning: n_plus_one in /ill\n  “SELECT ?” was sent ")
     assert "10 queries in one request" in text
     for said in (
         "  cure:  Ask for all of them at once",
