@@ -2,8 +2,8 @@
 
     uvicorn examples.shop.app:app --workers 2
 
-A FastAPI app with included routers and a mounted sub-app, on SQLite. Only the last line is about
-observing it.
+A FastAPI app with included routers and a mounted sub-app, on SQLAlchemy and SQLite. Only the last line is about
+observing it: the database's engine is found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from examples.shop import catalogue, database, orders
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    database.prepare()
+    await asyncio.to_thread(database.prepare)
     yield
 
 
@@ -28,10 +28,10 @@ office = FastAPI(title="office")
 
 
 @office.get("/reports/{month}")
-async def report(month: str) -> dict[str, str]:
-    """The slowest thing in the shop."""
-    await asyncio.sleep(0.4)
-    return {"month": month, "state": "ready"}
+async def report(month: str) -> dict[str, object]:
+    """The slowest thing in the shop: of its 400 ms, 150 are a query's."""
+    await asyncio.sleep(0.25)
+    return {"month": month, "cents": await asyncio.to_thread(orders.turnover)}
 
 
 shop = FastAPI(title="shop", lifespan=lifespan)

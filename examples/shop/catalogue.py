@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Query, Request, WebSocket, WebSocketDisconnect
 
 from examples.shop import database
+from examples.shop.database import Product
 
 router = APIRouter(prefix="/products", tags=["catalogue"])
 
 
 @router.get("/")
 def products() -> list[dict[str, object]]:
-    with database.connect() as connection:
-        return [dict(row) for row in connection.execute("SELECT * FROM product ORDER BY id")]
+    with database.session() as session:
+        return [product.as_dict() for product in session.scalars(sa.select(Product).order_by(Product.id))]
 
 
 @router.get("/search")
@@ -28,18 +29,17 @@ async def search(q: Annotated[str, Query(max_length=50)]) -> list[dict[str, obje
 
 
 def matching(text: str) -> list[dict[str, object]]:
-    with database.connect() as connection:
-        rows = connection.execute("SELECT * FROM product WHERE name LIKE ?", (f"%{text}%",))
-        return [dict(row) for row in rows]
+    with database.session() as session:
+        return [product.as_dict() for product in session.scalars(sa.select(Product).where(Product.name.contains(text)))]
 
 
 @router.get("/{product_id}")
 def product(product_id: int) -> dict[str, object]:
-    with database.connect() as connection:
-        row: sqlite3.Row | None = connection.execute("SELECT * FROM product WHERE id = ?", (product_id,)).fetchone()
-    if row is None:
+    with database.session() as session:
+        found = session.get(Product, product_id)
+    if found is None:
         raise HTTPException(404, f"No product {product_id}")
-    return dict(row)
+    return found.as_dict()
 
 
 @router.put("/{product_id}/photo")
