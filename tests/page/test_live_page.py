@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from stethoscope.dashboards.stream import TICK
 from tests.page.app import HOSTILE, HOSTILE_FILE, QUOTED
@@ -244,6 +244,23 @@ def test_a_service_that_goes_away_leaves_numbers_that_say_of_when_they_are(open_
     expect(page.locator("main")).to_have_css("filter", "grayscale(1)")
     page.get_by_role("link", name="Routes").click()
     expect(page.locator("main .empty")).to_have_text("The service does not answer. Trying again…")
+
+
+def test_a_request_that_a_worker_does_not_know_yet_is_asked_for_again(open_page: OpenPage, watched: Watched) -> None:
+    watched.visit("/fail", headers={"x-request-id": "just-kept"})
+    page = open_page("requests")
+    expect(page.get_by_role("link", name="just-kept")).to_be_visible()
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.continue_() if len(asked) > 2 else route.fulfill(status=404, json={"detail": "Nothing is known of it"})
+
+    page.route("**/api/requests/just-kept", answer)
+    page.get_by_role("link", name="just-kept").click()
+    expect(page.get_by_role("heading", name="No request")).to_be_visible()
+    expect(page.locator(".traceback")).to_be_visible()
+    expect(page.get_by_role("heading", name="No request")).to_have_count(0)
 
 
 def test_of_thousands_of_routes_some_are_shown_and_more_on_demand(open_page: OpenPage, watched: Watched) -> None:

@@ -33,6 +33,9 @@ function None() {
   return <>No request is kept to be followed yet. The slowest, the failed and a sample of each route are kept as they come; search opens one by its <code>X-Request-ID</code>.</>;
 }
 
+/** Milliseconds: answers of the API are up to two seconds old. */
+const AGAIN = 2000;
+
 const COLUMNS: readonly Column<Followed>[] = [
   { key: "request_id", name: "Request ID", hint: HINTS.Followed.request_id, value: (row) => row.request_id, cell: (row) => <a class="route short" href={href("requests", row.request_id)} title={row.request_id}>{row.request_id}</a> },
   { key: "route", name: "Route", hint: HINTS.Followed.route, value: (row) => row.route, cell: (row) => <span class="endpoint" title={row.route}><EndpointName method={row.method} route={row.route} /></span> },
@@ -44,12 +47,18 @@ const COLUMNS: readonly Column<Followed>[] = [
   { key: "at", name: "When", hint: HINTS.Followed.at_unix_seconds, numeric: true, wide: true, value: (row) => row.at_unix_seconds, cell: (row) => ago(row.at_unix_seconds) },
 ];
 
-/** Asked for again when it is `listed`: who opens one at once may have come before it was kept. */
+/** Asked for again while it is `listed`: who opens one at once may have come before it was kept, or asked a worker that did not know yet. */
 function One({ id, listed }: { id: string; listed: boolean }) {
   const [found, setFound] = useState<FollowedRequest>();
   const [missing, setMissing] = useState("");
   useEffect(() => {
-    get<FollowedRequest>(`requests/${encodeURIComponent(id)}`).then(setFound, (error: Error) => setMissing(error.message));
+    let over = false;
+    const ask = () => void get<FollowedRequest>(`requests/${encodeURIComponent(id)}`).then(setFound, (error: Error) => {
+      setMissing(error.message);
+      if (listed && !over) setTimeout(ask, AGAIN);
+    });
+    ask();
+    return () => void (over = true);
   }, [listed]);
   if (missing && !found) return <Missing title={`No request “${id}” is kept`}>{missing} Kept are the slowest, the failed and a sample of each route, until others take their place.</Missing>;
   if (!found) return <p class="empty" role="status">Looking for it…</p>;
