@@ -6,7 +6,8 @@ What is noted when, each exactly once:
   first start     status; first byte; headers are added, on a copied message
   last body       end of the clock (after it was sent); one active request fewer; recorded
                   (last body, last trailers where trailers were announced, pathsend, last zerocopysend)
-  5xx             recorded when the app returns, because the exception behind it comes out only then
+  5xx             recorded when the app returns, because the exception behind it comes out only then, or was noted by
+                  the adapter of a framework that lets none out (`stethoscope.middleware.caught`)
   app returns     recorded now if the response is not complete; else what it did after the response
                   is background work, recorded on its own when it took above 1 ms or failed
 
@@ -31,6 +32,7 @@ from stethoscope import hot
 from stethoscope.asgi import Message, Receive, Scope, Send, own_path
 from stethoscope.current import CURRENT, Current
 from stethoscope.error_type import error_type
+from stethoscope.middleware.caught import take_caught
 from stethoscope.middleware.correlation import correlation_id, fresh_ids
 from stethoscope.middleware.routes import name_route
 from stethoscope.middleware.timing import REMEMBERED, Header
@@ -199,7 +201,8 @@ class Exchange(hot.Exchange, Current):
         self.over = True
         try:
             if not self._recorded:
-                self._record(self._error_type(error), error)
+                exception = error if error is not None or self.status < 500 else take_caught(self)
+                self._record(self._error_type(exception), exception)
             if self.ended:
                 background = clock() - self.ended
                 if background > _BACKGROUND_FROM or (error is not None and self.status < 500):

@@ -33,8 +33,8 @@ class Contract:
 
     ``nested`` are routes in included routers and mounted apps, by path. ``redirect`` is a path
     that is answered with a redirect to one with a slash more or less. ``method_known`` says whether
-    the route of a 405 is known, ``raises_through`` whether the framework lets an exception through to
-    the server after it made a 500 of it, ``broken`` what it raises when a stream fails. Features
+    the route of a 405 is known, ``tells_exceptions`` whether the framework tells anybody of
+    an exception that it made a 500 of, ``broken`` what it raises when a stream fails. Features
     that a framework does not have are False; ``background_in_request`` is where they run before
     the app returns. A framework that does not notice that a client has left completes its response.
     """
@@ -48,7 +48,7 @@ class Contract:
     matches: bool = True
     background: bool = True
     background_in_request: bool = True
-    raises_through: bool = True
+    tells_exceptions: bool = True
     broken: str = "RuntimeError"
     notices_leaving: bool = True
 
@@ -102,7 +102,6 @@ LITESTAR = Contract(
         "/starlette/pages/7": "/starlette/pages/{number}/",
     },
     method_known=False,
-    raises_through=False,
     broken="litestar.exceptions.base_exceptions.LitestarException",
 )
 QUART = Contract(
@@ -112,7 +111,6 @@ QUART = Contract(
     redirect="/folder",
     method_known=False,
     background_in_request=False,
-    raises_through=False,
     # From then on, what handles a request is a task of a group.
     broken="ExceptionGroup" if tuple(map(int, version("quart").split(".")[:2])) >= (0, 23) else "RuntimeError",
 )
@@ -129,14 +127,13 @@ DJANGO = Contract(
     slash="/",
     background=False,
     background_in_request=False,
-    raises_through=False,
 )
 FALCON = Contract(
     "falcon_app",
     template="{number:int}",
     nested={"/api/users/7": "/api/users/{number:int}"},
     background_in_request=False,
-    raises_through=False,
+    tells_exceptions=False,
     notices_leaving=False,
 )
 BARE = Contract("bare_app", matches=False, method_known=False)

@@ -179,7 +179,7 @@ def test_an_unhandled_exception_is_a_500_with_its_class_and_our_headers(running:
     contract, watch = running.contract, running.watch()
     response = running.client.get(contract.path("/boom/7"))
     assert response.status_code == 500
-    error = "KeyError" if contract.raises_through else "500"
+    error = "KeyError" if contract.tells_exceptions else "500"
     watch.recorded(Request("GET", contract.route("/boom/7"), "500", error))
     if contract.matches:
         assert response.headers["x-request-id"]

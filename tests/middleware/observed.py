@@ -44,6 +44,10 @@ class Observed:
         (route,) = (self._routes(_WEBSOCKETS) - before).elements()
         return route
 
+    def error_types(self) -> set[str]:
+        """Of the requests that were recorded, without those that went well."""
+        return {dict(labels).get("error_type", "") for labels in self._scrape().get(_REQUESTS, {})} - {""}
+
     def _routes(self, name: str) -> Counter[str]:
         found: Counter[str] = Counter()
         for labels, value in self._scrape().get(name, {}).items():

@@ -117,6 +117,7 @@ def test_includes_have_their_prefixes(app: Observed, asked: str, route: str) -> 
 def test_a_405_and_an_exception_have_their_route(app: Observed) -> None:
     assert app.get("/only-post/") == (405, "/only-post/")
     assert app.get("/boom/7/") == (500, "/boom/<int:number>/")
+    assert app.error_types() == {"KeyError"}
 
 
 @pytest.mark.parametrize("asked", ["/nothing/", "/loop/none/", "/loop/7"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+import litestar
 import pytest
 from litestar import Controller, Litestar, Router, WebSocket, asgi, get, websocket
+from litestar.exceptions import ServiceUnavailableException
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -48,8 +50,29 @@ def test_routes_have_the_template_that_litestar_has(tmp_path: Path) -> None:
     assert app.get("/items/7") == (200, "/items/{number}")
     assert app.get("/") == (200, "/")
     assert app.get("/boom/7") == (500, "/boom/{number}")
+    assert app.error_types() == {"KeyError"}
     assert app.get("/api/users/ann/orders/7") == (200, "/api/users/{user}/orders/{number}")
     assert app.websocket("/talk/7") == "/talk/{number}"
+
+
+def test_what_the_app_answers_on_purpose_is_no_exception(tmp_path: Path) -> None:
+    @get("/busy")
+    async def busy() -> None:
+        raise ServiceUnavailableException
+
+    @get("/refused")
+    async def refused() -> None:
+        raise KeyError
+
+    def refuse(request: object, error: KeyError) -> litestar.Response[str]:
+        return litestar.Response("no", status_code=400)
+
+    app = Observed(
+        Litestar([busy, Router("/", route_handlers=[refused], exception_handlers={KeyError: refuse})]), tmp_path
+    )
+    assert app.get("/busy")[0] == 503
+    assert app.get("/refused")[0] == 400
+    assert app.error_types() == {"503"}
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("GET", "/items/none"), ("POST", "/items/7")])

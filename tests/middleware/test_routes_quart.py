@@ -45,6 +45,7 @@ def test_routes_have_the_rule_that_quart_has(tmp_path: Path) -> None:
     app = Observed(make_app(), tmp_path)
     assert app.get("/items/7") == (200, "/items/<int:number>")
     assert app.get("/boom/7") == (500, "/boom/<int:number>")
+    assert app.error_types() == {"KeyError"}
     assert app.websocket("/talk/7") == "/talk/<int:number>"
     assert app.get("/static/observed.py") == (200, "/static/<path:filename>")
 

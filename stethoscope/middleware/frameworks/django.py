@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
 from stethoscope.asgi import Scope
 from stethoscope.current import CURRENT
+from stethoscope.middleware.caught import note_caught
 from stethoscope.middleware.routes import under_root
 
 # Django comes without types; this is what of it is touched.
@@ -47,9 +49,16 @@ class _NotedResolve:
 
 
 def observe(handler: _Handler) -> None:
-    """Makes the handler note the route of every request it resolves."""
+    """Makes the handler note the route of every request it resolves, and listens to exceptions that Django makes a 500 of."""
+    from django.core.signals import got_request_exception  # type: ignore[import-untyped]
+
     if not isinstance(handler.resolve_request, _NotedResolve):
         handler.resolve_request = _NotedResolve(handler.resolve_request)
+    got_request_exception.connect(_note_exception)  # signals keep one of equal receivers
+
+
+def _note_exception(**_: object) -> None:
+    note_caught(sys.exc_info()[1])
 
 
 def template(route: str) -> str:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
 from stethoscope.current import CURRENT
+from stethoscope.middleware.caught import note_caught
 from stethoscope.middleware.frameworks.installed import Wrap, is_layer, layer_inside
 from stethoscope.middleware.routes import name_route, under_root
 
 if TYPE_CHECKING:
     from litestar import Litestar
+    from litestar.types import HTTPScope, WebSocketScope
 
 _FIRST_MESSAGES = frozenset({"http.response.start", "websocket.accept", "websocket.close"})
 
@@ -50,7 +52,9 @@ class _NotedMount:
 
 
 def observe(app: Litestar) -> None:
-    """Makes the mounts that are registered note their routes. Other routes are in the scope."""
+    """Makes the mounts that are registered note their routes, and the app its exceptions. Other routes are in the scope."""
+    if _note_exception not in app.after_exception:
+        app.after_exception.append(_note_exception)
     for route in app.routes:
         handler: Any = getattr(route, "route_handler", None)
         if not getattr(handler, "is_mount", False):
@@ -68,6 +72,14 @@ def install(app: Litestar, wrap: Wrap) -> ASGIApp:
     if not is_layer(app.asgi_handler):
         app.asgi_handler = layer_inside(app, wrap, app.asgi_handler)  # type: ignore[arg-type, assignment]
     return app  # type: ignore[return-value]
+
+
+async def _note_exception(exception: Exception, scope: HTTPScope | WebSocketScope) -> None:
+    from litestar.exceptions import HTTPException
+
+    # One of these is an answer that the app has chosen.
+    if not isinstance(exception, HTTPException):
+        note_caught(exception)
 
 
 def _note(scope: Scope, mount: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from stethoscope.asgi import ASGIApp, Scope
 from stethoscope.current import CURRENT
+from stethoscope.middleware.caught import note_caught
 from stethoscope.middleware.frameworks.installed import Wrap, is_layer, layer_inside
 from stethoscope.middleware.routes import under_root
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def observe(app: Quart) -> None:
-    """Listens to the app's requests and WebSockets. The signals keep one of equal listeners."""
-    from quart import request_started, websocket_started
+    """Listens to the app's requests, exceptions and WebSockets. The signals keep one of equal listeners."""
+    from quart import got_request_exception, request_started, websocket_started
 
+    got_request_exception.connect(_note_exception, app)
     request_started.connect(_note_request, app)
     websocket_started.connect(_note_websocket, app)
 
@@ -30,13 +32,17 @@ def install(app: Quart, wrap: Wrap) -> ASGIApp:
     return app  # type: ignore[return-value]
 
 
-# Both are coroutines because Quart would run plain functions in a thread.
+# All are coroutines because Quart would run plain functions in a thread.
 
 
 async def _note_request(app: Quart, **_: object) -> None:
     from quart import request
 
     _note(request.scope, request.url_rule)
+
+
+async def _note_exception(app: Quart, *, exception: BaseException, **_: object) -> None:
+    note_caught(exception)
 
 
 async def _note_websocket(app: Quart, **_: object) -> None:
