@@ -84,10 +84,12 @@ def test_every_panel_has_data(database: Prometheus, expression: str) -> None:
 
 
 def test_what_is_known_of_the_numbers_is_answered(database: Prometheus) -> None:
+    def all_drawn() -> bool | None:
+        drawn = database.value('drawn_seconds_count{distribution="lognormal"}')
+        return None if drawn is None or drawn % OBSERVATIONS else True
+
+    wait_for("a scrape while nothing is drawn", all_drawn)
     requests = database.value('http_server_request_duration_seconds_count{http_route="/record"}')
     assert requests == database.value('starlette_requests_total{path="/record"}')
-    drawn = database.value('drawn_seconds_count{distribution="lognormal"}')
-    assert drawn is not None
-    assert drawn % OBSERVATIONS == 0
     median = database.value('histogram_quantile(0.5, drawn_seconds_bucket{distribution="exponential"})')
     assert median == pytest.approx(0.0564, rel=0.02)
