@@ -200,7 +200,13 @@ def test_an_asgi_2_app_is_refused_with_what_to_do(app: object) -> None:
         stethoscope.install(cast("ASGIApp", app))
 
 
-@pytest.mark.parametrize("app", [None, "tests.apps.bare_app:app", object(), lambda environ, start_response: []])
+def test_a_wsgi_app_is_refused_with_what_to_do() -> None:
+    """B20"""
+    with pytest.raises(TypeError, match=r"WSGI application.*a2wsgi\.WSGIMiddleware\(app\)"):
+        stethoscope.install(cast("ASGIApp", lambda environ, start_response: []))
+
+
+@pytest.mark.parametrize("app", [None, "tests.apps.bare_app:app", object(), lambda request, response: None])
 def test_what_is_no_app_is_refused(app: object) -> None:
     """B20"""
     with pytest.raises(TypeError, match=r"\(scope, receive, send\)"):

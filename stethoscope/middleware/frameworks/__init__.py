@@ -76,7 +76,7 @@ def require_asgi3(app: object) -> None:
     """Refuses what cannot be called with ``(scope, receive, send)``.
 
     Raises:
-        TypeError: ``app`` is no callable, or an ASGI 2 one; the text says what to do.
+        TypeError: ``app`` is no callable, an ASGI 2 one or a WSGI one; the text says what to do.
     """
     if not callable(app):
         raise TypeError(f"Expected an ASGI application, a callable of (scope, receive, send); got {app!r}")
@@ -93,6 +93,11 @@ def require_asgi3(app: object) -> None:
         raise TypeError(
             f"{app!r} is an ASGI 2 application, called with (scope) alone. Stethoscope wraps ASGI 3 "
             "applications: pass asgiref.compatibility.guarantee_single_callable(app) instead"
+        )
+    if "start_response" in signature.parameters:
+        raise TypeError(
+            f"{app!r} is a WSGI application, called with {signature}. Stethoscope wraps ASGI 3 applications: "
+            "pass a2wsgi.WSGIMiddleware(app) instead"
         )
     raise TypeError(f"{app!r} is no ASGI application: it cannot be called with (scope, receive, send), but {signature}")
 
