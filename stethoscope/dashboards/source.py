@@ -101,7 +101,7 @@ def _several(found: Mapping[str, Folder], places: list[str]) -> str:
 def _none(wanted: str | None, places: list[str]) -> str:
     others, _ = Discovery(places).look({})
     if wanted and others:
-        return f"there is no service '{wanted}' in {', '.join(places)}, but {_listed(others)}"
+        return f"there is no service '{wanted}' in {', '.join(places)}, only {_listed(others)}"
     return f"there is no service in {', '.join(places)}: a service is there from its first request on, for the user that it runs as"
 
 

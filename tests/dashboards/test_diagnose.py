@@ -132,7 +132,7 @@ def test_of_several_services_one_is_chosen_by_what_it_is_called_in_the_list(
     assert main(["diagnose", "--dir", str(folder)]) == 2
     assert capsys.readouterr().err.endswith(f"choose one by --service: {name}, patient\n")
     assert main(["diagnose", "--dir", str(folder), "--service", "nobody"]) == 2
-    assert f"there is no service 'nobody' in {folder}, but {name}, patient\n" in capsys.readouterr().err
+    assert f"there is no service 'nobody' in {folder}, only {name}, patient\n" in capsys.readouterr().err
     assert main(["diagnose", "--dir", str(folder), "--service", name]) == 0
 
 
