@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -21,7 +23,7 @@ from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.middleware.observer import Announcer, Observer
 from stethoscope.middleware.queueing import QueueObserver
 from stethoscope.middleware.routes import name_route
-from stethoscope.settings import OWN_NAMES, Options, Settings
+from stethoscope.settings import OWN_NAMES, Options, Settings, misspelt
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
     from stethoscope.dashboards.board import Board
     from stethoscope.store.snapshot import Snapshot
+
+
+logger = logging.getLogger("stethoscope")
 
 
 class Stethoscope(Layer):
@@ -44,6 +49,8 @@ class Stethoscope(Layer):
     def __init__(self, app: ASGIApp, **options: Unpack[Options]) -> None:
         require_asgi3(app)
         settings = Settings.resolve(**options)
+        for doubt in misspelt(os.environ):
+            logger.warning(doubt)
         recorder = recorder_for(settings, name_of(app))
         sending = send(recorder)
         super().__init__(

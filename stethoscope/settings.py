@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from stethoscope.asgi import Scope
@@ -301,6 +301,21 @@ class _Reader:
                 return values, name
         self._wrong(name, given, "a sequence of strings")
         return None, name
+
+
+def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
+    """What to say of each variable whose name is nearly that of a setting.
+
+    Any other that begins with ``STETHOSCOPE_`` is somebody else's: Kubernetes makes some for a service of that name.
+    """
+    known = [name.upper() for name in Options.__annotations__]
+    for variable in environ:
+        name = variable.removeprefix("STETHOSCOPE_")
+        if name != variable and name not in known:
+            from difflib import get_close_matches  # seldom needed
+
+            for meant in get_close_matches(name, known, n=1, cutoff=0.8):
+                yield f"{variable} is not a setting and is ignored: is STETHOSCOPE_{meant} meant?"
 
 
 def _group_number(group: str) -> int | None:

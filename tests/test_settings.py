@@ -12,7 +12,7 @@ import pytest
 import stethoscope
 from stethoscope.asgi import Scope
 from stethoscope.sentry_options import SentryOptions
-from stethoscope.settings import ALL_HEADERS, Settings, SettingsError
+from stethoscope.settings import ALL_HEADERS, Settings, SettingsError, misspelt
 from stethoscope.thresholds import Thresholds
 from tests.middleware.scripted import plain
 
@@ -317,3 +317,20 @@ def test_a_setting_that_does_not_exist_is_named_beside_those_that_do() -> None:
     assert "a-long-secret" not in text
     with pytest.raises(SettingsError, match="unknown setting 'tokn'"):
         stethoscope.Stethoscope(plain, tokn="a-long-secret")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("SERVCE", "SERVICE"), ("TOKENS", "TOKEN"), ("METRIC_PATH", "METRICS_PATH")]
+)
+def test_a_variable_that_is_nearly_a_setting_is_told_of(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(f"STETHOSCOPE_{name}", "choose-a-long-one")
+    stethoscope.install(plain)
+    assert caplog.messages == [f"STETHOSCOPE_{name} is not a setting and is ignored: is STETHOSCOPE_{meant} meant?"]
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    kubernetes = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR")
+    others = (*kubernetes, "PURE", "IMAGE", "SERVICE", "TOKEN")
+    assert list(misspelt({f"STETHOSCOPE_{name}": "x" for name in others} | {"SERVCE": "x"})) == []

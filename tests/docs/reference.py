@@ -240,7 +240,7 @@ def settings_page() -> str:
             "Keyword arguments of `stethoscope.install`, `stethoscope.Stethoscope` and",
             "`app.add_middleware(stethoscope.Stethoscope, …)`, or environment variables. An argument wins over a variable,",
             "and a variable over the default. In variables, lists are separated by commas. All mistakes together raise one",
-            "`stethoscope.SettingsError`, when the app is made.",
+            "`stethoscope.SettingsError`, when the app is made. A variable whose name is nearly that of a setting is warned of.",
             "",
             *_table(("argument", "variable", "default", "meaning", "accepted"), rows),
             "",
