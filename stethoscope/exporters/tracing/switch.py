@@ -24,7 +24,7 @@ def server_spans(layer: Layer, settings: Settings, name_route: NameRoute) -> Ser
     one; with True always. OpenTelemetry that is missing though it is wanted makes one warning.
     """
     wanted = settings.tracing or is_asked_for(os.environ)
-    if not wanted and "opentelemetry.trace" not in sys.modules:
+    if not (wanted or _is_set_up()):
         return None
     try:
         from stethoscope.exporters.tracing.provider import find_tracer
@@ -40,6 +40,15 @@ def server_spans(layer: Layer, settings: Settings, name_route: NameRoute) -> Ser
         return None
     tracer = find_tracer(layer.recorder, wanted=wanted)
     return None if tracer is None else ServerSpans(layer, settings, tracer, name_route)
+
+
+def _is_set_up() -> bool:
+    """Whether the app has a tracer provider. Frameworks import the API also where there is none; then the SDK is not imported."""
+    if "opentelemetry.trace" not in sys.modules:
+        return False
+    from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+
+    return not isinstance(get_tracer_provider(), ProxyTracerProvider)
 
 
 def is_asked_for(environ: Mapping[str, str]) -> bool:
