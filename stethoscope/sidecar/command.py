@@ -43,6 +43,7 @@ def run(arguments: Namespace) -> int:
         serve(app, listener, chosen.certificate, chosen.key)
     finally:
         watch.close()
+        logger.info("ended")
     return 0
 
 

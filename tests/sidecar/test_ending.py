@@ -26,6 +26,7 @@ NEVER = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
 def ends_in_time(beside: Sidecar) -> bool:
     begin = time.monotonic()
     assert beside.end(signal.SIGTERM) == 0, beside.log()
+    assert beside.log().endswith("INFO stethoscope: ended\n")
     return time.monotonic() - begin < LIMIT
 
 
