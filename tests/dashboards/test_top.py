@@ -9,10 +9,13 @@ import httpx
 import pytest
 
 from stethoscope.cli import main
+from stethoscope.dashboards.documents.alerts import Alert
+from stethoscope.dashboards.documents.diagnosis import Finding
 from stethoscope.dashboards.documents.overview import Overview, overview
 from stethoscope.dashboards.documents.window import Moment
 from stethoscope.dashboards.terminal import lines, seconds, shown
-from stethoscope.thresholds import Thresholds
+from stethoscope.names.findings import Severity
+from stethoscope.thresholds import Level, Thresholds
 from tests.dashboards.boards import busy
 from tests.servers import free_port, serve
 
@@ -34,7 +37,7 @@ def test_lines_say_what_the_service_does() -> None:
 def test_a_single_worker_is_called_one() -> None:
     single = document()
     single["window"]["workers"] = [41]
-    assert "\n1 worker   " in "\n".join(lines(single, 120, 40, colour=False))
+    assert "\n1 worker  " in "\n".join(lines(single, 120, 40, colour=False))
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 5), (200, 60)])
@@ -42,6 +45,46 @@ def test_lines_fit_the_terminal(width: int, height: int) -> None:
     text = lines(document(), width, height, colour=False)
     assert len(text) <= height
     assert all(len(line) <= width for line in text)
+
+
+def ill() -> Overview:
+    """With an alert, a finding and a route whose name is long."""
+    found = document()
+    found["busiest"][0]["route"] = "/" + "long" * 40
+    found["alerts"] = [
+        Alert(
+            threshold="x",
+            level=Level.CRITICAL,
+            subject="GET /" + "slow" * 30,
+            what="duration",
+            value=0.405,
+            limit=0.2,
+            unit="seconds",
+        )
+    ]
+    found["findings"] = [
+        Finding(
+            kind="n_plus_one", severity=Severity.WARNING, summary="it was asked " + "again and " * 9 + "again", cure="Ask once.",
+            route="/slow", subject="x", occurrences=1, first_at_unix_seconds=1.0, last_at_unix_seconds=1.0, evidence={},
+        )
+    ]  # fmt: skip
+    return found
+
+
+def test_what_a_narrow_terminal_cuts_is_not_the_figures() -> None:
+    text = lines(ill(), 80, 20, colour=False)
+    [alert] = [line for line in text if line.startswith("•")]
+    assert alert.startswith("•   405 ms, limit 200 ms   GET /slow")
+    assert alert.endswith("…")
+    assert any("long… " in line and line.endswith("%") for line in text)
+    assert any("in flight" in line for line in text)
+
+
+def test_a_high_terminal_has_room_for_cures_and_more_routes() -> None:
+    text = "\n".join(lines(ill(), 80, 50, colour=False))
+    assert "  Ask once." in text
+    assert "SLOWEST" in text
+    assert "SLOWEST" not in "\n".join(lines(ill(), 80, 23, colour=False))
 
 
 def test_what_comes_from_outside_can_not_steer_the_terminal() -> None:
@@ -75,7 +118,7 @@ def test_a_served_app_is_seen_from_its_folder_and_from_its_address(
     assert "give the token by --token or STETHOSCOPE_TOKEN" in capsys.readouterr().err
     for text in (from_folder, from_address):
         assert text.startswith("nothing: ")
-        assert "GET     __unmatched__" in text
+        assert "GET     no route" in text
 
 
 Arguments = Callable[[Path], list[str]]
