@@ -285,6 +285,18 @@ def test_of_thousands_of_routes_some_are_shown_and_more_on_demand(open_page: Ope
     expect(rows).to_have_count(200)
 
 
+def test_requests_stay_in_place_until_newer_ones_are_asked_for(open_page: OpenPage, watched: Watched) -> None:
+    watched.visit("/fail", headers={"x-request-id": "the-first"})
+    page = open_page("requests")
+    expect(page.locator("tbody tr").first).to_be_visible()
+    watched.visit("/broken/app", headers={"x-request-id": "a-newer-one"})
+    newer = page.get_by_role("button", name=re.compile("Show \\d+ newer"))
+    expect(newer).to_be_visible()
+    assert page.get_by_role("link", name="a-newer-one").count() == 0
+    newer.click()
+    expect(page.get_by_role("link", name="a-newer-one")).to_be_visible()
+
+
 def test_charts_are_drawn_when_they_come_into_view_and_what_is_opened_is_shown_from_its_top(
     open_page: OpenPage, watched: Watched
 ) -> None:

@@ -13,20 +13,37 @@ import { type Column, Table } from "../parts/table.tsx";
 export function Requests({ document, id }: { document: FollowedPage; id: string | undefined }) {
   const [wanted, setWanted] = useState(id ?? "");
   useEffect(() => setWanted(id ?? ""), [id]);
+  const { held, newer, release } = useHeld(document.items);
   const search = (
-    <form class="search" onSubmit={(event) => { event.preventDefault(); location.hash = href("requests", ...(wanted.trim() ? [wanted.trim()] : [])); }}>
-      <label><span class="unseen">Request ID</span><input type="search" placeholder="Request ID, from a log line or a response" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} /></label>
-      <button type="submit">Open</button>
-    </form>
+    <>
+      {newer > 0 && <button type="button" class="link" onClick={release}>Show {newer} newer</button>}
+      <form class="search" onSubmit={(event) => { event.preventDefault(); location.hash = href("requests", ...(wanted.trim() ? [wanted.trim()] : [])); }}>
+        <label><span class="unseen">Request ID</span><input type="search" placeholder="Request ID, from a log line or a response" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} /></label>
+        <button type="submit">Open</button>
+      </form>
+    </>
   );
   return (
     <>
       {id && <One key={id} id={id} listed={document.items.some((one) => one.request_id === id)} />}
-      <Card title="Requests" hint="The slowest, the failed, and a sample of each route, of all workers; the latest first." more={search} wide>
-        <Table caption="Requests that can be followed" columns={COLUMNS} rows={document.items} rowKey={(row) => `${row.request_id} ${row.at_unix_seconds}`} empty={<None />} />
+      <Card title="Requests" hint="The slowest, the failed, and a sample of each route, of all workers; the latest first. They stay in place: newer ones come when you ask for them." more={search} wide>
+        <Table caption="Requests that can be followed" columns={COLUMNS} rows={held} rowKey={keyOf} empty={<None />} />
       </Card>
     </>
   );
+}
+
+const keyOf = (request: Followed): string => `${request.request_id} ${request.at_unix_seconds}`;
+
+/** Rows that stay where they are while somebody reads them, and how many newer ones there are. */
+function useHeld(items: readonly Followed[]) {
+  const [held, setHeld] = useState(items);
+  const release = (): void => setHeld(items);
+  useEffect(() => {
+    if (held.length === 0) release();
+  });
+  const known = new Set(held.map(keyOf));
+  return { held, newer: items.filter((one) => !known.has(keyOf(one))).length, release };
 }
 
 function None() {
