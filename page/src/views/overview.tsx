@@ -45,7 +45,7 @@ export function Overview({ document, context }: { document: Document; context: C
         <Stat
           label="Duration p95" hint={HINTS.Latency.p95_seconds} quantity={seconds(requests.p95_seconds)}
           level={level(thresholds["request_p95"], requests.p95_seconds)} values={values((point) => point.p95_seconds)}
-        ><Pair name="p50" value={text(seconds(requests.p50_seconds))} /> · <Pair name="p99" value={text(seconds(requests.p99_seconds))} /></Stat>
+        ><Pair name="p50" value={text(seconds(requests.p50_seconds))} /> <Pair name="p99" value={text(seconds(requests.p99_seconds))} /></Stat>
         <Stat
           label="In flight" hint={HINTS.Overview.active_requests} quantity={count(document.active_requests)}
           values={values((point) => point.active_requests)}
@@ -53,7 +53,7 @@ export function Overview({ document, context }: { document: Document; context: C
         <Stat
           label="Queries p95" hint={HINTS.Overview.queries} quantity={seconds(queries.p95_seconds)}
           level={level(thresholds["query_p95"], queries.p95_seconds)} values={queries.count ? values((point) => point.query_p95_seconds) : undefined}
-        >{queries.count ? `${text(perSecond(queries.rate_per_second))}, pool ${text(ratio(pool))} in use` : "no database is watched"}</Stat>
+        >{queries.count ? <><Pair name={text(perSecond(queries.rate_per_second))} value="" /> <Pair name="pool use" value={text(ratio(pool))} /></> : "no database is watched"}</Stat>
       </div>
       <div class="columns">
         <Chart
