@@ -243,7 +243,7 @@ def test_a_service_that_goes_away_leaves_numbers_that_say_of_when_they_are(open_
     expect(page.locator(".stale")).to_have_text(re.compile(r"These numbers are of \d\d:\d\d:\d\d\."))
     expect(page.locator("main")).to_have_css("filter", "grayscale(1)")
     page.get_by_role("link", name="Routes").click()
-    expect(page.locator("main .empty")).to_have_text("The service does not answer. Trying again…")
+    expect(page.locator("main > .empty")).to_have_text("The service does not answer. Trying again…")
 
 
 def test_a_request_that_a_worker_does_not_know_yet_is_asked_for_again(open_page: OpenPage, watched: Watched) -> None:
