@@ -14,6 +14,8 @@ from stethoscope.exporters.sentry.scrubbing import Event, scrub
 from stethoscope.names import UNMATCHED_ROUTE
 
 if TYPE_CHECKING:
+    from sentry_sdk.client import BaseClient
+
     from stethoscope.asgi import NameRoute
     from stethoscope.sentry_options import SentryOptions
     from stethoscope.settings import Settings
@@ -39,6 +41,16 @@ def initialise(options: SentryOptions) -> None:
         max_request_body_size="never",
         include_local_variables=options.local_variables,
     )
+    _silence(sentry_sdk.get_client(), options)
+
+
+def _silence(client: BaseClient, options: SentryOptions) -> None:
+    """Where the client's environment does not report, take away what it sends with: what never passes a hook goes nowhere either.
+
+    That is sessions, and the SDK's reports of what was dropped. A client without a DSN has no transport in the same way.
+    """
+    if options.environments and client.options.get("environment") not in options.environments:
+        client.transport = None
 
 
 def is_initialised() -> bool:
@@ -71,6 +83,7 @@ class Client:
             theirs = client.options.get(name)
             if not isinstance(theirs, _Passing):
                 client.options[name] = _Passing(theirs, self._pass)
+        _silence(client, self._options)
         if isinstance(client.transport, HttpTransportCore):
             client.transport.on_dropped_event = self._lost  # type: ignore[assignment, method-assign]  # made to be overridden
 

@@ -100,3 +100,17 @@ def test_release_and_environment_go_along_and_other_environments_do_not_report(
         errors = received.errors()
     assert [(event["environment"], event["release"]) for event in errors] == [("staging", "shop@1.2.3")] * reported
     assert received.transactions() == []
+
+
+@pytest.mark.parametrize("app", ["plain", "by_variable", "by_itself", "afterwards"])
+def test_nothing_at_all_leaves_another_environment(app: str) -> None:
+    """Neither events, nor sessions, nor the SDK's reports of what was dropped."""
+    variables = {"SENTRY_ENVIRONMENT": "staging", "SENTRY_RELEASE": "shop@1.2.3"}
+    chosen = "environments=production, traces_sample_rate=1.0"
+    with sentry() as received:
+        environment = {"SENTRY_DSN": received.dsn, "STETHOSCOPE_SENTRY": chosen, **variables}
+        with serve("uvicorn", f"tests.exporters.sentry.apps:{app}", env=environment, options=["--factory"]) as server:
+            for path in ("/fail", *FAILING, "/flush"):
+                get(f"{server.url}{path}", "0")
+            assert "Traceback" in server.log()
+        assert received.all() == []
