@@ -38,8 +38,11 @@ class Receivers:
             for name, url in urls
             if not re.fullmatch(r"https?://[^\s\"'<>{}\\]+", url)
         ]
-        if self.email is not None and "@" not in self.email:
-            wrong.append(f"email {self.email!r} is not valid: expected an address with an @")
+        if self.slack_url_file == "":
+            wrong.append("Slack's file '' is not valid: expected the path of a file")
+        for name, address in (("email", self.email), ("sender", self.email_from)):
+            if address is not None and "@" not in address:
+                wrong.append(f"{name} {address!r} is not valid: expected an address with an @")
         if not re.fullmatch(r"[^\s:]+:\d+", self.smtp):
             wrong.append(f"smtp {self.smtp!r} is not valid: expected HOST:PORT")
         if wrong:

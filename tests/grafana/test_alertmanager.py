@@ -33,6 +33,12 @@ def test_it_is_valid(choices: list[str], tmp_path: Path) -> None:
     assert "1 templates" in said
 
 
+def test_channel_sender_and_server_are_those_that_are_chosen(tmp_path: Path) -> None:
+    text = written(tmp_path, *CHOICES, "--slack-channel", "#night", "--email-from", "shop@example.org").read_text()
+    for part in ("#night", "shop@example.org", "mail:25", "ops@example.org"):
+        assert part in text
+
+
 @pytest.mark.parametrize(
     ("labels", "receivers"),
     [
@@ -98,7 +104,12 @@ def test_slack_and_email_carry_figures_runbook_and_dashboard(status: str, tmp_pa
     [
         (["--page-webhook", "pager"], "page webhook 'pager' is not valid: expected an address"),
         (["--email", "ops"], "email 'ops' is not valid: expected an address with an @"),
-        (["--smtp", "mail"], "smtp 'mail' is not valid: expected HOST:PORT"),
+        (["--email", "ops@example.org", "--smtp", "mail"], "smtp 'mail' is not valid: expected HOST:PORT"),
+        (["--smtp", "mail:25"], "--smtp does nothing without --email: expected --email ADDRESS too"),
+        (["--email-from", "ops@x"], "--email-from does nothing without --email: expected --email ADDRESS too"),
+        (["--email-from", "ops", "--email", "ops@x"], "sender 'ops' is not valid: expected an address with an @"),
+        (["--slack-url-file", ""], "Slack's file '' is not valid: expected the path of a file"),
+        (["--slack-channel", "#x"], "--slack-channel does nothing without --slack-url-file: expected "),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(
