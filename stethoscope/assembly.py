@@ -23,7 +23,7 @@ from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.middleware.observer import Announcer, Observer
 from stethoscope.middleware.queueing import QueueObserver
 from stethoscope.middleware.routes import name_route
-from stethoscope.settings import OWN_NAMES, Options, Settings, misspelt
+from stethoscope.settings import OWN_NAMES, Options, Settings, ignored
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
 
@@ -49,7 +49,7 @@ class Stethoscope(Layer):
     def __init__(self, app: ASGIApp, **options: Unpack[Options]) -> None:
         require_asgi3(app)
         settings = Settings.resolve(**options)
-        for doubt in misspelt(os.environ):
+        for doubt in ignored(os.environ):
             logger.warning(doubt)
         recorder = recorder_for(settings, name_of(app))
         sending = send(recorder)

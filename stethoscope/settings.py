@@ -20,6 +20,8 @@ INSTRUMENTS: Final = ("runtime", "process", "machine", "queue", "requests", "sql
 OPTIONAL_INSTRUMENTS: Final = ("sql-comments", "database-vitals", "explain")
 ALL_HEADERS: Final = ("x-request-id", "x-response-time", "x-process-time", "server-timing")
 _POSSIBLE_HEADERS: Final = (*ALL_HEADERS, "traceresponse")
+_FUNCTIONS: Final = ("auth", "metrics_access")
+"""Settings that only an argument can give."""
 _SWITCH: Final = {
     "true": True,
     "1": True,
@@ -303,19 +305,29 @@ class _Reader:
         return None, name
 
 
-def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
-    """What to say of each variable whose name is nearly that of a setting.
+def ignored(environ: Mapping[str, str]) -> Iterator[str]:
+    """What to say of each variable whose name is nearly that of a setting, or is that of one which no variable can hold.
 
     Any other that begins with ``STETHOSCOPE_`` is somebody else's: Kubernetes makes some for a service of that name.
     """
     known = [name.upper() for name in Options.__annotations__]
     for variable in environ:
         name = variable.removeprefix("STETHOSCOPE_")
-        if name != variable and name not in known:
-            from difflib import get_close_matches  # seldom needed
+        if name == variable:
+            continue
+        meant = name if name in known else _nearest(name, known)
+        if meant.lower() in _FUNCTIONS:
+            argument = meant.lower()
+            yield f"{variable} is ignored: no variable can hold a function; expected {argument}=… as an argument instead"
+        elif meant not in ("", name):
+            yield f"{variable} is not a setting and is ignored: is STETHOSCOPE_{meant} meant?"
 
-            for meant in get_close_matches(name, known, n=1, cutoff=0.8):
-                yield f"{variable} is not a setting and is ignored: is STETHOSCOPE_{meant} meant?"
+
+def _nearest(name: str, known: list[str]) -> str:
+    """Empty when there is none."""
+    from difflib import get_close_matches  # seldom needed
+
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), "")
 
 
 def _group_number(group: str) -> int | None:

@@ -12,7 +12,7 @@ import pytest
 import stethoscope
 from stethoscope.asgi import Scope
 from stethoscope.sentry_options import SentryOptions
-from stethoscope.settings import ALL_HEADERS, Settings, SettingsError, misspelt
+from stethoscope.settings import ALL_HEADERS, Settings, SettingsError, ignored
 from stethoscope.thresholds import Thresholds
 from tests.middleware.scripted import plain
 
@@ -330,7 +330,28 @@ def test_a_variable_that_is_nearly_a_setting_is_told_of(
     assert caplog.messages == [f"STETHOSCOPE_{name} is not a setting and is ignored: is STETHOSCOPE_{meant} meant?"]
 
 
+@pytest.mark.parametrize(
+    ("name", "argument"), [("AUTH", "auth"), ("METRICS_ACCESS", "metrics_access"), ("METRIC_ACCESS", "metrics_access")]
+)
+def test_a_variable_for_what_only_an_argument_can_give_is_told_of_without_its_value(
+    name: str, argument: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(f"STETHOSCOPE_{name}", "ada:lovelace")
+    stethoscope.install(plain)
+    assert caplog.messages == [
+        f"STETHOSCOPE_{name} is ignored: no variable can hold a function; expected {argument}=… as an argument instead"
+    ]
+
+
 def test_variables_of_others_are_left_alone() -> None:
-    kubernetes = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR")
+    kubernetes = (
+        "SERVICE_HOST",
+        "SERVICE_PORT",
+        "SERVICE_PORT_HTTP",
+        "PORT",
+        "PORT_80_TCP",
+        "PORT_80_TCP_ADDR",
+        "AUTH_PORT",
+    )
     others = (*kubernetes, "PURE", "IMAGE", "SERVICE", "TOKEN")
-    assert list(misspelt({f"STETHOSCOPE_{name}": "x" for name in others} | {"SERVCE": "x"})) == []
+    assert list(ignored({f"STETHOSCOPE_{name}": "x" for name in others} | {"SERVCE": "x"})) == []
