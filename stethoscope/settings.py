@@ -118,7 +118,7 @@ class Settings(NamedTuple):
         read = _Reader(environ, options)
         settings = cls(
             service=read.text("service") or _opentelemetry_service(environ),
-            dir=read.text("dir"),
+            dir=read.folder("dir"),
             group=read.group("group"),
             prefix=(read.path("prefix") or "/_stethoscope").rstrip("/"),
             token=read.token("token"),
@@ -163,6 +163,15 @@ class _Reader:
         value, source = self._value(name)
         if value is not None and not _is_text(value):
             self._wrong(source, value, "text that is not empty")
+            return None
+        return value
+
+    def folder(self, name: str) -> str | None:
+        """A relative path would be another folder for each process that was started elsewhere."""
+        value: str | None
+        value, source = self._value(name)
+        if value is not None and not (_is_text(value) and os.path.isabs(value)):
+            self._wrong(source, value, "the absolute path of a folder, the same wherever a process is started")
             return None
         return value
 

@@ -165,9 +165,18 @@ def test_service_is_named_by_the_standard_variables(environ: Mapping[str, str], 
         ({"service": " "}, "service=' ' is not valid: expected text that is not empty"),
         ({"service": 5}, "service=5 is not valid: expected text that is not empty"),
         ({"service": "a\0b"}, "service='a\\x00b' is not valid: expected text that is not empty"),
-        ({"dir": ""}, "dir='' is not valid: expected text that is not empty"),
-        ({"dir": b"/a"}, "dir=b'/a' is not valid: expected text that is not empty"),
-        ({"dir": 5}, "dir=5 is not valid: expected text that is not empty"),
+        (
+            {"dir": ""},
+            "dir='' is not valid: expected the absolute path of a folder, the same wherever a process is started",
+        ),
+        (
+            {"dir": b"/a"},
+            "dir=b'/a' is not valid: expected the absolute path of a folder, the same wherever a process is started",
+        ),
+        (
+            {"dir": 5},
+            "dir=5 is not valid: expected the absolute path of a folder, the same wherever a process is started",
+        ),
         (
             {"prefix": "metrics"},
             "prefix='metrics' is not valid: expected a path below '/', such as '/metrics'",
@@ -199,6 +208,13 @@ def test_service_is_named_by_the_standard_variables(environ: Mapping[str, str], 
 )
 def test_mistake_names_the_setting_what_came_and_what_is_accepted(arguments: dict[str, object], text: str) -> None:
     assert mistake(**arguments) == text
+
+
+@pytest.mark.parametrize("folder", ["metrics", "./metrics", "~/metrics", Path("metrics")], ids=str)
+def test_a_folder_that_depends_on_where_a_process_is_started_is_a_mistake(folder: str | Path) -> None:
+    expected = f"={str(folder)!r} is not valid: expected the absolute path of a folder, "
+    assert mistake(dir=folder).startswith(f"dir{expected}")
+    assert mistake({"STETHOSCOPE_DIR": str(folder)}).startswith(f"STETHOSCOPE_DIR{expected}")
 
 
 @pytest.mark.parametrize("path", ["", "/", "//", "a", "/a?b", "/a#b", "/a\n", " /a"])

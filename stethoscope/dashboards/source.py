@@ -80,7 +80,8 @@ def _hint(status: int, path: str) -> str:
 
 
 def settings_of(arguments: Namespace) -> Settings:
-    return Settings.resolve(service=arguments.service, dir=arguments.dir)
+    """A folder on the command line may be relative: it is that of whoever types it."""
+    return Settings.resolve(service=arguments.service, dir=arguments.dir and os.path.abspath(arguments.dir))
 
 
 def one_service(settings: Settings) -> Watched:

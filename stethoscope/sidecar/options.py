@@ -103,9 +103,10 @@ def options(arguments: Namespace, environ: Mapping[str, str] = os.environ) -> Op
             "--service takes the name of a service and --dir a folder, got '': leave the option out for all of them"
         )
     service = environ.get("STETHOSCOPE_SERVICE")
+    given = [os.path.abspath(folder) for folder in arguments.dir or ()]  # as the log says it
     return Options(
         services=tuple(arguments.service or ([service] if service else [])),
-        places=tuple(arguments.dir or ([settings.dir] if settings.dir else default_places(owner))),
+        places=tuple(given or ([settings.dir] if settings.dir else default_places(owner))),
         owner=owner,
         host=host,
         port=port,

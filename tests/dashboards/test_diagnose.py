@@ -144,6 +144,13 @@ def test_an_app_without_a_token_is_told_of(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.usefixtures("own_registry")
+def test_a_folder_on_the_command_line_may_be_relative(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded(folder, "critical")
+    monkeypatch.chdir(folder.parent)
+    assert main(["diagnose", "--dir", folder.name]) == 1
+
+
+@pytest.mark.usefixtures("own_registry")
 def test_the_worst_comes_first_and_nothing_steers_the_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from stethoscope.cli import main
+from stethoscope.sidecar.options import add_arguments, options
 from tests.servers import HOST
 
 LOOPBACK = ["--listen", "127.0.0.1:0"]
@@ -142,3 +144,14 @@ def test_tls_files_that_can_not_be_used(certificate: str, key: str, reason: str,
     said = refused(*LOOPBACK, "--tls-cert", str(cert_file), "--tls-key", str(key_file))
     assert f"--tls-cert {cert_file} and --tls-key {key_file} cannot be used, expected a PEM certificate chain" in said
     assert reason.lower() in said.lower().replace("_", " ")
+
+
+def test_a_relative_folder_is_that_of_whoever_types_it_and_none_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parser = ArgumentParser()
+    add_arguments(parser)
+    assert options(parser.parse_args(["--dir", "metrics"]), {}).places == (str(tmp_path / "metrics"),)
+    monkeypatch.setenv("STETHOSCOPE_DIR", "metrics")
+    assert "STETHOSCOPE_DIR='metrics' is not valid: expected the absolute path of a folder" in refused(*LOOPBACK)
