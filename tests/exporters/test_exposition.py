@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 
@@ -21,6 +22,7 @@ from stethoscope.store.distribution import Distribution
 from stethoscope.store.snapshot import Family, Series, Snapshot
 from tests.exporters.snapshots import BORN, distribution, every_corner, histogram, large, snapshot
 from tests.golden.pages import PAGES, path, rendered
+from tests.servers import ROOT
 
 Sample = tuple[str, frozenset[tuple[str, str]], str]
 FORMATS = pytest.mark.parametrize("format", [TEXT, OPENMETRICS], ids=["text", "openmetrics"])
@@ -206,6 +208,10 @@ def test_promtool_finds_nothing_to_say_about_our_own_metrics() -> None:
     text = page(snapshot(*families), TEXT)
     check = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
+    explained = (
+        (ROOT / "docs/troubleshooting.md").read_text().partition("complains of `_count`\n")[2].partition("\n## ")[0]
+    )
+    assert sorted(re.findall("`(\\w+_count)`", explained)) == sorted(metric.name for metric in counts)
 
 
 def test_promtool_reads_every_corner() -> None:
