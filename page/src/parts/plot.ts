@@ -124,8 +124,20 @@ function drawBudgets(
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    if (y - above > 14 * devicePixelRatio) ctx.fillText(`budget ${format(limit)}`, bbox.left + 4 * devicePixelRatio, y - 1);
+    if (y - above > 14 * devicePixelRatio) label(ctx, `budget ${format(limit)}`, bbox.left + 4 * devicePixelRatio, y - 1, colour("surface"));
     above = y;
   }
+  ctx.restore();
+}
+
+/** Text that can be read where a line runs through it. */
+function label(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, behind: string): void {
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.strokeStyle = behind;
+  ctx.lineWidth = 4 * devicePixelRatio;
+  ctx.lineJoin = "round";
+  ctx.strokeText(text, x, y);
+  ctx.fillText(text, x, y);
   ctx.restore();
 }
