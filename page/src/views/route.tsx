@@ -40,9 +40,12 @@ export function Route({ method, route, tick, context }: Props) {
   const lines = (of: keyof EndpointReport["endpoint"] & ("p95_seconds" | "error_ratio")): readonly Line[] => [
     { name: of === "p95_seconds" ? "p95" : "errors", colour: of === "p95_seconds" ? "p95" : "critical", filled: true, of: (point) => point.routes[key]?.[of] ?? null },
   ];
+  const head = <p class="verdict"><a href={href("routes")}>Routes</a> <span aria-hidden="true">›</span> <Method name={method} /> <strong class="route">{named(route)}</strong></p>;
+  // Charts that are drawn before the figures above them are known would move.
+  if (!report && !missing) return <>{head}<p class="empty" role="status">Listening…</p></>;
   return (
     <Gradually>
-      <p class="verdict"><a href={href("routes")}>Routes</a> <span aria-hidden="true">›</span> <Method name={method} /> <strong class="route">{named(route)}</strong></p>
+      {head}
       {missing && !report && <p class="empty" role="status">No request to it was completed in this window. {missing}</p>}
       {report && <Figures report={report} context={context} />}
       <div class="columns">
