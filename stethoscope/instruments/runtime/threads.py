@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from collections import OrderedDict
@@ -31,15 +32,20 @@ class Executor(NamedTuple):
     queued: int
 
 
-def anyio_limiter(waited: Callable[[float], None]) -> CapacityLimiter | None:
+def anyio_limiter(library: str, waited: Callable[[float], None]) -> CapacityLimiter | None:
     """The running loop's limiter, where the app uses AnyIO; ``waited`` is called with the seconds that calls wait from now on.
 
-    To be called in a task of the loop. ``waited`` is a method; when its object is gone, the next one that is given takes its place.
+    To be called on the loop, which is one of ``library``: in a task, or in a callback that has a context of its own.
+    ``waited`` is a method; when its object is gone, the next one that is given takes its place. AnyIO is not asked before
+    the app has used it: it would import what it needs, for milliseconds in which the loop stands still.
     """
-    if "anyio" not in sys.modules:
+    if f"anyio._backends._{'trio' if library == 'trio' else 'asyncio'}" not in sys.modules:
         return None
     from anyio.to_thread import current_default_thread_limiter
 
+    if library != "trio" and asyncio.current_task() is None and "sniffio" in sys.modules:
+        # Where sniffio is there, AnyIO asks it which library runs, and it knows by itself only in tasks.
+        sys.modules["sniffio"].current_async_library_cvar.set("asyncio")
     limiter = current_default_thread_limiter()
     _time_waits(limiter, waited)
     return limiter

@@ -97,7 +97,7 @@ class Worker(Told, hot.Worker):
             return known
         watch = watch_current(self)
         if watch is not None:
-            watch.limiter = anyio_limiter(self._waited)
+            watch.limiter = anyio_limiter(watch.kind, self._waited)
             self._watchdog.guard(watch)
         return watch
 
@@ -109,6 +109,8 @@ class Worker(Told, hot.Worker):
         # Had the timer been there on time, again and again, it would have been late as often.
         for missed in range(1, min(int(seconds / PERIOD), _MOST_LATE)):
             series.record(seconds - missed * PERIOD)
+        if watch.limiter is None:
+            watch.limiter = anyio_limiter(watch.kind, self._waited)
         if watch.limiter is not None:
             watch.limited = limiter_state(watch.limiter)
 
