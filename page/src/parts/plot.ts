@@ -6,6 +6,9 @@ import type { Line } from "./chart.tsx";
 
 export const HEIGHT = 190;
 
+/** Pixels of half a label of the axis of times: the last one may stand at the very end. */
+const HALF_A_TIME = 26;
+
 /** From when to when, as Unix time, and what else lies in the picture. */
 export interface Frame {
   readonly budget: Limits | undefined;
@@ -55,7 +58,7 @@ function options(element: HTMLElement, { lines, format, times, frame, onCursor }
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [10, 8, 0, 0],
+    padding: [10, HALF_A_TIME, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: "time" }, y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: {
