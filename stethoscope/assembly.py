@@ -93,7 +93,7 @@ def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
         yield Later(layer, lambda: server_spans(layer, settings, name_route))
     from stethoscope.instruments.vitals import watch_worker  # asyncio with it, which only those who serve need
 
-    worker = watch_worker(layer.recorder, settings.instruments)
+    worker = watch_worker(layer.recorder, settings.instruments, settings.thresholds)
     if worker is not None:
         yield Announcer(worker.arrived)
     if "queue" in settings.instruments:

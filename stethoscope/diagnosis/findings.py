@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from stethoscope import names
@@ -71,10 +71,21 @@ def _counted(snapshot: Snapshot, evidence: Mapping[_Place, Note]) -> Iterator[Fi
         place = _place(kind, route, subject)
         if place and severity in _SEVERITIES:
             together.setdefault(place, []).append((Severity(severity), series.value, series.created))
+    for place in _told_already(together):
+        del together[place]
     for place, seen in together.items():
         note = evidence.get(place)
         facts = note.content.get("evidence") if note else None
         yield _finding(place, seen, facts if isinstance(facts, dict) else {}, note)
+
+
+def _told_already(places: Collection[_Place]) -> list[_Place]:
+    """Lines that block because of a synchronous query, for which there is a finding of its own, with a better cure.
+
+    Of a line outside of where the app runs, the query's site has only the last parts.
+    """
+    queries = tuple(place.subject for place in places if place.kind == Illness.BLOCKING_QUERY and place.subject)
+    return [place for place in places if place.kind == Illness.BLOCKED_LOOP and place.subject.endswith(queries)]
 
 
 def _finding(

@@ -124,6 +124,9 @@ _SUMMARIES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
         f"{_counted(facts, 'times', 'synchronous query', 'synchronous queries')} on the event loop's thread, {_time(facts, 'seconds')} "
         "in which no other request got on"
     ),
+    Illness.BLOCKED_LOOP: lambda subject, facts: (
+        f"{subject} blocked the event loop, for {_time(facts, 'worst_seconds')} or more at the longest, in which no other request got on"
+    ),
     Illness.REPEATED_QUERY: lambda subject, facts: (
         f"{_what(subject, facts)} was sent {_figure(facts, 'identical')} times with the same parameters in one request"
     ),
@@ -157,6 +160,10 @@ _CURES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
     ),
     Illness.BLOCKING_QUERY: lambda subject, facts: (
         f"Use an async engine (create_async_engine), or let the endpoint be a plain def, which runs in a thread.{_where(facts)}"
+    ),
+    Illness.BLOCKED_LOOP: lambda subject, facts: (
+        "Await an async equivalent, or move it off the loop: await asyncio.to_thread(…), or a plain def endpoint, which "
+        f"runs in a thread; what computes for long in Python belongs in another process.{_where(facts)}"
     ),
     Illness.REPEATED_QUERY: lambda subject, facts: f"Ask once and keep the answer for the request.{_where(facts)}",
     Illness.CONCURRENT_QUERY: lambda subject, facts: (

@@ -10,6 +10,7 @@ from stethoscope.instruments.machine.system import CONFINES, MACHINE, ConfinesVi
 from stethoscope.instruments.runtime.worker import Worker
 from stethoscope.instruments.sampling import Sample, Sampler
 from stethoscope.store.recorder import Recorder
+from stethoscope.thresholds import DEFAULTS, Thresholds
 
 _OFTEN: Final = 2.0
 _PROCESS: Final = 5.0
@@ -18,17 +19,17 @@ _SELDOM: Final = 60.0
 """Seconds between two samples."""
 
 
-def watch_worker(recorder: Recorder, instruments: Collection[str]) -> Worker | None:
+def watch_worker(recorder: Recorder, instruments: Collection[str], thresholds: Thresholds = DEFAULTS) -> Worker | None:
     """Have the processes that record into a service watched; what is returned is to be told of requests.
 
     Of ``instruments``, ours are ``runtime`` (None is returned without it), ``process`` and ``machine``. A service's vitals
     are taken once, as whoever asks first says.
     """
-    return recorder.companion(watch_worker, lambda: _watch(recorder, instruments))
+    return recorder.companion(watch_worker, lambda: _watch(recorder, instruments, thresholds))
 
 
-def _watch(recorder: Recorder, instruments: Collection[str]) -> Worker | None:
-    worker = Worker(recorder) if "runtime" in instruments else None
+def _watch(recorder: Recorder, instruments: Collection[str], thresholds: Thresholds) -> Worker | None:
+    worker = Worker(recorder, thresholds.event_loop_lag_p99) if "runtime" in instruments else None
     samples = [Sample(_OFTEN, worker.sample)] if worker else []
     samples += _samples_by_psutil(recorder, instruments)
     if samples:

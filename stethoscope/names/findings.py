@@ -32,6 +32,8 @@ class Illness(StrEnum):
     """A connection of the pool was dead, and the query that found out failed."""
     BLOCKING_QUERY = "blocking_query"
     """A synchronous query on the event loop's thread, in which everything waits."""
+    BLOCKED_LOOP = "blocked_loop"
+    """A line that keeps the event loop's thread for long, again and again, with something other than such a query."""
     REPEATED_QUERY = "repeated_query"
     """The same query with the same parameters several times in one request."""
     CONCURRENT_QUERY = "concurrent_query"

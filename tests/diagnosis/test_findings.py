@@ -150,3 +150,12 @@ def test_database_that_takes_long_to_open_connections_has_no_pool_that_ran_out(r
     waits.record(0.3)
     (finding,) = found(recorder)
     assert finding.kind == Illness.POOL_EXHAUSTED
+
+
+def test_line_that_blocks_because_of_a_synchronous_query_is_found_once(recorder: Recorder) -> None:
+    facts = {"worst_seconds": 0.4}
+    see(recorder, "blocking_query", "shop/app/orders.py:3 in f", {"times": 1, "seconds": 0.4})
+    see(recorder, "blocked_loop", "/srv/shop/app/orders.py:3 in f", facts, "critical")
+    assert [finding.kind for finding in found(recorder)] == [Illness.BLOCKING_QUERY]
+    see(recorder, "blocked_loop", "/srv/shop/app/orders.py:9 in g", facts, "critical")
+    assert [finding.kind for finding in found(recorder)] == [Illness.BLOCKED_LOOP, Illness.BLOCKING_QUERY]

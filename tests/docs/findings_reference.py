@@ -10,10 +10,13 @@ from stethoscope.instruments.database.ahead import UNUSED_FROM
 from stethoscope.instruments.database.database import FAR_FROM, HELD_FROM
 from stethoscope.instruments.database.detection import N_PLUS_ONE_FROM, REPEATED_FROM
 from stethoscope.instruments.database.plans import SCANNED_FROM
+from stethoscope.instruments.runtime.blocked import BLOCKED_FROM, LONG, WITHIN
+from stethoscope.instruments.runtime.stalls import STALL
 from stethoscope.names.findings import Illness
 from stethoscope.thresholds import Thresholds
 
 _SLOW: Final = Thresholds().slow_query.warn or 0.0
+_LAG: Final = Thresholds().event_loop_lag_p99.critical or 0.0
 _LONG: Final = Thresholds().query_p95.warn or 0.0
 
 Facts = Mapping[str, object]
@@ -63,6 +66,15 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
         "A synchronous engine was used on a thread whose event loop was running.",
         "orders.py:31 in orders",
         {"times": 4, "seconds": 0.012, "site": "orders.py:31 in orders"},
+    ),
+    Illness.BLOCKED_LOOP: (
+        f"A line kept the event loop's thread for {STALL * 1000:g} ms for sure (a length is known to within 60 ms), and for more than `warn` of "
+        f"`event_loop_lag_p99` (`thresholds`): {BLOCKED_FROM} times within {WITHIN / 60:g} minutes in one worker, or once for {LONG:g} s. "
+        f"`critical` are more than {_LAG * 1000:g} ms (`critical` of the same). `occurrences` are such times, of all workers in which they were "
+        "enough; `worst_seconds` is the longest. Where the same line is a `blocking_query`, only that is reported, and "
+        "`stethoscope_findings_total` counts both.",
+        "carrier.py:12 in ask",
+        {"worst_seconds": 0.41, "site": "carrier.py:12 in ask"},
     ),
     Illness.REPEATED_QUERY: (
         f"One query with the same parameters, {REPEATED_FROM} times or more in a request, one soon after the other and nothing written in between.",

@@ -30,12 +30,14 @@ CURES = {
     "pool_exhausted": "pool_size",
     "stale_connection": "pool_pre_ping=True",
     "blocking_query": "create_async_engine",
+    "blocked_loop": "asyncio.to_thread",
 }
 LINES = {
     "unused_eager_load": "invoices_with_items",
     "far_offset": "page_by_number",
     "sequential_scan": "order_by_voucher",
     "blocking_query": "names_on_the_loop",
+    "blocked_loop": "ask_the_carrier",
     "repeated_query": "customers_name",
     "held_transaction": "order_that_pays_inside_of_its_transaction",
     "stale_connection": "count_over_what_the_pool_has",

@@ -1,4 +1,4 @@
-"""The illnesses that Stethoscope finds in an app's use of its database, each beside its cure.
+"""The illnesses that Stethoscope finds in an app's use of its database and its event loop, each beside its cure.
 
     export SHOP_POSTGRESQL=postgresql://user@127.0.0.1:5432/a-database-to-play-with
     uvicorn examples.shop.illnesses.app:app &

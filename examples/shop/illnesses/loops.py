@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from examples.shop.illnesses.engines import shop, shop_async
 from examples.shop.illnesses.models import Customer
 from examples.shop.illnesses.wards import cured, ill
 
+_CARRIER_SECONDS = 0.3
 _NAMES = sa.select(Customer.name).where(Customer.id <= 10)
 _TURNOVER = sa.text("SELECT sum(id) FROM item, (SELECT pg_sleep(0.3)) pause")
 
@@ -34,6 +36,24 @@ async def names_by_an_async_engine() -> list[str]:
     """Or over an async engine, which leaves the loop to others while it waits."""
     async with shop_async.connect() as connection:
         return [*(await connection.execute(_NAMES)).scalars()]
+
+
+def ask_the_carrier() -> int:
+    """Days until a parcel arrives, by a client that waits where it is called."""
+    time.sleep(_CARRIER_SECONDS)
+    return 3
+
+
+@ill.get("/blocked-loop")
+async def delivery_on_the_loop() -> int:
+    """Called in a coroutine: until the carrier answers, no other request of this worker gets on."""
+    return ask_the_carrier()
+
+
+@cured.get("/blocked-loop")
+async def delivery_in_a_thread() -> int:
+    """The same client, awaited in a thread. One that is async itself needs none."""
+    return await asyncio.to_thread(ask_the_carrier)
 
 
 async def turnover() -> int:

@@ -25,6 +25,8 @@ async def visit(url: str, ward: str) -> None:
             await ask(client, path)
         for _ in range(4):  # fewer may do without by chance
             await ask(client, "unused-eager-load")
+        for _ in range(3):  # fewer may be a garbage collection, or the first time
+            await ask(client, "blocked-loop")
         await ask(client, "leaked-connection?customer=ann")
         await ask(client, "sequential-scan?voucher=v40000&invoice=i40000")
         for _ in range(2):  # one alone may have been a thread that waited for a processor

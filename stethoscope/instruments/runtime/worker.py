@@ -11,6 +11,7 @@ from weakref import ref
 
 from stethoscope import hot, names
 from stethoscope.current import Current
+from stethoscope.instruments.runtime.blocked import BlockedLines
 from stethoscope.instruments.runtime.collector import Collector
 from stethoscope.instruments.runtime.loops import PERIOD, QUIET, AsyncioWatch, Told, Watch, current_loop, watch_current
 from stethoscope.instruments.runtime.stall_notes import StallNotes
@@ -18,6 +19,7 @@ from stethoscope.instruments.runtime.stalls import Stall, Watchdog
 from stethoscope.instruments.runtime.threads import Executor, Limiter, anyio_limiter, default_executor, limiter_state
 from stethoscope.settings import resource_attribute
 from stethoscope.store.recorder import Recorder
+from stethoscope.thresholds import DEFAULTS, Threshold
 
 _TOLD_EVERY: Final = 0.01
 """Seconds in which the watchdog is told of one request at most."""
@@ -40,8 +42,9 @@ class Worker(Told, hot.Worker):
     """What was running when a request arrived the last time, and how it is watched."""
     _watch: Watch | None
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, lag: Threshold = DEFAULTS.event_loop_lag_p99) -> None:
         self._recorder = recorder
+        self._lag = lag
         self._collector = Collector(recorder)
         self._stalls = StallNotes(recorder)
         self._watchdog = Watchdog(self)
@@ -52,6 +55,7 @@ class Worker(Told, hot.Worker):
         self._process = 0
         self._loop = _no_loop
         self._watch = None
+        self._blocked = BlockedLines(self._recorder, self._lag)
         self._watchdog.start_over()
 
     @property
@@ -119,6 +123,7 @@ class Worker(Told, hot.Worker):
 
     def stalled(self, stall: Stall) -> None:
         self._stalls.add(stall)
+        self._blocked.add(stall)
 
     def failed(self, error: Exception) -> None:
         self._recorder.failed("event loop", error)
