@@ -39,7 +39,8 @@ def lines(output: str) -> dict[str, Line]:
     for text in output.splitlines():
         words = text.split()
         if len(words) == 10 and words[2].isdigit():
-            sent, counted, rate, errors, left, *quantiles = words[2:]
+            # A customer who has no patience may be gone before the first request was even read.
+            sent, counted, rate, errors, left, *quantiles = (word.replace("-", "0") for word in words[2:])
             figures = (int(sent), int(counted), float(rate), int(errors), int(left), *map(float, quantiles))
             found[f"{words[0]} {words[1]}"] = Line(*figures)  # type: ignore[arg-type]
     return found

@@ -51,10 +51,11 @@ _ROWS: Final = (
 
 
 def prepare(engine: sa.Engine) -> None:
-    """Make the tables anew, and let PostgreSQL learn what is in them."""
-    Base.metadata.drop_all(engine)
-    Base.metadata.create_all(engine)
+    """Make the tables where they are not there yet, once for all workers, and let PostgreSQL learn what is in them."""
     with engine.begin() as connection:
-        for statement in _ROWS:
-            connection.execute(sa.text(statement))
-        connection.execute(sa.text("ANALYZE"))
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
+        if not sa.inspect(connection).has_table(Order.__tablename__):
+            Base.metadata.create_all(connection)
+            for statement in _ROWS:
+                connection.execute(sa.text(statement))
+            connection.execute(sa.text("ANALYZE"))

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 import stethoscope
 from stethoscope.asgi import ASGIApp, Receive, Scope, Send
 
-STATEMENT = "SELECT * FROM orders WHERE name = 'Ada Lovelace' AND number = 4711"
+STATEMENT = "SELECT * FROM orders WHERE name = 'Ada Lovelace' AND number = 470815162342"
 # Events have the lines of source code around each frame: what a test looks for must not be among them.
 #
 #

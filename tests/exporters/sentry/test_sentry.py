@@ -65,7 +65,7 @@ def test_nothing_personal_leaves(events: tuple[str, list[Event], list[Event]]) -
     everything = json.dumps(events)
     assert "secret-" not in everything
     assert "Lovelace" not in everything
-    assert "4711" not in everything
+    assert "470815162342" not in everything
     assert "SELECT * FROM orders WHERE name = ? AND number = ?" in everything
 
 
