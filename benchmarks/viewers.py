@@ -57,12 +57,11 @@ def run(viewers: int, rounds: int, seconds: int) -> Result:
                 readings.setdefault(f"{name}, nobody looks", []).append(measure(server, seconds))
                 with watching(server, viewers):
                     readings.setdefault(f"{name}, {viewers:,} viewers", []).append(measure(server, seconds))
-    alone, watched, bare_alone, bare_watched = readings.values()
+    alone, watched, *_ = readings.values()
     return Result(
         name="viewers",
         floors=[
-            _floor(f"p99 with {viewers:,} viewers / without", FLOOR, watched, alone),
-            _floor("the same ratio, ÷ that of a bare app", FLOOR, watched, alone, bare_watched, bare_alone),
+            _floor(f"p99 with {viewers:,} viewers / without", watched, alone),
         ],
         columns=("", "p99 ms", "median ms", "processor ms per second, both workers"),
         rows=[
@@ -79,17 +78,12 @@ def run(viewers: int, rounds: int, seconds: int) -> Result:
     )
 
 
-def _floor(name: str, must: float, *contenders: list[Reading]) -> Floor:
+def _floor(name: str, watched: list[Reading], alone: list[Reading]) -> Floor:
     """Of the p99 of all rounds together; as spread, of each round alone. A 99th percentile of one round is ten requests' doing."""
-    all_rounds = ratio(*(together(found) for found in contenders))
-    each = [ratio(*(one.taken for one in of_round)) for of_round in zip(*contenders, strict=True)]
-    return Floor(name, must, all_rounds, "", spread=f"{min(each):.2f} to {max(each):.2f}")
-
-
-def ratio(*taken: list[float]) -> float:
-    """The first 99th percentile by the second; where there are four, by the third by the fourth, too."""
-    watched, alone, *control = map(p99, taken)
-    return watched / alone / (control[0] / control[1] if control else 1.0)
+    each = [p99(one.taken) / p99(other.taken) for one, other in zip(watched, alone, strict=True)]
+    return Floor(
+        name, FLOOR, p99(together(watched)) / p99(together(alone)), spread=f"{min(each):.2f} to {max(each):.2f}"
+    )
 
 
 def together(readings: Iterable[Reading]) -> list[float]:
