@@ -51,11 +51,11 @@ _ROWS: Final = (
 
 
 def prepare(engine: sa.Engine) -> None:
-    """Make the tables where they are not there yet, once for all workers, and let PostgreSQL learn what is in them."""
+    """Make the tables anew, one worker after the other, and let PostgreSQL learn what is in them."""
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(1)"))
-        if not sa.inspect(connection).has_table(Order.__tablename__):
-            Base.metadata.create_all(connection)
-            for statement in _ROWS:
-                connection.execute(sa.text(statement))
-            connection.execute(sa.text("ANALYZE"))
+        Base.metadata.drop_all(connection)
+        Base.metadata.create_all(connection)
+        for statement in _ROWS:
+            connection.execute(sa.text(statement))
+        connection.execute(sa.text("ANALYZE"))
