@@ -37,7 +37,7 @@ the memoryview, and that holds the mapping. Every index is checked against it.
 #define TEXTS(T)                                                                                                        \
     T(type) T(headers) T(method) T(scheme) T(status) T(trailers) T(body) T(more_body) T(router) T(route) T(root_path)   \
     T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(failed) T(add_outcome)    \
-    T(record) T(render) T(first_byte) T(clock) T(correlation_id) T(name_route) T(path_template) T(shared)         \
+    T(record) T(render) T(first_byte) T(clock) T(correlation_id) T(name_route) T(path_template) T(shared)               \
     T(serves) T(path) T(get)
 
 #define DECLARE(name) static PyObject *text_##name;
@@ -745,11 +745,13 @@ typedef int Wants(Exchange *self, PyObject *observer, PyObject *seconds);
 
 static int wants_arrival(Exchange *self, PyObject *observer, PyObject *Py_UNUSED(seconds)) {
     PyObject *names = PyTuple_GET_ITEM(observer, 1);
+    if (PyTuple_GET_SIZE(names) == 0)
+        return 1;
     unsigned long long marks = 0;
     for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(names); at++)
         marks |= PyBytes_CheckExact(PyTuple_GET_ITEM(names, at)) ? mark_of(PyTuple_GET_ITEM(names, at)) : ~0ull;
-    if (PyTuple_GET_SIZE(names) == 0 || !(marks & self->names))
-        return PyTuple_GET_SIZE(names) == 0;
+    if (!(marks & self->names))
+        return 0;
     PyObject *headers = PyDict_GetItemWithError(self->current.scope, text_headers);
     PyObject *value = headers ? find_value(headers, names) : NULL;
     Py_XDECREF(value);
@@ -1261,9 +1263,10 @@ static PyObject *worker_arrived(PyObject *object, PyObject *request) {
     Worker *self = (Worker *)object;
     if (IS_A(request, Exchange) && is_same_loop(self->loop) && self->watch != NULL && IS_A(self->watch, Watch)) {
         Watch *watch = (Watch *)self->watch;
-        watch->busy = watch->asked = 1;
-        if (((Current *)request)->started - watch->told <= TOLD_EVERY && watch->period <= QUIET)
+        if (((Current *)request)->started - watch->told <= TOLD_EVERY && watch->period <= QUIET) {
+            watch->busy = watch->asked = 1;
             Py_RETURN_NONE;
+        }
     }
     return falls_back() ? PyObject_CallFunctionObjArgs(plain_arrived, object, request, NULL) : NULL;
 }

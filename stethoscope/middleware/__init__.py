@@ -14,6 +14,7 @@
     route_tree   the same below Starlette's mounts
     frameworks   installing in each of them, and asking those that leave no route
     queueing     how long it waited in front of the server
+    caught       the exception behind a 500 that its framework answers by itself
 
   what is made of it
     following    requests that are kept, to be looked at one by one
