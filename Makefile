@@ -39,7 +39,7 @@ demo: $(VENV)/ready-demo ## run a small shop with traffic against it and watch i
 	@$(run) examples.shop.demo $(DEMO_ARGS)
 
 test: $(VENV)/ready-test ## run all tests (TEST_ARGS="tests/store -k merge")
-	@$(VENV)/bin/python tools/require.py
+	@$(VENV)/bin/python tools/require.py test
 	@$(VENV)/bin/python tools/compile_hot_path.py
 	@$(run) pytest -n 2 --dist loadgroup --hot-path compiled $(TEST_ARGS)
 
@@ -61,6 +61,7 @@ check: $(VENV)/ready-check ## format, lint, types, import direction, licences
 	@$(VENV)/bin/python tools/licences.py
 
 bench: $(VENV)/ready-bench ## measure us beside each peer, in one run (BENCH_ARGS=…)
+	@$(VENV)/bin/python tools/require.py bench
 	@$(VENV)/bin/python tools/compile_hot_path.py
 	@$(run) benchmarks $(BENCH_ARGS)
 

@@ -15,6 +15,7 @@ from benchmarks import (
     exports,
     imports,
     inprocess,
+    instructions,
     memory,
     scrape,
     throughput,
@@ -56,6 +57,12 @@ MEASURES: Final = {
         lambda options: throughput.run(
             _chosen(options, throughput.DEFAULT_CONTENDERS), options.rounds, options.seconds
         ),
+        chooses_contenders=True,
+    ),
+    "instructions": Measure(
+        "instructions that a server takes for a request, counted by valgrind",
+        {"seconds": 10},
+        lambda options: instructions.run(_chosen(options, instructions.DEFAULT_CONTENDERS), options.seconds),
         chooses_contenders=True,
     ),
     "tracing": Measure(

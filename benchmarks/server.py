@@ -15,7 +15,7 @@ from benchmarks.requests import HEADERS
 from benchmarks.resident import peak_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 SERVER_CPU: Final = 0
@@ -24,10 +24,11 @@ CONNECTIONS: Final = 32
 
 
 class Load(NamedTuple):
-    """Requests per second, and the seconds within which 99 % of them were answered."""
+    """Requests per second, the seconds within which 99 % of them were answered, and how many there were."""
 
     rate: float
     p99: float
+    requests: int
 
 
 _UNITS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -44,12 +45,24 @@ class Server:
     made before the server is up waits in the backlog instead of being refused.
     """
 
-    def __init__(self, contender: str, app: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, contender: str, app: str, environment: Mapping[str, str] | None = None, under: Sequence[str] = ()
+    ) -> None:
+        """``under`` is a command that runs the server's, such as valgrind."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
             descriptor = listener.fileno()
             self._process = subprocess.Popen(
-                [*pinned(SERVER_CPU), sys.executable, "-m", "benchmarks.serve", contender, app, str(descriptor)],
+                [
+                    *pinned(SERVER_CPU),
+                    *under,
+                    sys.executable,
+                    "-m",
+                    "benchmarks.serve",
+                    contender,
+                    app,
+                    str(descriptor),
+                ],
                 pass_fds=[descriptor],
                 env={**os.environ, **(environment or {})},
             )
@@ -65,6 +78,7 @@ class Server:
                 "-t1",
                 f"-c{CONNECTIONS}",
                 f"-d{seconds}s",
+                "--timeout=20s",
                 *headers,
                 self._url(),
             ],
@@ -74,14 +88,19 @@ class Server:
         ).stdout
         rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
         slowest = re.search(r" 99%\s+([\d.]+)(us|ms|s)\b", output)
-        if rate is None or slowest is None or "Non-2xx" in output or "Socket errors" in output:
+        requests = re.search(r"(\d+) requests in ", output)
+        if not (rate and slowest and requests) or "Non-2xx" in output or "Socket errors" in output:
             raise ServerFailed(f"wrk did not get 200 for every request:\n{output}")
-        return Load(float(rate[1]), float(slowest[1]) * _UNITS[slowest[2]])
+        return Load(float(rate[1]), float(slowest[1]) * _UNITS[slowest[2]], int(requests[1]))
 
     def cpu_seconds(self) -> float:
         """Processor time that the server has used so far, all its threads, in seconds."""
         tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def peak_bytes(self) -> int:
         return peak_bytes(self._process.pid)

@@ -56,7 +56,7 @@ def measure(app: str, contenders: Sequence[str], rounds: int, seconds: int) -> d
 
 def load(server: Server, seconds: int, readings: Readings) -> None:
     before = server.cpu_seconds()
-    rate, p99 = server.load(seconds)
+    rate, p99, _ = server.load(seconds)
     readings.rates.append(rate)
     readings.p99.append(p99)
     used = server.cpu_seconds() - before

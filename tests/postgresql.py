@@ -42,7 +42,7 @@ def programs() -> Path:
     """Where the newest PostgreSQL is installed. Raises FileNotFoundError where there is none."""
     found = sorted(_INSTALLED.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
     if not found:
-        raise FileNotFoundError(f"no PostgreSQL in {_INSTALLED}: `python tools/require.py` says how to get it")
+        raise FileNotFoundError(f"no PostgreSQL in {_INSTALLED}: `python tools/require.py test` says how to get it")
     return found[-1].parent
 
 

@@ -1,6 +1,8 @@
-"""Check that the commands which the tests drive are installed; as root on Debian, install what is not.
+"""Check that the commands which a target of the Makefile drives are installed; as root on Debian, install what is not.
 
-Run by ``make test`` before pytest, with the standard library alone. Nothing is started: a Debian
+    python tools/require.py test        # or bench
+
+Run by ``make test`` and ``make bench`` before they begin, with the standard library alone. Nothing is started: a Debian
 package of a daemon starts it when it is installed, and a test run must not leave one behind.
 """
 
@@ -24,7 +26,7 @@ class Need:
     unit: str | None = None
 
 
-NEEDS = (
+TEST = (
     Need("cc", "build-essential"),
     Need("chromium", "chromium"),
     Need("curl", "curl"),
@@ -37,6 +39,13 @@ NEEDS = (
     Need("systemd-analyze", "systemd"),
     Need("wrk", "wrk"),
 )
+BENCH = (
+    Need("cc", "build-essential"),
+    Need("taskset", "util-linux"),
+    Need("valgrind", "valgrind"),
+    Need("wrk", "wrk"),
+)
+NEEDS = {"test": TEST, "bench": BENCH}
 
 
 def missing(needs: Iterable[Need]) -> list[Need]:
@@ -72,34 +81,34 @@ def systemctl(units: list[str], *action: str) -> None:
         subprocess.run(["systemctl", "--quiet", *action, *units], check=True)
 
 
-def explain(needs: list[Need]) -> str:
+def explain(target: str, needs: list[Need]) -> str:
     """What is missing and how to get it."""
     lines = [f"  {need.command:<12} Debian package: {need.package}" for need in needs]
     packages = " ".join(need.package for need in needs)
     return "\n".join(
         [
-            "The tests need commands that are not installed:",
+            f"`make {target}` needs commands that are not installed:",
             *lines,
             f"Install them (apt-get install --no-install-recommends {packages}),",
-            "or run `make test` once as root on Debian or Ubuntu, which does it.",
+            f"or run `make {target}` once as root on Debian or Ubuntu, which does it.",
         ]
     )
 
 
-def main() -> int:
-    lacking = missing(NEEDS)
+def main(target: str) -> int:
+    lacking = missing(NEEDS[target])
     if lacking and os.geteuid() == 0 and shutil.which("apt-get"):
         print("Installing:", ", ".join(need.package for need in lacking), flush=True)
         try:
             install(lacking)
         except subprocess.CalledProcessError as error:
             print(f"apt-get failed: {error}", file=sys.stderr)
-        lacking = missing(NEEDS)
+        lacking = missing(NEEDS[target])
     if lacking:
-        print(explain(lacking), file=sys.stderr)
+        print(explain(target, lacking), file=sys.stderr)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))
