@@ -52,17 +52,19 @@ def beyond(
     keep: tuple[str, ...] = (),
     guard: Expression | None = None,
     as_severity: Mapping[str, str] | None = None,
+    lasting: bool = True,
 ) -> Callable[[Config], Iterable[Condition]]:
     """Fires when a signal is beyond its threshold: a rule for each level that the threshold has.
 
-    ``holds`` are times by level, "warn" and "critical". ``guard`` has to hold too.
+    ``holds`` are times by level, "warn" and "critical". ``guard`` has to hold too. Without ``lasting`` it does not look
+    at requests that take long by design.
     """
     names = {"warn": "warning", "critical": "critical", **(as_severity or {})}
 
     def conditions(config: Config) -> Iterable[Condition]:
         assert signal.threshold is not None
         threshold = getattr(config.thresholds, signal.threshold)
-        frame = config.in_rules(window).keep(*keep)
+        frame = config.in_rules(window).keep(*keep).where(*(() if lasting else config.without_lasting))
         compare = "<" if threshold.below else ">"
         for level, hold in holds.items():
             if (limit := getattr(threshold, level)) is not None:

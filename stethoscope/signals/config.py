@@ -26,6 +26,7 @@ class Config:
     ``group_labels`` further labels of targets that stay apart, such as a cluster. ``scrape_seconds`` is
     the interval of scraping. ``runbook_url`` is a page with an anchor an alert; None for the dashboard
     that holds the runbook. ``pools`` are connection pools with a limit of their own for their use.
+    ``lasting_routes`` are templates of routes whose requests take long by design, such as server-sent events.
     """
 
     service: str | None = None
@@ -39,6 +40,7 @@ class Config:
     grafana_url: str = "http://localhost:3000"
     runbook_url: str | None = None
     pools: tuple[tuple[str, float], ...] = ()
+    lasting_routes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if mistakes := [*_mistakes(self)]:
@@ -56,6 +58,11 @@ class Config:
     @property
     def service_matcher(self) -> tuple[str, ...]:
         return (f'{self.job_label}="{self.service}"',) if self.service else ()
+
+    @property
+    def without_lasting(self) -> tuple[str, ...]:
+        """Matchers that leave out requests which take long by design."""
+        return tuple(f'http_route!="{route}"' for route in self.lasting_routes)
 
     def in_rules(self, window: str = "5m") -> Frame:
         """The frame of a rule: services, each as a whole."""
@@ -94,6 +101,9 @@ def _mistakes(config: Config) -> Iterable[str]:
     names = [slo.name for slo in config.slos]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"slo {name!r} is not valid: expected each name once"
+    for route in config.lasting_routes:
+        if not re.fullmatch(r'[^"\\\n]+', route):
+            yield f"lasting route {route!r} is not valid: expected the template of a route, such as /events"
     for pool, use in config.pools:
         if not re.fullmatch(r'[^"\\\n]+', pool) or not 0 < use <= 1:
             yield f"pool {pool}={use:g} is not valid: expected NAME=SHARE with a share of its connections from 0 to 1"

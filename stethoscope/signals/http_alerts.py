@@ -92,7 +92,7 @@ HTTP_ALERTS: Final = (
     ),
     Alert(
         "ASGIHighLatency",
-        beyond(SLOW, {"warn": "5m", "critical": "5m"}, guard=busy),
+        beyond(SLOW, {"warn": "5m", "critical": "5m"}, guard=busy, lasting=False),
         "The slowest 5 % of requests to <service> take longer than {{ $value | humanizeDuration }}",
         "The 95th percentile of request durations, over all routes, is above the limit.",
         "The app feels slow to at least one request in twenty.",
@@ -115,6 +115,7 @@ HTTP_ALERTS: Final = (
             keep=("http_route", "http_request_method"),
             guard=_route_in_use,
             as_severity={"warn": "info"},
+            lasting=False,
         ),
         "The slowest 5 % of {{ $labels.http_request_method }} {{ $labels.http_route }} on <service> take longer than "
         "{{ $value | humanizeDuration }}",
@@ -122,7 +123,7 @@ HTTP_ALERTS: Final = (
         "Users of this route wait.",
         ("Route: phases, queries per request, sizes of what it sends.", "Is it meant to be slow, such as an export?"),
         (
-            "Meant to be slow: leave it out with `exclude`, or raise `slow_route`.",
+            "Meant to be slow: name it with `--lasting-route` where the rules are written, or raise `slow_route`.",
             "Else: page what it reads, cache what it computes, or move the work behind the response.",
         ),
         board="route",
@@ -130,7 +131,7 @@ HTTP_ALERTS: Final = (
     ),
     Alert(
         "ASGIClientDisconnects",
-        beyond(LEAVING, {"warn": "10m", "critical": "10m"}, guard=busy),
+        beyond(LEAVING, {"warn": "10m", "critical": "10m"}, guard=busy, lasting=False),
         "{{ $value | humanizePercentage }} of clients of <service> leave before the response is complete",
         "Clients close the connection before they have the whole response.",
         "They lost patience, or a proxy's timeout is shorter than the app's.",
@@ -138,7 +139,10 @@ HTTP_ALERTS: Final = (
             "Route by route: server-sent events and long polls end this way by design.",
             "Compare the p99 with the timeouts of the proxy and of the clients.",
         ),
-        ("Streams that end this way by design: leave their routes out with `exclude`.", "Else as for ASGIHighLatency."),
+        (
+            "Streams that end this way by design: name their routes with `--lasting-route` where the rules are written.",
+            "Else as for ASGIHighLatency.",
+        ),
     ),
     Alert(
         "ASGITrafficDropped",

@@ -70,6 +70,14 @@ def _add_limits(add: Callable[..., Action]) -> None:
     )
     add("--slo-days", metavar="DAYS", type=int, default=DEFAULT.slo_days, help="period of objectives (default: 30)")
     add(
+        "--lasting-route",
+        metavar="ROUTE",
+        action="append",
+        default=[],
+        help="route whose requests take long by design, such as /events: no alert and no objective looks at how long "
+        "they take or who leaves before they end; may be repeated",
+    )
+    add(
         "--pool",
         metavar="NAME=SHARE",
         action="append",
@@ -93,6 +101,7 @@ def config(arguments: Namespace) -> Config:
             grafana_url=arguments.grafana_url.rstrip("/"),
             runbook_url=arguments.runbook_url,
             pools=tuple(_pool(text) for text in arguments.pool),
+            lasting_routes=tuple(arguments.lasting_route),
         )
     except (ConfigError, SloError, ThresholdError) as error:
         raise CommandError(str(error)) from None

@@ -53,8 +53,9 @@ def _requests(level: str, frame: Frame) -> Iterator[Recording]:
 def _objectives(config: Config, frame: Frame) -> Iterator[Recording]:
     for slo in config.slos:
         labels = (("slo", slo.name),)
-        yield Recording("slo:bad:rate5m", slo.bad(frame), labels)
-        yield Recording("slo:total:rate5m", slo.total(frame), labels)
+        counted = frame if slo.seconds is None else frame.where(*config.without_lasting)
+        yield Recording("slo:bad:rate5m", slo.bad(counted), labels)
+        yield Recording("slo:total:rate5m", slo.total(counted), labels)
         yield Recording("slo:objective:share", f"vector({slo.objective:.12g})", labels)
         yield Recording("slo:error_budget:share", f"vector({slo.budget:.12g})", labels)
 

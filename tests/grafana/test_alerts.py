@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from stethoscope.signals.alerts import ALERTS
+from stethoscope.signals.alerts import rules as alerting_rules
 from stethoscope.signals.config import Config
 from stethoscope.signals.files import boards, everything, rules
+from tests.grafana.case import INFO, NONE, WARNING, Case, Series
 from tests.grafana.cases import CASES
+from tests.grafana.http_cases import durations, requests
 from tests.grafana.promtool import RULES, named, wrong
 
 NAMES = sorted({alert.name for alert in ALERTS})
@@ -19,6 +22,28 @@ NAMES = sorted({alert.name for alert in ALERTS})
 @pytest.mark.parametrize("alert", NAMES)
 def test_it_fires_and_is_silent_when_it_should(alert: str, tmp_path: Path) -> None:
     assert wrong(tmp_path, [case for case in CASES if case.alert == alert], named(alert)) == ""
+
+
+_LASTING = {
+    "ASGIHighLatency": (durations([[(60, 0)]] * 4, 10, "/events"), WARNING),
+    "ASGIRouteLatency": (durations([[(60, 0)]] * 4, 10, "/events"), INFO),
+    "ASGIClientDisconnects": (requests((60, 10), error="client_disconnect", route="/events"), WARNING),
+}
+"""Streams alone, of which each takes long and ends when its client leaves, and what fires if nobody has said so."""
+
+
+@pytest.mark.parametrize("alert", _LASTING)
+def test_a_route_that_lasts_by_design_wakes_nobody(alert: str, tmp_path: Path) -> None:
+    series, fires = _LASTING[alert]
+    others = {**durations([[(60, 1)]] * 4, 10, "/quick"), **requests((60, 10), route="/quick/too")}
+    said = [rule for rule in alerting_rules(Config(lasting_routes=("/events",))) if rule["alert"] == alert]
+    assert wrong(tmp_path, [Case(alert, "they are named", {**others, **series}, {50: NONE})], said) == ""
+    assert wrong(tmp_path, [Case(alert, "they are not", {**others, **series}, {50: fires})], named(alert)) == ""
+    assert wrong(tmp_path, [Case(alert, "others are like that", _renamed(series), {50: fires})], said) == ""
+
+
+def _renamed(series: Series) -> dict[str, str]:
+    return {one.replace("/events", "/orders"): values for one, values in series.items()}
 
 
 @pytest.mark.parametrize("alert", NAMES)

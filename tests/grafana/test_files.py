@@ -63,6 +63,7 @@ def test_each_command_writes_its_files_and_says_which(
         (["--runbook-url", "x"], "runbook_url='x' is not valid"),
         (["--pool", "reports"], "pool 'reports' is not valid: expected NAME=SHARE"),
         (["--pool", "reports=2"], "pool reports=2 is not valid"),
+        (["--lasting-route", 'a"b'], "lasting route 'a\"b' is not valid: expected the template of a route"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(
@@ -130,3 +131,16 @@ def test_a_pool_with_a_limit_of_its_own_is_left_out_of_the_rule_for_all(tmp_path
     own, others = 'db_client_connection_pool_name="reports"', 'db_client_connection_pool_name!~"reports"'
     assert [own in rule for rule in rules] == [False, False, True]
     assert [others in rule for rule in rules] == [True, True, False]
+
+
+def test_requests_that_last_by_design_count_in_no_objective_on_latency(tmp_path: Path) -> None:
+    arguments = ["--lasting-route", "/events", "--lasting-route", "/chat/{id}"]
+    assert cli.main(["rules", "--out", str(tmp_path), *arguments]) == 0
+    groups = yaml.safe_load((tmp_path / "rules/recording.yaml").read_text())["groups"]
+    objectives = [
+        rule for group in groups for rule in group["rules"] if rule["record"] in ("slo:bad:rate5m", "slo:total:rate5m")
+    ]
+    assert len(objectives) == 4
+    for rule in objectives:
+        left_out = 'http_route!="/events", http_route!="/chat/{id}"' in rule["expr"]
+        assert left_out == (rule["labels"]["slo"] == "latency"), rule
