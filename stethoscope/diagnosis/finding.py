@@ -19,7 +19,8 @@ class Finding:
     all. ``subject`` is what it was found at: a relationship, a statement's fingerprint, a line, a pool. ``summary`` and
     ``cure`` are sentences for people. ``evidence`` is that of the last occurrence that was noted, at most one a
     second: numbers in base units, texts without literals; it may be empty where a note was lost.
-    ``first_seen`` and ``last_seen`` are Unix times in seconds. ``occurrences`` counts requests, exactly; of a line that blocks the loop, the times.
+    ``first_seen`` and ``last_seen`` are Unix times in seconds. ``occurrences`` counts requests, exactly;
+    of a line that blocks the loop, the times; of a pool, the waits in vain and the long ones.
     """
 
     kind: Illness

@@ -101,6 +101,12 @@ def _cure_unused_eager_load(subject: str, facts: Facts) -> str:
     return f"Take .options({option}({subject})) out of the query.{_where(facts)}"
 
 
+def _pool_exhausted(subject: str, facts: Facts) -> str:
+    waits = "1 wait" if facts.get("timeouts") == 1 else f"{_figure(facts, 'timeouts', 'no')} waits"
+    long = f", one in twenty took above {_time(facts, 'wait_p95_seconds')}" if "wait_p95_seconds" in facts else ""
+    return f"connections of {subject} ran out: {waits} ended without one{long}"
+
+
 _SUMMARIES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
     Illness.N_PLUS_ONE: _n_plus_one,
     Illness.UNUSED_EAGER_LOAD: _unused_eager_load,
@@ -110,10 +116,7 @@ _SUMMARIES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
     Illness.SEQUENTIAL_SCAN: lambda subject, facts: (
         f"{_what(subject, facts)} read {_figure(facts, 'rows', 'all')} rows of {_figure(facts, 'table', 'a table')} from end to end"
     ),
-    Illness.POOL_EXHAUSTED: lambda subject, facts: (
-        f"connections of {subject} ran out: {_figure(facts, 'timeouts', 'no')} waits ended without one, "
-        f"one in twenty took above {_time(facts, 'wait_p95_seconds')}"
-    ),
+    Illness.POOL_EXHAUSTED: _pool_exhausted,
     Illness.LEAKED_CONNECTION: lambda subject, facts: (
         f"a connection of {subject} was not given back when its request was over"
     ),

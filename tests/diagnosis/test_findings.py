@@ -138,7 +138,28 @@ def test_pool_that_ran_out_is_found_from_its_numbers(recorder: Recorder) -> None
     recorder.counter(names.POOL_TIMEOUTS, ("shop",)).add(3.0)
     recorder.gauge(names.POOL_SIZE, ("shop",)).set(5.0)
     (failed,) = found(recorder)
-    assert (failed.severity, failed.occurrences, failed.evidence["size"]) == (Severity.CRITICAL, 3, 5)
+    assert (failed.severity, failed.occurrences, failed.evidence["size"]) == (Severity.CRITICAL, 3 + 5, 5)
+
+
+def test_pool_from_which_nobody_got_a_connection_is_found_without_a_length_of_waits(recorder: Recorder) -> None:
+    """As after a reset: there were waits before, and since then all of them were in vain."""
+    recorder.histogram(names.POOL_WAIT_TIME, ("shop",)).record(0.001)
+    before = recorder.snapshot()
+    recorder.counter(names.POOL_TIMEOUTS, ("shop",)).add(1.0)
+    (finding,) = findings(recorder.snapshot().minus(before, 60.0), [])
+    assert json.dumps(finding.evidence, allow_nan=False) == '{"timeouts": 1, "checkouts": 0}'
+    assert finding.summary == "connections of shop ran out: 1 wait ended without one"
+    assert finding.occurrences == 1
+
+
+def test_waits_that_took_long_are_counted_one_by_one(recorder: Recorder) -> None:
+    waits = recorder.histogram(names.POOL_WAIT_TIME, ("shop",))
+    for seconds, times in ((1.0, 90), (0.001, 10)):
+        for _ in range(times):
+            waits.record(seconds)
+    recorder.histogram(names.POOL_CREATE_TIME, ("shop",)).record(0.9)
+    (finding,) = found(recorder)
+    assert finding.occurrences == 89
 
 
 def test_database_that_takes_long_to_open_connections_has_no_pool_that_ran_out(recorder: Recorder) -> None:

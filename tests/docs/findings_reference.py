@@ -47,7 +47,7 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
     ),
     Illness.POOL_EXHAUSTED: (
         f"Waits for a connection ended without one, or one in twenty took more than {_LONG * 1000:g} ms (`thresholds`: `query_p95`), not "
-        "counting those for which a connection was opened.",
+        "counting those for which a connection was opened. `occurrences` are the waits in vain and the long ones.",
         "db:5432/shop",
         {"timeouts": 3, "wait_p95_seconds": 0.85, "size": 5, "most": 15},
     ),
@@ -105,7 +105,7 @@ EVIDENCE: Final[Mapping[str, str]] = {
     "relationship, loader, many": "what the ORM loaded, why it did (`lazy`, `refresh`, `columns`), whether it is a collection",
     "way, configured, requests": "how it was loaded ahead, whether the relationship itself asks for that, in how many watched requests",
     "offset, rows, found, columns, statement": "rows passed over; rows of the table, rows expected, columns filtered by, the index to make",
-    "timeouts, wait_p95_seconds, checkouts, size, most": "of a pool: waits in vain, length of the long ones, number of all, its limits",
+    "timeouts, wait_p95_seconds, checkouts, size, most": "of a pool: waits in vain, length of the long ones of those that got a connection, number of these, its limits",
 }
 
 _HEAD: Final = """# Findings
