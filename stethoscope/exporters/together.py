@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Final
 
 from stethoscope.names import Kind, Metric
+from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.store.snapshot import Family, Series, Snapshot
 
-SERVICE_LABEL: Final = "service_name"
 _EXPORTED: Final = f"exported_{SERVICE_LABEL}"
 """What a metric's own label of that name becomes, as Prometheus does it with labels that collide."""
 

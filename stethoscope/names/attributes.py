@@ -30,6 +30,9 @@ _OTHERWISE: Final[Mapping[str, str]] = {
 WHOLE_NUMBERS: Final = frozenset(("http.response.status_code", "process.pid", "server.port"))
 """Attributes that are integers in the conventions; all others are texts."""
 
+SERVICE_LABEL: Final = "service_name"
+"""Label that tells services apart where several are given together; where there is one, its series lack it."""
+
 
 def attribute(label: str) -> str:
     """The attribute that a label of one of our metrics stands for; the label itself where the conventions have none."""

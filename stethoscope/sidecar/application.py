@@ -33,7 +33,8 @@ from stethoscope.dashboards.endpoints import Endpoints
 from stethoscope.dashboards.responses import Response as Answer
 from stethoscope.dashboards.responses import page
 from stethoscope.exporters.renamed import renamed
-from stethoscope.exporters.together import SERVICE_LABEL, together
+from stethoscope.exporters.together import together
+from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.settings import OWN_NAMES, AccessRule
 from stethoscope.sidecar.own import Own
 from stethoscope.sidecar.watch import Watch

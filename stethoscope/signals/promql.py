@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from stethoscope.names import Kind, Metric
+from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.thresholds import DEFAULTS, Thresholds
 
 
@@ -68,7 +69,7 @@ def label_of(matcher: str) -> str:
 
 def select(metric: Metric, frame: Frame, suffix: str = "", *more: str) -> str:
     """The metric's samples in this frame. Raises `UnknownLabel`."""
-    known = {*metric.labels, *frame.target_labels, "le", "pid"}
+    known = {*metric.labels, *frame.target_labels, "le", "pid", SERVICE_LABEL}
     for label in (*map(label_of, frame.matchers), *frame.by):
         if label not in known:
             raise UnknownLabel(f"{metric.name} has no label {label!r}: expected one of {', '.join(sorted(known))}")

@@ -35,11 +35,12 @@ from stethoscope.names import (
     WORKER_STARTS,
     Metric,
 )
+from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.signals.promql import Frame, amount, highest, how_many, least, level, per_second, quantile, select
 from stethoscope.signals.signal import Signal
 
-WORKER: Final = "pid"
-"""Label that tells the workers of a host apart."""
+WORKER: Final = (SERVICE_LABEL, "pid")
+"""Labels that tell the workers of a host apart: in two containers of a pod both may have the process ID 1."""
 
 
 def _of_each(metric: Metric, frame: Frame) -> str:
@@ -47,11 +48,15 @@ def _of_each(metric: Metric, frame: Frame) -> str:
     return highest(metric, frame)
 
 
+def _each(frame: Frame) -> str:
+    """Labels of each worker of each host; what scraping calls a service may have the name of one of them."""
+    return ", ".join(frame.only(*frame.target_labels).keep(*WORKER).by)
+
+
 def files_used(frame: Frame) -> str:
     """The share of its file descriptors that the worst worker has open."""
-    on = ", ".join((*frame.target_labels, WORKER))
     by = f" by ({', '.join(frame.by)})" if frame.by else ""
-    return f"max{by} ({select(PROCESS_FILES, frame)} / on ({on}) {select(PROCESS_FILES_LIMIT, frame)})"
+    return f"max{by} ({select(PROCESS_FILES, frame)} / on ({_each(frame)}) {select(PROCESS_FILES_LIMIT, frame)})"
 
 
 LAG: Final = Signal(
@@ -143,13 +148,13 @@ WORKER_CPU: Final = Signal(
     "Processor of a worker",
     "Is any worker's core used up? A worker's Python code runs on one.",
     "percentunit",
-    lambda frame: f"max by ({', '.join((*frame.by, WORKER))}) ({_both_modes(frame)})",
+    lambda frame: f"max by ({', '.join(frame.keep(*WORKER).by)}) ({_both_modes(frame)})",
     "cpu_use",
 )
 
 
 def _both_modes(frame: Frame) -> str:
-    return f"sum by ({', '.join((*frame.target_labels, WORKER))}) ({select(PROCESS_CPU_UTILIZATION, frame)})"
+    return f"sum by ({_each(frame)}) ({select(PROCESS_CPU_UTILIZATION, frame)})"
 
 
 CPU_SECONDS: Final = Signal(

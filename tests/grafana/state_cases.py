@@ -217,6 +217,16 @@ def _shares() -> Iterator[Case]:
         yield Case(name, "below warning", held(warn - 0.01), {50: NONE}, labels=labels)
 
 
+def _first_process(count: float, service: str = "", host: str = "a", job: str = "shop") -> dict[str, str]:
+    """The files of a process that a container of its own begins with, for half an hour many; its service where there are several."""
+    of = f', service_name="{service}"' if service else ""
+    labels = f'{{job="{job}", instance="{host}", pid="1"{of}}}'
+    return {
+        f"process_unix_file_descriptor_count{labels}": levels((30, 10), (30, count), (60, 10)),
+        f"stethoscope_process_file_descriptor_limit{labels}": levels((120, 1000)),
+    }
+
+
 def _files() -> Iterator[Case]:
     name = "ASGIFileDescriptors"
 
@@ -239,6 +249,18 @@ def _files() -> Iterator[Case]:
         labels=HOST,
     )
     yield Case(name, "890 of 1,000", opened(890), {50: WARNING}, labels=HOST)
+    yield Case(
+        name,
+        "the app and the sidecar have the same process ID, and so has a worker of each other host and service",
+        {
+            **_first_process(910, "shop"),
+            **_first_process(10, "stethoscope-sidecar"),
+            **_first_process(10, host="b"),
+            **_first_process(10, job="till"),
+        },
+        {34: NONE, 35: BOTH, 59: BOTH},
+        labels={"job": "shop", **HOST},
+    )
     yield Case(name, "790 of 1,000", opened(790), {50: NONE}, labels=HOST)
 
 

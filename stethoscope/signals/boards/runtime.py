@@ -43,8 +43,8 @@ from stethoscope.signals.runtime import (
 )
 from stethoscope.signals.signal import HOST
 
-_EACH: Final = (HOST, WORKER)
-_OF_EACH: Final = "{{<host>}} {{pid}}"
+_EACH: Final = (HOST, *WORKER)
+_OF_EACH: Final = "{{<host>}} {{service_name}} {{pid}}"
 
 RUNTIME: Final = Board(
     "runtime",
