@@ -74,6 +74,36 @@ def test_a_label_of_the_app_s_own_that_is_called_so_is_kept_under_another_name()
     ]
 
 
+def test_each_of_its_labels_keeps_a_name_of_its_own() -> None:
+    """As Prometheus does it with a target's page: `exported_` until the name is free, whatever other services have."""
+    both = Family(SOLD._replace(labels=("service_name", "exported_service_name")), (Series(("a", "b"), 5.0, 1.0),))
+    one = Family(SOLD._replace(labels=("service_name",)), (Series(("c",), 6.0, 1.0),))
+    other = Family(SOLD._replace(labels=("exported_service_name",)), (Series(("d",), 7.0, 1.0),))
+    assert samples(of("shop", both), of("till", one), of("stock", other)) == {
+        labelled(
+            "shop_sold_total", service_name="shop", exported_exported_service_name="a", exported_service_name="b"
+        ): 5.0,
+        labelled("shop_sold_total", service_name="till", exported_service_name="c"): 6.0,
+        labelled("shop_sold_total", service_name="stock", exported_service_name="d"): 7.0,
+    }
+
+
+def test_a_metric_with_the_name_of_another_s_samples_is_left_to_the_service_s_own_page() -> None:
+    gauge = Family(Metric("shop_sold_total", Kind.GAUGE, "Sold."), (Series((), 9.0, 1.0),))
+    counted = labelled("shop_sold_total", service_name="shop", product="lamp")
+    assert samples(of("shop", sold(lamp=1.0)), of("till", gauge)) == {counted: 1.0}
+    assert samples(of("till", gauge), of("shop", sold(lamp=1.0))) == {
+        labelled("shop_sold_total", service_name="till"): 9.0
+    }
+
+
+def test_a_metric_that_is_left_out_takes_no_names() -> None:
+    otherwise = Family(SOLD._replace(kind=Kind.HISTOGRAM, labels=()), ())
+    sums = Family(Metric("shop_sold_sum", Kind.GAUGE, "Sold."), (Series((), 9.0, 1.0),))
+    found = samples(of("shop", sold(lamp=1.0)), of("till", otherwise, sums))
+    assert labelled("shop_sold_sum", service_name="till") in found
+
+
 def test_a_metric_of_another_kind_or_other_buckets_is_left_to_the_service_s_own_page() -> None:
     gauge = Family(SOLD._replace(kind=Kind.GAUGE), (Series(("lamp",), 9.0, 1.0),))
     assert list(samples(of("shop", sold(lamp=1.0)), of("till", gauge))) == [
