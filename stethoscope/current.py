@@ -11,6 +11,8 @@ from stethoscope.asgi import Scope
 
 MOST_SHARES: Final = 15
 """As many as a Server-Timing header has room for beside the app's own entry."""
+_OURS: Final = frozenset(("app", "db", "queue"))
+"""Parts that the middleware and instruments tell of."""
 
 
 class Share:
@@ -115,10 +117,12 @@ def trace_id() -> str | None:
 
 
 def add_share(name: str, seconds: float) -> None:
-    """Add ``seconds`` to a part of the current request. Does nothing outside a request.
+    """Add ``seconds`` to a part of the current request that the app has named. Does nothing outside a request.
 
-    Any thread. A request has at most 15 shares; further names are left out.
+    Any thread. A request has at most 15 shares; further names are left out. A name of ours gets an underscore.
     """
+    if name in _OURS:
+        name += "_"
     current = CURRENT.get()
     if current is None:
         return

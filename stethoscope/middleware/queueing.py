@@ -39,7 +39,7 @@ class QueueObserver(Observer):
 
     def started(self, exchange: Exchange) -> None:
         value = hot.value_of(exchange.scope["headers"], _HEADERS)
-        if value is None:
+        if value is None or exchange.excluded:
             return
         seconds = queued(value, time.time())
         if isinstance(seconds, str):

@@ -2,7 +2,9 @@
 
 Recorded once, when the app returns or raises: from the handshake to the close, with the close code
 that ended it, or ``refused`` for a handshake that was answered by HTTP instead: by a response of the
-app's, or by the server's 403 where the app closes what it has not accepted.
+app's, or by the server where the app closes what it has not accepted, fails, or says nothing.
+
+Messages are counted as they pass, because a connection may last for days.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from stethoscope.store.recorder import Recorder
 
 if TYPE_CHECKING:
     from stethoscope.middleware.layer import Layer
+    from stethoscope.store.series import Scalar
 
 _NO_CLOSE_FRAME = 1006
 _REFUSED = "refused"
@@ -31,16 +34,13 @@ class Conversation(Current):
 
     __slots__ = (
         "_accepted",
-        "_bytes_received",
-        "_bytes_sent",
         "_close_code",
+        "_counters",
         "_layer",
         "_measured",
         "_receive",
-        "_received",
         "_scheme",
         "_send",
-        "_sent",
         "disconnected",
     )
 
@@ -54,7 +54,7 @@ class Conversation(Current):
         self.route = self.shares = self.carried = self.trace = self.token = None
         self.disconnected = self.over = self.counted = self._accepted = False
         self._close_code = ""
-        self._received = self._sent = self._bytes_received = self._bytes_sent = 0
+        self._counters: dict[tuple[str, str], tuple[Scalar, ...]] = {}
         self._scheme = "wss" if scope.get("scheme") == "wss" else "ws"
         self._measured = layer.exclusions is None or not layer.exclusions.cover(own_path(scope))
         if self._measured:
@@ -64,8 +64,7 @@ class Conversation(Current):
         message = await self._receive()
         try:
             if message["type"] == "websocket.receive":
-                self._received += 1
-                self._bytes_received += payload_bytes(message)
+                self._passed("receive", message)
             elif message["type"] == "websocket.disconnect":
                 self.disconnected = True
                 self._close_code = self._close_code or peer_code(message.get("code"))
@@ -78,8 +77,7 @@ class Conversation(Current):
         try:
             kind = message["type"]
             if kind == "websocket.send":
-                self._sent += 1
-                self._bytes_sent += payload_bytes(message)
+                self._passed("send", message)
             elif kind == "websocket.accept":
                 self._accepted = True
             elif kind == "websocket.close":
@@ -90,6 +88,28 @@ class Conversation(Current):
         except Exception as error:
             self._layer.failed(error)
         return answer
+
+    def _passed(self, direction: str, message: Message) -> None:
+        """A message has passed, which there is only after the handshake: the route is known, or there is none."""
+        self.route = self.route or name_route(self.scope)
+        labels = (self.route or UNMATCHED_ROUTE, direction)
+        counters = self._counters.get(labels)
+        if counters is None:
+            counters = self._counters[labels] = self._find_counters(labels)
+        for counter, amount in zip(counters, (1.0, payload_bytes(message)), strict=False):
+            counter.add(amount)
+
+    def _find_counters(self, labels: tuple[str, str]) -> tuple[Scalar, ...]:
+        """Of messages and of their bytes; none for what is not measured."""
+        if not self._measured or self._is_excluded(labels[0]):
+            return ()
+        return tuple(
+            self._layer.recorder.counter(metric, labels) for metric in (names.WEBSOCKET_MESSAGES, names.WEBSOCKET_BYTES)
+        )
+
+    def _is_excluded(self, route: str) -> bool:
+        exclusions = self._layer.exclusions
+        return exclusions is not None and exclusions.cover(route)
 
     def close(self, error: BaseException | None) -> None:
         """The app has returned, or raised ``error``."""
@@ -103,16 +123,14 @@ class Conversation(Current):
     def _record(self, recorder: Recorder, error: str) -> None:
         recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(-1.0)
         route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
-        exclusions = self._layer.exclusions
-        if exclusions is not None and exclusions.cover(route):
+        if self._is_excluded(route):
             return
         seconds = exchange.clock() - self.started
-        labels = (route, self._scheme, error, self._close_code or str(_NO_CLOSE_FRAME))
-        recorder.histogram(names.WEBSOCKET_DURATION, labels).record(seconds)
-        counted = (("receive", self._received, self._bytes_received), ("send", self._sent, self._bytes_sent))
-        for direction, messages, size in counted:
-            recorder.counter(names.WEBSOCKET_MESSAGES, (route, direction)).add(messages)
-            recorder.counter(names.WEBSOCKET_BYTES, (route, direction)).add(size)
+        is_open = self._accepted or self.disconnected
+        code = self._close_code or (str(_NO_CLOSE_FRAME) if is_open else _REFUSED)
+        if not (error or is_open or self._close_code):
+            error = "incomplete_response"
+        recorder.histogram(names.WEBSOCKET_DURATION, (route, self._scheme, error, code)).record(seconds)
 
 
 def peer_code(code: int | None) -> str:

@@ -462,15 +462,25 @@ def test_histograms_share_one_way_of_timing(own: Recorder, clock: Clock) -> None
 
 def test_a_block_is_a_share_of_the_request_it_is_in(clock: Clock, request_of_the_code: Request) -> None:
     for _ in range(2):
-        with timer("db"):
+        with timer("load"):
             clock.now += 1
     with timer("render"):
         clock.now += 3
-    assert shares_of(request_of_the_code) == {"db": (2.0, 2), "render": (3.0, 1)}
+    assert shares_of(request_of_the_code) == {"load": (2.0, 2), "render": (3.0, 1)}
+
+
+@pytest.mark.parametrize("name", ["app", "db", "queue"])
+def test_a_block_with_a_name_of_ours_is_a_share_beside_ours(
+    name: str, own: Recorder, clock: Clock, request_of_the_code: Request
+) -> None:
+    with timer(name):
+        clock.now += 1
+    assert shares_of(request_of_the_code) == {f"{name}_": (1.0, 1)}
+    assert durations(own) == {name: 1.0}
 
 
 def test_outside_of_a_request_there_are_no_shares() -> None:
-    add_share("db", 1.0)
+    add_share("load", 1.0)
     assert CURRENT.get() is None
 
 

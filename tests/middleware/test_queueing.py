@@ -87,6 +87,14 @@ def test_requests_without_the_header_are_not_counted(records: Records) -> None:
     assert records.numbers(names.REFUSED_QUEUE_TIMES) == {}
 
 
+def test_requests_that_are_left_out_are_not_counted(records: Records) -> None:
+    """Such as a load balancer's health checks, which wait as others do."""
+    layer = Layer(plain, records.recorder, Settings(exclude=("/health",)), observers=[QueueObserver(records.recorder)])
+    for path in ("/health", "/healthy"):
+        run(layer, http_scope(path=path, headers=[(b"x-request-start", b"%.6f" % time.time())]))
+    assert records.counts(names.QUEUE_DURATION) == {(): 1}
+
+
 def test_headers_that_can_be_read_once_are_left_to_the_app(records: Records) -> None:
     given = iter([(b"x-request-start", b"1")])
     layer = Layer(plain, records.recorder, Settings(), observers=[QueueObserver(records.recorder)])

@@ -115,11 +115,11 @@ def test_shares_of_one_request_are_not_in_the_next(records: Records, clock: Cloc
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/with":
-            add_share("db", 0.5)
+            add_share("cart", 0.5)
         await answering(start(), BODY)(scope, receive, send)
 
     layer = records.around(app)
-    assert run(layer, http_scope(path="/with")).values(b"server-timing") == [b"app;dur=0.000, db;dur=500.000"]
+    assert run(layer, http_scope(path="/with")).values(b"server-timing") == [b"app;dur=0.000, cart;dur=500.000"]
     assert run(layer, http_scope(path="/without")).values(b"server-timing") == [b"app;dur=0.000"]
 
 

@@ -63,6 +63,24 @@ def test_messages_and_their_bytes_are_counted_each_way(records: Records, backend
     assert records.total(names.REQUEST_DURATION) == 0
 
 
+def test_messages_are_counted_while_the_connection_is_open(records: Records) -> None:
+    """C11: of one that lasts for days nothing may wait for its end, which a killed worker never sees."""
+    counted: list[dict[tuple[str, ...], float]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(ACCEPT)
+        await receive()
+        for _ in range(3):
+            await send(text("abc", "websocket.send"))
+        counted.extend(records.numbers(metric) for metric in (names.WEBSOCKET_MESSAGES, names.WEBSOCKET_BYTES))
+
+    run(records.around(app), websocket_scope(), text("é"))
+    assert counted == [
+        {(UNMATCHED_ROUTE, "receive"): 1, (UNMATCHED_ROUTE, "send"): 3},
+        {(UNMATCHED_ROUTE, "receive"): 2, (UNMATCHED_ROUTE, "send"): 9},
+    ]
+
+
 def test_connection_is_open_from_handshake_to_end_and_recorded_once(records: Records, clock: Clock) -> None:
     """B12, C11."""
     open_ones: list[dict[tuple[str, ...], float]] = []
@@ -160,6 +178,27 @@ def test_refused_handshake_is_told_apart(records: Records, messages: list[Messag
     client = run(records.around(answering(*messages)), websocket_scope(), CONNECT)
     assert [sent is given for sent, given in zip(client.sent, messages, strict=True)] == [True] * len(messages)
     assert ends(records) == {("refused", ""): 1}
+
+
+def test_handshake_that_the_app_does_not_answer_is_refused(records: Records) -> None:
+    """C11: the server answers it by HTTP, with 500."""
+
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise KeyError("k")
+
+    with pytest.raises(KeyError):
+        run(records.around(failing), websocket_scope(), CONNECT)
+    run(records.around(answering()), websocket_scope(), CONNECT)
+    assert ends(records) == {("refused", "KeyError"): 1, ("refused", "incomplete_response"): 1}
+
+
+def test_client_that_leaves_before_the_handshake_is_answered_was_not_refused(records: Records) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await receive()
+
+    run(records.around(app), websocket_scope(), CONNECT, left(code=1006))
+    assert ends(records) == {("1006", ""): 1}
 
 
 def test_messages_pass_as_the_objects_they_are(records: Records) -> None:

@@ -100,9 +100,10 @@ class SentryRequests:
             "slow": seconds > self._budget,
             "budget_seconds": self._budget,
         }
+        parts: dict[str, object] = {}
         for name, share in (current.shares or {}).items():
-            told[f"{name}_seconds"], told[f"{name}_times"] = round(share.seconds, 6), share.pieces
-        return {**told, **self._details(current)}
+            parts[f"{name}_seconds"], parts[f"{name}_times"] = round(share.seconds, 6), share.pieces
+        return {**parts, **told, **self._details(current)}
 
 
 def _headers(scope: Scope) -> dict[str, str]:
