@@ -68,13 +68,17 @@ class History:
         return self._clock() - max(self._stamps("history"), default=-STEP) >= STEP * 0.9
 
     def put_aside(self, snapshot: Snapshot) -> None:
-        """Keep this snapshot for windows to come, and what happened since the last one. Raises OSError when it cannot be written."""
+        """Keep this snapshot for windows to come, and what happened since the last one, or since a reset after it.
+
+        Raises OSError when it cannot be written.
+        """
         now = self._clock()
-        latest = max(self._stamps("history"), default=None)
+        latest = max(((stamp, kind) for kind in ("history", "reset") for stamp in self._stamps(kind)), default=None)
         self._write("history", now, self._image(snapshot))
         if latest is not None:
+            stamp, kind = latest
             with suppress(OSError, Damaged, zlib.error):
-                step = snapshot.minus(self._read("history", latest, snapshot), now - latest)
+                step = snapshot.minus(self._read(kind, stamp, snapshot), now - stamp)
                 self._write("point", now, zlib.compress(json.dumps(point(step)).encode(), 1))
         self._forget(now)
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stethoscope.names import Kind, Merge, Metric
+from stethoscope.names import REQUEST_DURATION, Kind, Merge, Metric
 from stethoscope.store.folder import Folder
 from stethoscope.store.history import LONGEST_WINDOW, History, needed, since_boot
 from stethoscope.store.housekeeper import STEP
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image
+from stethoscope.store.recorder import Recorder
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.totals import image_of
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, part, plain
@@ -213,6 +214,21 @@ def test_a_reset_is_where_windows_and_points_begin_for_everybody(folder: Folder)
     assert elsewhere.window(snapshot(later), 60).seconds == 64
     elsewhere.reset(snapshot(later))
     assert sum(name.endswith(".reset") for name in folder.names()) == 1
+
+
+@pytest.mark.parametrize("put_aside_before", [True, False])
+def test_the_first_point_after_a_reset_has_nothing_of_what_was_before(put_aside_before: bool, folder: Folder) -> None:
+    clock, recorder = Clock(1000.0), Recorder("test", lambda: None)
+    history = History(folder, clock)
+    durations = recorder.histogram(REQUEST_DURATION, ("GET", "/", "200", "http", ""))
+    if put_aside_before:
+        history.put_aside(recorder.snapshot())
+    for requests, step in ((10, history.reset), (4, history.put_aside)):
+        clock.now += 10
+        for _ in range(requests):
+            durations.record(0.1)
+        step(recorder.snapshot())
+    assert [(one["seconds"], one["requests_per_second"]) for one in history.points()] == [(10.0, 0.4)]
 
 
 def test_without_a_reset_all_counts_from_the_beginning(folder: Folder) -> None:
