@@ -110,11 +110,15 @@ class Exchange(hot.Exchange, Current):
 
     async def send(self, message: Message) -> Any:
         """Returns what the server's ``send`` returns."""
+        status = self.status
         message = self._before(message)
         try:
             answer = await self._send(message)
-        except OSError:  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
-            self.disconnected = self.disconnected or not self.ended
+        except BaseException as error:
+            if not status:
+                self._take_start_back()
+            if isinstance(error, OSError):  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
+                self.disconnected = self.disconnected or not self.ended
             raise
         self._after(message)
         return answer
@@ -175,6 +179,12 @@ class Exchange(hot.Exchange, Current):
         changed: Message = message.copy()  # type: ignore[attr-defined]  # a dict, says the specification
         changed["headers"] = given
         return changed
+
+    def _take_start_back(self) -> None:
+        """The server did not take it: the next one is the first."""
+        self.status = 0
+        self.first_byte = 0.0
+        self._trailers = False
 
     def _is_last(self, kind: str, message: Message) -> bool:
         """Response extensions of the ASGI specification; anything unknown means nothing to us."""

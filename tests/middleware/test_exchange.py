@@ -167,6 +167,66 @@ def test_second_start_goes_to_the_server_as_it_is_and_changes_nothing(records: R
     assert records.outcomes() == {("200", ""): 1}
 
 
+def refusing_headers(error: Exception) -> Client:
+    """A server that does not take a start whose headers have one of the name ``bad``."""
+
+    class Refusing(Client):
+        async def send(self, message: Message) -> None:
+            if any(name == b"bad" for name, _ in message.get("headers", ())):
+                raise error
+            await super().send(message)
+
+    return Refusing()
+
+
+BAD = start(200, [(b"bad", b"")], trailers=True)
+
+
+def test_start_that_the_server_refused_was_not_sent(records: Records) -> None:
+    """B14: as servers refuse what is no header, and answer 500 themselves."""
+    error = ValueError("no header")
+    with pytest.raises(ValueError, match="no header") as caught:
+        anyio.run(play, records.around(answering(BAD)), refusing_headers(error))
+    assert caught.value is error
+    assert records.outcomes() == {("500", "ValueError"): 1}
+
+
+def test_start_after_one_that_the_server_refused_is_the_first(records: Records, clock: Clock) -> None:
+    """B14: it carries our headers, and its own status and trailers count."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(ValueError, match="no header"):
+            await send(BAD)
+        clock.now += 4.0
+        await answering(start(404), body(b"no", more=True), body())(scope, receive, send)
+
+    client = refusing_headers(ValueError("no header"))
+    anyio.run(play, records.around(app), client)
+    assert client.sent[0]["status"] == 404
+    assert len(client.values(b"x-request-id")) == len(client.values(b"server-timing")) == 1
+    assert records.outcomes() == {("404", ""): 1}
+    assert records.sum(names.FIRST_BYTE) == 4.0
+
+
+def test_second_start_that_the_server_refuses_takes_nothing_back(records: Records) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(201))
+        with pytest.raises(ValueError, match="no header"):
+            await send(BAD)
+        await send(BODY)
+
+    anyio.run(play, records.around(app), refusing_headers(ValueError("no header")))
+    assert records.outcomes() == {("201", ""): 1}
+
+
+@pytest.mark.parametrize(("kind", "status"), [("http.response.start", ""), ("http.response.body", "200")])
+def test_client_that_left_before_the_status_was_sent_has_none(records: Records, kind: str, status: str) -> None:
+    """B18."""
+    with pytest.raises(Gone):
+        anyio.run(play, records.around(answering(START, BODY)), refusing(kind, Gone())())
+    assert records.outcomes() == {(status, "client_disconnect"): 1}
+
+
 def test_messages_after_the_end_are_recorded_no_second_time(records: Records, clock: Clock) -> None:
     """B4: what is counted down twice goes below zero."""
 
