@@ -24,7 +24,6 @@ variables of the module while that runs.
 #define APART 0.05            /* execution.APART */
 #define MOST_PARAMETERS 10000 /* execution.MOST_PARAMETERS */
 #define MOST_RUNS 1024        /* database._MOST_RUNS */
-#define EVERY_OTHER 0xAAAAAAAAAAAAAAAA /* powers of two with an even number of bits: 2, 8, 32, … */
 
 static PyObject *one, *perf_counter, *text_rowcount, *text_clock, *text_carrier;
 
@@ -128,9 +127,12 @@ static PyObject *key_of(PyObject *parameters) {
     return hash == -1 ? NULL : PyLong_FromSsize_t(hash);
 }
 
-/* Whether `Database._look_at` has nothing to do for the so many-th run of a statement in a request. */
-static int is_passed_over(Py_ssize_t number) {
-    return number & (number - 1) || (number > 4 && number < MOST_RUNS && number & EVERY_OTHER);
+/* Whether `Database._look_at` has something to do for the so many-th run of a statement in a request: database._LOOKED_AT. */
+static int is_looked_at(Py_ssize_t number) {
+    switch (number) {
+    case 1: case 2: case 4: case 16: case 64: case 256: return 1;
+    default: return number >= MOST_RUNS;
+    }
 }
 
 /* The list where an operation of a request is put down, borrowed. NULL when that is not all there is to do. */
@@ -145,7 +147,7 @@ static PyObject *plain_runs(PyObject *request, PyObject *statement, double start
         return NULL;
     PyObject *lists = get(*work, &field_runs);
     PyObject *list = lists && PyDict_CheckExact(lists) ? PyDict_GetItemWithError(lists, statement) : NULL;
-    return list && PyList_CheckExact(list) && is_passed_over(PyList_GET_SIZE(list) + 1) ? list : NULL;
+    return list && PyList_CheckExact(list) && !is_looked_at(PyList_GET_SIZE(list) + 1) ? list : NULL;
 }
 
 /* Puts it down, after the app's own classes have had their say about the hash of parameters. */

@@ -96,7 +96,7 @@ def found_in(frame: FrameType) -> Current | None:
     """The request that a frame of our layer serves: tells from a traceback, or another thread, what code works for."""
     if frame.f_globals.get("__name__") != "stethoscope.middleware.layer" or frame.f_code.co_name != "__call__":
         return None
-    found = frame.f_locals.get("watched")
+    found = frame.f_locals.get("watched")  # the name of a variable there
     return found if isinstance(found, Current) else None
 
 

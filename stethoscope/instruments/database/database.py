@@ -33,6 +33,8 @@ _SHARED_FROM: Final = 0.1
 _MOST_ASKED: Final = 1_000
 _MOST_QUESTIONS: Final = 16
 _MOST_RUNS: Final = 1_024
+_LOOKED_AT: Final = frozenset((1, 2, 4, 16, 64, 256))
+"""Which runs of a statement in a request are looked at, beside those from `_MOST_RUNS` on: few, and yet enough to see where they come from."""
 """Of one statement that a request keeps before they are counted: a power of two."""
 
 Explain = Callable[[Query, str, Any, str, str], None]
@@ -131,7 +133,7 @@ class Database:
             runs = work.runs_of(statement)
         runs.append(run)
         count = len(runs)
-        if not count & (count - 1):
+        if count in _LOOKED_AT or count >= _MOST_RUNS:
             self._look_at(work, statement, count, context)
 
     def _look_at_long(
@@ -182,9 +184,7 @@ class Database:
         work.fold()
 
     def _look_at(self, work: Work, statement: Statement, count: int, context: object) -> None:
-        """A statement for the first time in a request: in what thread. For the second, fourth, 16th, 64th …: from where, and why."""
-        if count > 4 and not count.bit_length() & 1:
-            return
+        """A statement for the first time in a request: in what thread. Later: from where, and why."""
         uses = work.uses_of(statement)
         if count == 1:
             if self.look_ahead is not None:

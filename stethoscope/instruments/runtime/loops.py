@@ -56,33 +56,44 @@ class Told:
 class Watch(hot.Watch):
     """One event loop that is watched. It is made, and runs, on the loop; other threads read what is public.
 
-    ``due`` is when the timer has to run, on the clock of ``perf_counter``, `NEVER` while it is running; ``late``
-    by how many seconds it was late the last time; ``answered`` when the loop has answered what it was `ask`ed last, else `NEVER`;
-    ``tasks`` how many tasks there were when last counted; ``period`` is in how many seconds it is made to run again, and ``busy`` is set when requests have come since.
-    ``asked`` is set when a request comes, and ``quiet`` while it rests and none is being handled: both are the watchdog's,
-    which was ``told`` of a request at that time.
-    ``limiter`` AnyIO's, where the loop has one, and ``limited`` what was last seen of it.
+    Each public field says who writes it: the loop, the watchdog's thread, or a request that arrives on the loop.
     """
+
+    period: float
+    """Loop: in how many seconds the timer is made to run again."""
+    busy: bool
+    """Request: there have been some since the timer ran last. The loop takes it back."""
+    asked: bool
+    """Request: there has been one since the watchdog looked. The watchdog takes it back."""
+    told: float
+    """Request: when the watchdog was told of one last, on the clock of ``perf_counter``."""
 
     kind = ""
 
     def __init__(self, told: Told) -> None:
         self.thread = threading.get_ident()
         self.due = NEVER
+        """Loop: when the timer has to run, on the clock of ``perf_counter``; `NEVER` while it is running."""
         self.late = 0.0
+        """Loop: by how many seconds the timer was late the last time."""
         self.answered = NEVER
+        """Loop: when it has answered what it was `ask`ed last. The watchdog sets it to `NEVER` when it asks."""
         self.tasks = 0
+        """Loop: how many tasks there were when they were counted last."""
         self.limiter: CapacityLimiter | None = None
+        """Loop: AnyIO's, where it has one."""
         self.limited: Limiter | None = None
+        """Loop: what was seen of the limiter last."""
         self.ended = False
+        """Any thread: the loop will not run again, or cannot be watched any longer."""
         self.stood = False
-        """Set by whoever has seen the loop stand still: how late the timer is then means nothing."""
-        self._told = ref(told)
-        self.period = PERIOD
-        self._counted = 0.0
-        self.busy = True
-        self.asked = True
+        """Watchdog: it has seen the loop stand still; how late the timer is then means nothing."""
         self.quiet = False
+        """Watchdog: the loop rests, and no request is being handled."""
+        self._told = ref(told)
+        self._counted = 0.0
+        self.period = PERIOD
+        self.busy = self.asked = True
         self.told = 0.0
 
     def loop(self) -> object | None:
