@@ -33,14 +33,14 @@ RETURNED_ROWS = Metric(
 REQUEST_QUERIES = Metric(
     "stethoscope_http_server_database_queries",
     Kind.HISTOGRAM,
-    "Database operations of one request.",
+    "Database operations of one request, of requests that have any.",
     ("http_route",),
     bounds=COUNT_BOUNDS,
     otel="stethoscope.http.server.database.queries",
 )
 REQUEST_QUERY_TIME = _seconds(
     "stethoscope_http_server_database_duration_seconds",
-    "Time in database operations of one request.",
+    "Time in database operations of one request, of requests that have any.",
     ("http_route",),
     "stethoscope.http.server.database.duration",
 )

@@ -10,8 +10,11 @@ import pytest
 
 from stethoscope.asgi import Scope
 from stethoscope.dashboards.api.operations import OPERATIONS
-from tests.dashboards.boards import API, TOKEN, board
+from stethoscope.names import REQUEST_QUERIES
+from stethoscope.store.snapshot import Snapshot
+from tests.dashboards.boards import API, TOKEN, board, busy, family
 from tests.dashboards.calling import Answer, get, get_on_trio, post
+from tests.exporters.snapshots import BORN
 
 PLAIN = [operation.path for operation in OPERATIONS if not operation.place and operation.path != "performance/endpoint"]
 
@@ -77,6 +80,20 @@ def test_one_endpoint_in_full() -> None:
     assert [one[1] for one in edges[:-1]] == [one[0] for one in edges[1:]]
     unknown = get(board(), f"{API}/performance/endpoint", token=TOKEN, query="method=GET&route=/no")
     assert unknown.problem["status"] == 404
+
+
+def test_queries_of_an_endpoint_are_those_of_its_route_and_said_to_be() -> None:
+    """They are not counted by method: the label would be one more series for each."""
+    queries = family(REQUEST_QUERIES, **{"/slow": [30.0, 10.0]})
+    asking = Snapshot("shop", BORN + 60, {**busy().families, queries.metric.name: queries})
+    for method in ("GET", "POST"):
+        path = f"{API}/performance/endpoint"
+        report = json.loads(get(board(lambda: asking), path, token=TOKEN, query=f"method={method}&route=%2Fslow").body)
+        assert (report["queries_mean"], report["queries_max"]) == (20.0, pytest.approx(30.0, rel=0.01))
+    described = document("openapi.json")["components"]["schemas"]["EndpointReport"]["properties"]
+    for key in ("queries_mean", "queries_max", "query_time"):
+        assert "the route" in described[key]["description"]
+        assert "whatever " in described[key]["description"]
 
 
 def test_database_operations_that_took_most_time_come_first() -> None:

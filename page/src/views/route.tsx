@@ -76,7 +76,7 @@ function Details({ report, context: { thresholds } }: { report: EndpointReport; 
     ["Background p95", HINTS.EndpointReport.background, text(seconds(report.background.p95_seconds))],
     ["Request body", HINTS.EndpointReport.request_bytes_mean, text(bytes(report.request_bytes_mean))],
     ["Response body", HINTS.EndpointReport.response_bytes_mean, text(bytes(report.response_bytes_mean))],
-    ["Queries", HINTS.EndpointReport.queries_mean, report.queries_mean === null ? NONE : `${digits(report.queries_mean)} (${Math.round(report.queries_max ?? 0)} at most)`],
+    ["Queries on the route", HINTS.EndpointReport.queries_mean, report.queries_mean === null ? NONE : `${digits(report.queries_mean)} (${Math.round(report.queries_max ?? 0)} at most)`],
     ["Time in queries p95", HINTS.EndpointReport.query_time, text(seconds(report.query_time.p95_seconds))],
   ];
   return (

@@ -22,7 +22,10 @@ class Finding(TypedDict):
     cure: Annotated[str, "What to change, in a sentence."]
     route: Annotated[str, "The route in whose requests it showed; empty outside of requests."]
     subject: Annotated[str, "What it was found at: a relationship, a statement, a line, a pool."]
-    occurrences: Annotated[int, "Requests in which it showed, since the beginning or the last reset."]
+    occurrences: Annotated[
+        int,
+        "Requests in which it showed, or times that a line blocked the loop, or waits for a pool; since the beginning or the last reset.",
+    ]
     first_at_unix_seconds: Annotated[float, "When it was seen first, as Unix time."]
     last_at_unix_seconds: Annotated[float, "When it was noted last, as Unix time."]
     evidence: Annotated[dict[str, Any], "Figures of the last occurrence that was noted, in base units."]

@@ -91,9 +91,15 @@ class EndpointReport(TypedDict):
     background: Annotated[Latency, "Time that the app went on working for requests after their response."]
     request_bytes_mean: Annotated[float | None, "Mean size of request bodies, of requests with one."]
     response_bytes_mean: Annotated[float | None, "Mean size of response bodies."]
-    queries_mean: Annotated[float | None, "Mean number of database operations of a request."]
-    queries_max: Annotated[float | None, "Most database operations of a request; at most 1 % off."]
-    query_time: Annotated[Latency, "Time in database operations of a request."]
+    queries_mean: Annotated[
+        float | None, "Mean number of database operations of the route's requests that had any, whatever their method."
+    ]
+    queries_max: Annotated[
+        float | None, "Most database operations of a request to the route, whatever its method; at most 1 % off."
+    ]
+    query_time: Annotated[
+        Latency, "Time in database operations of the route's requests that had any, whatever their method."
+    ]
 
 
 LastErrors = Mapping[tuple[str, str], LastError]
