@@ -10,8 +10,9 @@ from typing import Final
 from stethoscope.dashboards.documents.alerts import Alert
 from stethoscope.dashboards.documents.diagnosis import Finding
 from stethoscope.dashboards.documents.overview import Overview
-from stethoscope.dashboards.documents.performance import OVERFLOW_ROUTE, Endpoint
+from stethoscope.dashboards.documents.performance import Endpoint
 from stethoscope.names import OTHER_METHOD, UNMATCHED_ROUTE
+from stethoscope.store.timeline import OVERFLOW_ROUTE
 from stethoscope.thresholds import Level
 
 NONE: Final = "–"

@@ -13,6 +13,8 @@ from stethoscope.store.buckets import buckets_for
 from stethoscope.store.distribution import Distribution, together
 from stethoscope.store.snapshot import Series, Snapshot
 
+OVERFLOW_ROUTE: Final = "__overflow__"
+"""What the series is called that takes what the cap on series refused."""
 _MOST_ROUTES: Final = 200
 DISCONNECT: Final = "client_disconnect"
 
@@ -40,7 +42,10 @@ class Point(TypedDict):
     workers: Annotated[int, "Living worker processes at the end of the step."]
     queries_per_second: Annotated[float, "Database operations per second."]
     query_p95_seconds: Annotated[float | None, "95th percentile of database operations; at most 1 % off."]
-    routes: Annotated[dict[str, RoutePoint], "The busiest routes, at most 200, as 'METHOD template'."]
+    routes: Annotated[
+        dict[str, RoutePoint],
+        "The busiest routes, at most 200, as 'METHOD template'; ' __overflow__' is all that are not counted apart.",
+    ]
 
 
 def point(step: Snapshot) -> Point:
@@ -71,7 +76,7 @@ def point(step: Snapshot) -> Point:
 def _routes(requests: Iterable[Series], seconds: float) -> dict[str, RoutePoint]:
     by_route: defaultdict[str, list[Series]] = defaultdict(list)
     for series in requests:
-        by_route[f"{series.labels[0]} {series.labels[1]}"].append(series)
+        by_route[" ".join(endpoint_of(series))].append(series)
     sums = {route: summed(names.REQUEST_DURATION, of_route) for route, of_route in by_route.items()}
     busiest = sorted((route for route in sums if sums[route].count), key=lambda route: -sums[route].count)
     return {
@@ -82,6 +87,11 @@ def _routes(requests: Iterable[Series], seconds: float) -> dict[str, RoutePoint]
         )
         for route in busiest[:_MOST_ROUTES]
     }
+
+
+def endpoint_of(requests: Series) -> tuple[str, str]:
+    """Method and route; of requests that are not counted apart, there is no method."""
+    return ("", OVERFLOW_ROUTE) if requests.overflow else (requests.labels[0], requests.labels[1])
 
 
 def summed(metric: Metric, series: Iterable[Series]) -> Distribution:

@@ -10,11 +10,11 @@ import pytest
 
 from stethoscope.asgi import Scope
 from stethoscope.dashboards.api.operations import OPERATIONS
-from stethoscope.names import REQUEST_QUERIES
-from stethoscope.store.snapshot import Snapshot
+from stethoscope.names import REQUEST_DURATION, REQUEST_QUERIES
+from stethoscope.store.snapshot import Family, Snapshot
 from tests.dashboards.boards import API, TOKEN, board, busy, family
 from tests.dashboards.calling import Answer, get, get_on_trio, post
-from tests.exporters.snapshots import BORN
+from tests.exporters.snapshots import BORN, histogram
 
 PLAIN = [operation.path for operation in OPERATIONS if not operation.place and operation.path != "performance/endpoint"]
 
@@ -46,6 +46,14 @@ def test_numbers_of_an_endpoint() -> None:
     assert slow["statuses"] == {"200": 2, "500": 1}
     assert slow["errors"] == {"ValueError": 1}
     assert slow["time_ratio"] == pytest.approx(6 / (6 + 0.99 + 0.1 + 0.5))
+
+
+def test_of_requests_that_are_not_counted_apart_no_status_is_known() -> None:
+    refused = histogram(REQUEST_DURATION, [""] * 5, [0.1] * 7, overflow=True)
+    full = Snapshot("shop", BORN + 60, {REQUEST_DURATION.name: Family(REQUEST_DURATION, (refused,))})
+    [one] = json.loads(get(board(lambda: full), f"{API}/performance", token=TOKEN).body)["endpoints"]
+    assert (one["method"], one["route"], one["count"]) == ("", "__overflow__", 7)
+    assert (one["statuses"], one["errors"]) == ({"unknown": 7}, {})
 
 
 def test_who_leaves_early_has_not_met_an_error() -> None:

@@ -37,6 +37,13 @@ def test_a_point_has_rates_shares_and_quantiles_of_all_and_of_each_route() -> No
     }
 
 
+def test_requests_that_are_not_counted_apart_have_a_name_too() -> None:
+    """That of their endpoint: by it the page finds their points."""
+    series = histogram(REQUEST_DURATION, [""] * 5, [0.1] * 5, overflow=True)
+    found = point(Snapshot("shop", 100.0, {REQUEST_DURATION.name: Family(REQUEST_DURATION, (series,))}, (1,), 10.0))
+    assert found["routes"].keys() == {" __overflow__"}
+
+
 def test_nothing_recorded_is_a_point_of_zeros_without_quantiles() -> None:
     found = point(step())
     assert (found["requests_per_second"], found["p95_seconds"], found["routes"]) == (0.0, None, {})

@@ -14,11 +14,11 @@ from stethoscope.store.buckets import SCALE, buckets_for
 from stethoscope.store.distribution import Distribution, together
 from stethoscope.store.notes import Note
 from stethoscope.store.snapshot import Series, Snapshot
-from stethoscope.store.timeline import DISCONNECT, failed, known, ratio, summed
+from stethoscope.store.timeline import DISCONNECT, endpoint_of, failed, known, ratio, summed
 
-OVERFLOW_ROUTE: Final = "__overflow__"
-"""What a document calls the series that takes what the cap on series refused."""
 _BARS_PER_OCTAVE: Final = 4
+_NOTHING: Final = "none"
+_UNKNOWN: Final = "unknown"
 
 
 class Latency(TypedDict):
@@ -54,10 +54,15 @@ class LastError(TypedDict):
 class Endpoint(Requests):
     """One method of one route template."""
 
-    method: Annotated[str, "The HTTP method; _OTHER for all that are not known."]
-    route: Annotated[str, "The route template; __unmatched__ for paths that no route takes."]
+    method: Annotated[str, "The HTTP method; _OTHER for all that are not known, empty for __overflow__."]
+    route: Annotated[
+        str,
+        "The route template; __unmatched__ for paths that no route takes, __overflow__ for all that are not counted apart.",
+    ]
     time_ratio: Annotated[float, "Share of the time of all requests that went into these (0 to 1)."]
-    statuses: Annotated[dict[str, int], "Requests by response status; none when nothing was sent."]
+    statuses: Annotated[
+        dict[str, int], "Requests by response status; none when nothing was sent, unknown for __overflow__."
+    ]
     errors: Annotated[
         dict[str, int], "Requests that did not end well, by exception class, status, or how the client left."
     ]
@@ -136,7 +141,7 @@ def _parts(window: Snapshot) -> dict[tuple[str, str], _Part]:
     """By method and route."""
     found: defaultdict[tuple[str, str], list[Series]] = defaultdict(list)
     for series in window.family(names.REQUEST_DURATION).series:
-        found[_names(series)].append(series)
+        found[endpoint_of(series)].append(series)
     return {key: _Part(series, summed(names.REQUEST_DURATION, series)) for key, series in found.items()}
 
 
@@ -171,7 +176,7 @@ def _endpoint(window: Snapshot, key: tuple[str, str], last_error: LastError | No
         route=route,
         time_ratio=ratio(part.durations.sum, whole),
         statuses=_counts(part.series, 2),
-        errors={name: count for name, count in _counts(part.series, 4).items() if name != "none"},
+        errors={name: count for name, count in _counts(part.series, 4).items() if name not in (_NOTHING, _UNKNOWN)},
         last_error=last_error,
     )
 
@@ -244,10 +249,6 @@ def bars(durations: Distribution) -> Iterator[Bar]:
         yield Bar(from_seconds=low, to_seconds=high, count=counts[place])
 
 
-def _names(series: Series) -> tuple[str, str]:
-    return ("", OVERFLOW_ROUTE) if series.overflow else (series.labels[0], series.labels[1])
-
-
 def _values(series: Iterable[Series]) -> Iterator[Distribution]:
     return (one.value for one in series if isinstance(one.value, Distribution))
 
@@ -267,12 +268,12 @@ def _counts(series: Iterable[Series], label: int) -> dict[str, int]:
     counts: defaultdict[str, int] = defaultdict(int)
     for one in series:
         if isinstance(one.value, Distribution) and one.value.count:
-            counts[one.labels[label] or "none"] += one.value.count
+            counts[_UNKNOWN if one.overflow else one.labels[label] or _NOTHING] += one.value.count
     return dict(sorted(counts.items()))
 
 
 def _of_endpoint(window: Snapshot, metric: Metric, method: str, route: str) -> list[Series]:
-    return [one for one in window.family(metric).series if _names(one) == (method, route)]
+    return [one for one in window.family(metric).series if endpoint_of(one) == (method, route)]
 
 
 def _of_route(window: Snapshot, metric: Metric, route: str) -> list[Series]:
