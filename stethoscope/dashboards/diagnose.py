@@ -9,7 +9,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final
 
 from stethoscope.dashboards.documents.diagnosis import Diagnosis, Finding, findings
 from stethoscope.dashboards.documents.window import Moment
@@ -47,7 +47,7 @@ def _fails(finding: Finding, limit: str) -> bool:
 
 
 def _from_address(arguments: Namespace) -> list[Finding]:
-    return cast("Diagnosis", answer(question(arguments, "diagnosis", {})))["items"]
+    return answer(question(arguments, "diagnosis", {}), Diagnosis)["items"]
 
 
 def _from_folder(arguments: Namespace) -> list[Finding]:

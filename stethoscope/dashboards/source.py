@@ -6,23 +6,30 @@ import json
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from typing import Any, Final
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import Request, urlopen
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Final, TypeVar
+from urllib.error import HTTPError
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from stethoscope.command import CommandError
+from stethoscope.dashboards.shape import fitting
+from stethoscope.dashboards.terminal import shown
 from stethoscope.settings import Settings
 from stethoscope.store.discovery import Discovery
 from stethoscope.store.folder import Folder
 from stethoscope.store.home import default_places, keys_of, name_of_service
 from stethoscope.store.watched import Watched
 
+T = TypeVar("T")
+
 _PREFIX: Final = "/_stethoscope"
 _SECONDS: Final = 10
 _TOKEN: Final = ": give the token by --token or STETHOSCOPE_TOKEN"
 _NOT_SERVED: Final = ": an app serves it only with a token, and below its prefix (http://127.0.0.1:8000/prefix); a sidecar's services are chosen by --service"
-_NO_SUCH_SERVICE: Final = ": --service is for a sidecar with several services; an app has only its own"
+_NO_SUCH_SERVICE: Final = ": there is no service '{service}' at {origin}; {origin}/services lists those of a sidecar (an app has only its own: leave --service out)"
+_ELSEWHERE: Final = ": it leads to {target}, which is not followed, because the token is for the address that was given; give that one if you trust it"
 _MOST_BYTES: Final = 8 << 20
 
 
@@ -41,42 +48,89 @@ def add_source_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--token", help="bearer token for the address (default: STETHOSCOPE_TOKEN)")
 
 
-def question(arguments: Namespace, path: str, query: Mapping[str, str]) -> Request:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to an API, and what to say when its address answers that there is no such thing."""
+
+    request: Request
+    not_found: str
+
+
+def question(arguments: Namespace, path: str, query: Mapping[str, str]) -> Question:
     """A question to the API of the address that was given; ``path`` is below the API's own. Raises `CommandError`."""
-    address = str(arguments.address)
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise CommandError(f"{address} is not an address: expected one such as http://127.0.0.1:8000")
-    # Of several services in a sidecar, each has a path of its own.
-    usual = f"/services/{quote(keys_of(arguments.service)[-1])}" if arguments.service else _PREFIX
-    base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or usual}"
-    url = f"{base}/api/{path}{'?' if query else ''}{urlencode(query)}"
-    token = arguments.token or os.environ.get("STETHOSCOPE_TOKEN")
-    return Request(url, headers={"authorization": f"Bearer {token}"} if token else {})
+    parts = _parts(str(arguments.address))
+    origin, given = f"{parts.scheme}://{parts.netloc}", quote(parts.path.rstrip("/"), safe="/%")
+    usual, not_found = _PREFIX, _NOT_SERVED
+    if service := arguments.service:
+        if given:
+            raise CommandError(
+                f"--service {service} chooses one of a sidecar's services, and {given} is a path already: "
+                f"expected only one of them, such as {origin} --service {service}"
+            )
+        # Of several services in a sidecar, each has a path of its own.
+        usual = f"/services/{quote(keys_of(service)[-1])}"
+        not_found = _NO_SUCH_SERVICE.format(service=service, origin=origin)
+    url = f"{origin}{given or usual}/api/{path}{'?' if query else ''}{urlencode(query)}"
+    return Question(Request(url, headers=_bearing(arguments.token or os.environ.get("STETHOSCOPE_TOKEN"))), not_found)
 
 
-def answer(request: Request) -> Any:
-    """The document that is answered. Raises `CommandError`."""
+def _parts(address: str) -> SplitResult:
+    """Raises `CommandError`, in which nothing before an @ is repeated: it may be a password."""
+    problem = ""
     try:
-        with urlopen(request, timeout=_SECONDS) as response:
-            return json.loads(response.read(_MOST_BYTES))
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        if parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and parts.port != 0:
+            return parts
+    except ValueError as error:
+        problem = f" ({error})"
+    raise CommandError(
+        f"{address.rpartition('@')[2]} is not an address{problem}: expected one such as http://127.0.0.1:8000"
+    )
+
+
+def _bearing(token: str | None) -> dict[str, str]:
+    if not token:
+        return {}
+    if not token.isprintable():
+        raise CommandError("the token cannot be sent: expected only printable characters, and no end of a line")
+    # A header is sent as Latin-1, and the token is compared as UTF-8.
+    return {"authorization": f"Bearer {token}".encode().decode("latin-1")}
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """The token is for the address that was given. Whoever is named by an answer has not been chosen by anybody."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def answer(question: Question, shape: type[T]) -> T:
+    """The document that is answered, which has this shape. Raises `CommandError`."""
+    request = question.request
+    try:
+        with build_opener(_NoRedirects).open(request, timeout=_SECONDS) as response:
+            body = response.read(_MOST_BYTES)
     except HTTPError as error:
         error.close()  # it is the answer, too
         raise CommandError(
-            f"{request.full_url} answered {error.code} {error.reason}{_hint(error.code, request.selector)}"
+            f"{request.full_url} answered {error.code} {shown(error.reason)}{_hint(error, question)}"
         ) from error
-    except (URLError, OSError) as error:
+    except HTTPException as error:
+        raise CommandError(f"{request.full_url} does not answer like Stethoscope: {shown(repr(error))}") from error
+    except (OSError, ValueError) as error:  # ValueError: of a host that cannot be a name
         raise CommandError(f"{request.full_url} cannot be reached: {getattr(error, 'reason', error)}") from error
-    except ValueError as error:
-        raise CommandError(f"{request.full_url} does not answer like Stethoscope: {error}") from error
+    try:
+        return fitting(json.loads(body), shape)
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"{request.full_url} does not answer like Stethoscope: {shown(str(error))}") from error
 
 
-def _hint(status: int, path: str) -> str:
-    if status in (401, 403):
+def _hint(error: HTTPError, question: Question) -> str:
+    if error.code in (401, 403):
         return _TOKEN
-    if status != 404:
-        return ""
-    return _NO_SUCH_SERVICE if path.startswith("/services/") else _NOT_SERVED
+    if 300 <= error.code < 400:
+        return _ELSEWHERE.format(target=shown(str(error.headers.get("location", "nowhere"))))
+    return question.not_found if error.code == 404 else ""
 
 
 def settings_of(arguments: Namespace) -> Settings:

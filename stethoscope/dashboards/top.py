@@ -63,8 +63,8 @@ def _drawn(document: Overview, colour: bool) -> list[str]:
 
 
 def _from_address(arguments: Namespace) -> Look:
-    request = question(arguments, "overview", {"window": arguments.window})
-    return lambda: cast("Overview", answer(request))
+    asked = question(arguments, "overview", {"window": arguments.window})
+    return lambda: answer(asked, Overview)
 
 
 def _from_folder(arguments: Namespace) -> Look:

@@ -119,7 +119,8 @@ def test_one_of_a_sidecars_services_is_chosen_by_its_name(folder: Path, capsys: 
         assert main(["diagnose", f"{address}/services/patient"]) == 1
         capsys.readouterr()
         assert main(["diagnose", address, "--service", "nobody"]) == 2
-    assert "404 Not Found: --service is for a sidecar" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"404 Not Found: there is no service 'nobody' at http://{address}; http://{address}/services lists" in told
 
 
 @pytest.mark.usefixtures("own_registry")
