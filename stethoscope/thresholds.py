@@ -71,6 +71,7 @@ class Thresholds(NamedTuple):
     disk_use: Threshold = Threshold("disk space in use", RATIO, 0.85, 0.95)
     open_files: Threshold = Threshold("file descriptors of what may be open", RATIO, 0.8, 0.9)
     event_loop_lag_p99: Threshold = Threshold("event-loop lag, 99th percentile", "seconds", 0.05, 0.25)
+    workers: Threshold = Threshold("living workers of a service that answers requests", "count", None, 1, below=True)
     restarts: Threshold = Threshold("starts of each worker in a quarter of an hour", "count", 2)
     scrape_samples: Threshold = Threshold("series of one scraped target", "count", 20000)
     upload_per_megabyte: Threshold = Threshold("upload, per megabyte", "seconds", 5, 15)

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
-from stethoscope.names import ANYIO_WAITING, MEMORY_USED, OUT_OF_MEMORY_KILLS, WORKER_STARTS, WORKERS
+from stethoscope.names import (
+    ACTIVE_REQUESTS,
+    ANYIO_WAITING,
+    MEMORY_USED,
+    OUT_OF_MEMORY_KILLS,
+    WORKER_STARTS,
+    WORKERS,
+)
+from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.signals import machine
 from stethoscope.signals.alert import Alert, Condition, beyond
 from stethoscope.signals.config import Config
-from stethoscope.signals.promql import Frame, highest, how_many, level, select
+from stethoscope.signals.own import WORKING
+from stethoscope.signals.promql import Frame, highest, how_many, level, select, summed
 from stethoscope.signals.runtime import FILES, LAG
-from stethoscope.signals.signal import HOST, Signal
+from stethoscope.signals.signal import HOST, Expression, Signal
 
 
 def _on_each_host(
-    signal: Signal, holds: Mapping[str, str], *more: str, window: str = "5m"
+    signal: Signal, holds: Mapping[str, str], *more: str, window: str = "5m", guard: Expression | None = None
 ) -> Callable[[Config], Iterable[Condition]]:
-    return lambda config: beyond(signal, holds, window=window, keep=(config.instance_label, *more))(config)
+    return lambda config: beyond(signal, holds, window=window, keep=(config.instance_label, *more), guard=guard)(config)
+
+
+def _answered(frame: Frame) -> str:
+    """Guard: a worker of it answered requests within the hour, which is told for as long as the worker lives."""
+    return f"group by ({', '.join(frame.by)}) (last_over_time({select(ACTIVE_REQUESTS, frame)}[1h]))"
 
 
 def _restarts(frame: Frame) -> str:
-    """Starts for each worker that there is."""
-    return f"{how_many(WORKER_STARTS, frame)} / ({level(WORKERS, frame)} > 0)"
+    """Starts for each worker that there was in the window; one, where no scrape saw any."""
+    there = summed(f"max_over_time({select(WORKERS, frame)}{frame.range})", frame)
+    return f"{how_many(WORKER_STARTS, frame)} / clamp_min({there}, 1)"
 
 
+_WORKERS: Final = replace(WORKING, threshold="workers")
 _RESTARTS: Final = Signal("Starts of a worker", "Are workers started again and again?", "short", _restarts, "restarts")
 
 
@@ -72,6 +89,21 @@ RUNTIME_ALERTS: Final = (
         "Requests to sync endpoints are slow, however idle the processor is.",
         ("Runtime & process, “AnyIO's threads”: do they wait for a slow database or upstream?",),
         ("Make the endpoint async, or what it waits for fast. More threads are the last resort.",),
+        board="runtime",
+        labels=(HOST,),
+    ),
+    Alert(
+        "ASGINoWorkers",
+        _on_each_host(_WORKERS, {"warn": "10m", "critical": "2m"}, SERVICE_LABEL, guard=_answered),
+        "{{ $value }} workers of <service>{{ with $labels.service_name }} ({{ . }}){{ end }} live on {{ $labels.<host> }}",
+        "A service answered requests on this host within the last hour, and has no worker any more. Its sidecar still answers scrapes, "
+        "so that the target is not down.",
+        "Users of this host get nothing.",
+        (
+            "The log of the server: an exception at start, a signal, or no memory.",
+            "Was it stopped on purpose? The alert then ends by itself after an hour.",
+        ),
+        ("Start it; after a deploy: roll back.",),
         board="runtime",
         labels=(HOST,),
     ),

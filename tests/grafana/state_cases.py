@@ -279,6 +279,35 @@ def _threads() -> Iterator[Case]:
     )
 
 
+def _no_workers() -> Iterator[Case]:
+    name = "ASGINoWorkers"
+
+    def living(*pieces: tuple[int, float], answers: int = 30, service: str = "shop") -> dict[str, str]:
+        """Workers of a service behind a sidecar that serves several; what is in flight is told while one of them lives."""
+        of = f', service_name="{service}"'
+        return {
+            **gauge("stethoscope_workers", *pieces, labels=of),
+            **gauge("http_server_active_requests", (answers, 0), labels=of),
+        }
+
+    others = {**living((150, 1), answers=150, service="blog"), **gauge("stethoscope_workers", (150, 2), host="b")}
+    yield Case(
+        name,
+        "all workers of one service are killed, and nobody starts it again",
+        {**others, **living((30, 2), (120, 0))},
+        {30: NONE, 31: NONE, 32: CRITICAL, 60: CRITICAL, 87: CRITICAL, 93: CRITICAL, 96: NONE, 140: NONE},
+        (40, {"critical": "0 workers of shop (shop) live on a"}),
+        labels={**HOST, "service_name": "shop"},
+    )
+    alone = gauge("stethoscope_workers", (30, 2), (60, 0))
+    in_flight = gauge("http_server_active_requests", (30, 0))
+    yield Case(name, "a page with one service", {**alone, **in_flight}, {31: NONE, 32: CRITICAL}, labels=HOST)
+    yield Case(name, "nothing between one and none", living((30, 2), (60, 0.9)), {50: CRITICAL}, labels=HOST)
+    yield Case(name, "one worker is left", living((30, 2), (60, 1), answers=90), {50: NONE, 80: NONE})
+    yield Case(name, "a deploy of two minutes", living((30, 2), (2, 0), (60, 2)), {31: NONE, 32: NONE, 40: NONE})
+    yield Case(name, "a script has ended", gauge("stethoscope_workers", (30, 1), (60, 0)), {40: NONE, 80: NONE})
+
+
 def _restarts() -> Iterator[Case]:
     name, starts = "ASGIRestartLoop", 'stethoscope_worker_starts_total{job="shop", instance="a"}'
 
@@ -297,6 +326,13 @@ def _restarts() -> Iterator[Case]:
     )
     yield Case(name, "1.8 times each", started(1.8), {45: NONE}, labels=HOST)
     yield Case(name, "a deploy", started(1), {45: NONE}, labels=HOST)
+    alive = gauge("stethoscope_workers", (120, 0))
+    yield Case(name, "no scrape sees one alive", {**started(2.2 / 4), **alive}, {45: WARNING}, labels=HOST)
+    yield Case(name, "no scrape sees the one that is meant to be", {**started(1.8 / 4), **alive}, {45: NONE})
+    dying = gauge("stethoscope_workers", (30, 4), (90, 0))
+    yield Case(name, "from some time on no worker lives", {**started(2.2), **dying}, {45: WARNING}, labels=HOST)
+    gap = gauge("stethoscope_workers", (36, 4), (1, 0), (83, 4))
+    yield Case(name, "a deploy that a scrape meets while none lives", {**started(1), **gap}, {36: NONE, 45: NONE})
 
 
 def _leak() -> Iterator[Case]:
@@ -340,6 +376,7 @@ STATE_CASES: tuple[Case, ...] = (
     *_shares(),
     *_files(),
     *_threads(),
+    *_no_workers(),
     *_restarts(),
     *_leak(),
     *_killed(),

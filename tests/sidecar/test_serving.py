@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -33,6 +34,16 @@ def test_it_serves_what_a_server_s_workers_record(place: Path) -> None:
         until(lambda: total(beside.scrape(), COUNT, service_name="shop") == 20, beside.log)
         assert sum(requests(beside.scrape("/services/shop/metrics")).values()) == 20
         assert total(beside.scrape(), "stethoscope_workers", service_name="shop") <= 2
+
+
+def test_a_service_whose_workers_were_all_killed_is_kept_and_is_not_all_right(place: Path) -> None:
+    env = {"STETHOSCOPE_DIR": str(place), "STETHOSCOPE_SERVICE": "shop"}
+    with sidecar("--dir", str(place)) as beside, serve("uvicorn", APP, env=env) as server:
+        subprocess.run(["curl", "-sf", server.url], check=True, capture_output=True)
+        until(lambda: total(beside.scrape(), COUNT, service_name="shop") == 1, beside.log)
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: total(beside.scrape(), "stethoscope_workers", service_name="shop") == 0, beside.log)
+        until(lambda: json.loads(beside.get("/api/overview").body)["level"] == "critical", beside.log)
 
 
 def test_several_services_are_told_apart_in_one_exposition_and_have_one_each(place: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Final, TypedDict
 
+from stethoscope import names
 from stethoscope.dashboards.documents.database import all_operations, pools
 from stethoscope.dashboards.documents.performance import endpoints, totals
+from stethoscope.dashboards.documents.reading import first
 from stethoscope.dashboards.documents.system import lag, machine, workers
 from stethoscope.dashboards.documents.window import Window, WindowName, described
 from stethoscope.store.snapshot import Snapshot
@@ -89,9 +91,17 @@ def _alert(name: str, threshold: Threshold, subject: str, value: float) -> Alert
 
 
 def _measured(window: Snapshot) -> Iterator[Measured]:
+    yield from _of_service(window)
     yield from _of_requests(window)
     yield from _of_database(window)
     yield from _of_machine(window)
+
+
+def _of_service(window: Snapshot) -> Iterator[Measured]:
+    """Without requests it is a script, which may end."""
+    living = first(window, names.WORKERS)
+    if living is not None and window.family(names.REQUEST_DURATION).series:
+        yield "workers", "", living
 
 
 def _of_requests(window: Snapshot) -> Iterator[Measured]:
