@@ -27,7 +27,7 @@ def to_protobuf(page: bytes) -> bytes:
     """The page's families as delimited messages. Histograms keep their buckets; what cannot be read is left out."""
     families: list[tuple[str, str, str, list[_Sample]]] = []
     help = ""
-    for line in page.decode().splitlines():
+    for line in page.decode().split("\n"):  # what else `splitlines` takes for an end can be within a label
         name, _, text = line[7:].partition(" ")
         if line.startswith("# HELP "):
             help = _unescaped(text)

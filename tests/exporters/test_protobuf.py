@@ -155,6 +155,14 @@ def test_text_of_another_library_becomes_the_same_families() -> None:
     assert found["info"].metric[0].gauge.value == 1.0
 
 
+@pytest.mark.parametrize("character", "\v\f\r\x1c\x1d\x1e\x85\u2028\u2029")
+def test_what_ends_a_line_elsewhere_is_part_of_a_label_and_a_help_text(character: str) -> None:
+    page = f'# HELP jobs Jobs{character}done.\n# TYPE jobs gauge\njobs{{queue="a{character}b"}} 5.0\n'
+    [family] = families(to_protobuf(page.encode()))
+    assert family.help == f"Jobs{character}done."
+    assert [(labels(one), one.gauge.value) for one in family.metric] == [({"queue": f"a{character}b"}, 5.0)]
+
+
 def test_what_we_render_ourselves_as_text_can_be_converted_too() -> None:
     direct, converted = read(every_corner()), read(snapshot(), None, to_protobuf(b"".join(TEXT.render(every_corner()))))
     assert set(direct) == set(converted)
