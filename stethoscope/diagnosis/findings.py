@@ -80,12 +80,15 @@ def _counted(snapshot: Snapshot, evidence: Mapping[_Place, Note]) -> Iterator[Fi
 
 
 def _told_already(places: Collection[_Place]) -> list[_Place]:
-    """Lines that block because of a synchronous query, for which there is a finding of its own, with a better cure.
+    """Lines that block because of a synchronous query, for which there is a finding of its own, with a better cure."""
+    queries = {place.subject for place in places if place.kind == Illness.BLOCKING_QUERY and place.subject}
+    blocked = [place for place in places if place.kind == Illness.BLOCKED_LOOP]
+    return [place for place in blocked if place.subject in queries or _ending(place.subject) in queries]
 
-    Of a line outside of where the app runs, the query's site has only the last parts.
-    """
-    queries = tuple(place.subject for place in places if place.kind == Illness.BLOCKING_QUERY and place.subject)
-    return [place for place in places if place.kind == Illness.BLOCKED_LOOP and place.subject.endswith(queries)]
+
+def _ending(line: str) -> str:
+    """What the site of a query has of a line whose file is outside of where the app runs: the last three parts of its path."""
+    return "/".join(line.split("/")[-3:]) if line.startswith("/") else ""
 
 
 def _finding(
