@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stethoscope.names import REQUEST_DURATION
+from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.signals.promql import Frame
 from stethoscope.signals.slo import AVAILABILITY, LATENCY, Slo
 from stethoscope.thresholds import DEFAULTS, Thresholds
@@ -22,7 +23,7 @@ class Config:
     """A user's choices.
 
     ``service`` is the value of ``job_label`` that the rules are for, None for every job that exposes our
-    metrics. ``job_label`` and ``instance_label`` are what scraping calls a service and one of its hosts,
+    metrics. ``job_label`` and ``instance_label`` are what scraping, or a common page, calls a service and one of its hosts,
     ``group_labels`` further labels of targets that stay apart, such as a cluster. ``scrape_seconds`` is
     the interval of scraping. ``runbook_url`` is a page with an anchor an alert; None for the dashboard
     that holds the runbook. ``pools`` are connection pools with a limit of their own for their use.
@@ -54,6 +55,11 @@ class Config:
     def service_labels(self) -> tuple[str, ...]:
         """What tells one service from another."""
         return (*self.group_labels, self.job_label)
+
+    @property
+    def shares_page(self) -> bool:
+        """Whether services are told apart by a label that is on a sidecar's common page, and not of its target."""
+        return SERVICE_LABEL in self.service_labels
 
     @property
     def service_matcher(self) -> tuple[str, ...]:

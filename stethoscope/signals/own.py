@@ -20,7 +20,7 @@ from stethoscope.names import (
     STORE_SIZE,
     WORKERS,
 )
-from stethoscope.signals.promql import Frame, highest, how_many, level, select, summed
+from stethoscope.signals.promql import Frame, highest, how_many, label_of, level, select, summed
 from stethoscope.signals.signal import Signal
 
 
@@ -33,13 +33,18 @@ def lost(frame: Frame) -> str:
 
 def scraped(name: str, frame: Frame) -> str:
     """What Prometheus itself writes down about a scrape, of targets that expose our metrics."""
-    targets = ", ".join(frame.targets)
-    on = ", ".join(frame.target_labels)
-    return (
-        f"{name}{{{targets}}} and on ({on}) {select(WORKERS, frame)}"
-        if targets
-        else (f"{name} and on ({on}) {select(WORKERS, frame)}")
-    )
+    targets = ", ".join(one for one in frame.targets if label_of(one) in frame.scrape_labels)
+    written = f"{name}{{{targets}}}" if targets else name
+    return f"{written} and on ({', '.join(frame.scrape_labels)}) {select(WORKERS, frame)}"
+
+
+def of_each_target(name: str, frame: Frame) -> str:
+    """The greatest of that, for each target of a service; for each service whose page it is, where several share it."""
+    by, on = ", ".join(frame.target_labels), ", ".join(frame.scrape_labels)
+    if frame.scrape_labels == frame.target_labels:
+        return f"max by ({by}) ({scraped(name, frame)})"
+    services = f"group by ({', '.join(dict.fromkeys((*frame.target_labels, *frame.scrape_labels)))}) ({select(WORKERS, frame)})"
+    return f"max by ({by}) ({services} * on ({on}) group_left () max by ({on}) ({scraped(name, frame)}))"
 
 
 WORKING: Final = Signal(
@@ -137,8 +142,6 @@ SAMPLES: Final = Signal(
     "Series",
     "How many series does each target expose?",
     "short",
-    lambda frame: (
-        f"max by ({', '.join(frame.target_labels)}) ({scraped('scrape_samples_post_metric_relabeling', frame)})"
-    ),
+    lambda frame: of_each_target("scrape_samples_post_metric_relabeling", frame),
     "scrape_samples",
 )

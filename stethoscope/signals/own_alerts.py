@@ -17,28 +17,39 @@ INFO_INHIBITOR: Final = "InfoInhibitor"
 WATCHDOG: Final = "Watchdog"
 
 
-def _known(config: Config) -> str:
-    """Services that have exposed our metrics within a day."""
-    return f"group by ({', '.join(config.service_labels)}) (last_over_time({select(WORKERS, config.in_rules())}[1d]))"
+def _known(config: Config, labels: Iterable[str]) -> str:
+    """Services, or targets of theirs, that have exposed our metrics within a day."""
+    return f"group by ({', '.join(labels)}) (last_over_time({select(WORKERS, config.in_rules())}[1d]))"
 
 
 def _down(config: Config) -> str:
     up = _up(config)
+    if config.shares_page:
+        return _on_page(config, f"({up} == 0)")
     if config.service:
         return f"{up} == 0"
-    return f"{up} == 0 and on ({', '.join(config.service_labels)}) {_known(config)}"
+    return f"{up} == 0 and on ({', '.join(config.service_labels)}) {_known(config, config.service_labels)}"
+
+
+def _on_page(config: Config, up: str) -> str:
+    """Targets of services that ``up`` has something to say of, where several services share a target."""
+    on = config.in_rules().scrape_labels
+    targets = _known(config, dict.fromkeys((*config.target_labels, *on)))
+    return f"{targets} and on ({', '.join(on)}) {up}"
 
 
 def _absent(config: Config) -> str:
-    up = _up(config)
+    up, known = _up(config), _known(config, config.service_labels)
+    if config.shares_page:
+        return f"{known} unless on ({', '.join(config.service_labels)}) ({_on_page(config, up)})"
     if config.service:
         return f"absent({up})"
     on = ", ".join(config.service_labels)
-    return f"{_known(config)} unless on ({on}) group by ({on}) ({up})"
+    return f"{known} unless on ({on}) group by ({on}) ({up})"
 
 
 def _up(config: Config) -> str:
-    return f"up{{{', '.join(config.service_matcher)}}}" if config.service else "up"
+    return f"up{{{', '.join(config.service_matcher)}}}" if config.service and not config.shares_page else "up"
 
 
 def _burning(config: Config) -> Iterable[Condition]:

@@ -38,6 +38,11 @@ class Frame:
     thresholds: Thresholds = DEFAULTS
 
     @property
+    def scrape_labels(self) -> tuple[str, ...]:
+        """What ``up`` and the like have of the labels of a target. On a page that several services share, whose a series is stands on the page."""
+        return tuple(dict.fromkeys("job" if label == SERVICE_LABEL else label for label in self.target_labels))
+
+    @property
     def range(self) -> str:
         return f"[{self.window}] offset {self.ago}" if self.ago else f"[{self.window}]"
 

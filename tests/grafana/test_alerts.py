@@ -11,7 +11,7 @@ from stethoscope.signals.alerts import ALERTS
 from stethoscope.signals.alerts import rules as alerting_rules
 from stethoscope.signals.config import Config
 from stethoscope.signals.files import boards, everything, rules
-from tests.grafana.case import INFO, NONE, WARNING, Case, Series
+from tests.grafana.case import CRITICAL, INFO, NONE, WARNING, Case, Series, levels
 from tests.grafana.cases import CASES
 from tests.grafana.http_cases import durations, requests
 from tests.grafana.promtool import RULES, named, wrong
@@ -44,6 +44,46 @@ def test_a_route_that_lasts_by_design_wakes_nobody(alert: str, tmp_path: Path) -
 
 def _renamed(series: Series) -> dict[str, str]:
     return {one.replace("/events", "/orders"): values for one, values in series.items()}
+
+
+def _page(*pieces: tuple[int, float], host: str = "a", workers: int = 90) -> dict[str, str]:
+    """A common page of two services: whether it can be scraped, and how many series it has."""
+    target = f'job="stethoscope", instance="{host}"'
+    return {
+        f"up{{{target}}}": levels(*pieces),
+        f"scrape_samples_post_metric_relabeling{{{target}}}": levels((30, 900), (60, 21000)),
+        **{
+            f'stethoscope_workers{{{target}, service_name="{service}"}}': levels((workers, 2))
+            for service in ("shop", "till")
+        },
+    }
+
+
+_ALIVE = {'up{job="stethoscope", instance="b"}': levels((90, 1)), 'up{job="other", instance="z"}': levels((90, 0))}
+_OF_BOTH = (
+    ("ASGITargetDown", {**_ALIVE, **_page((30, 1), (60, 0), workers=30)}, {31: NONE, 32: CRITICAL, 89: CRITICAL}),
+    ("ASGITargetDown", {**_ALIVE, **_page((90, 1))}, {60: NONE}),
+    ("ASGIAbsent", {**_ALIVE, **_page((30, 1), workers=30)}, {37: NONE, 40: CRITICAL, 60: CRITICAL}),
+    ("ASGIAbsent", {**_ALIVE, **_page((90, 1))}, {60: NONE}),
+    ("ASGIAbsent", {**_ALIVE, **_page((30, 1), (60, 0), workers=30)}, {60: NONE}),
+    ("ASGICardinalityHigh", {**_ALIVE, **_page((90, 1))}, {44: NONE, 45: WARNING}),
+)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [Config(job_label="service_name"), Config("shop", "service_name"), Config(group_labels=("service_name",))],
+    ids=["all services", "one service", "a further label"],
+)
+def test_services_of_one_page_are_told_what_is_known_of_its_target(config: Config, tmp_path: Path) -> None:
+    for alert, series, fires in _OF_BOTH:
+        said = [rule for rule in alerting_rules(config) if rule["alert"] == alert]
+        other = dict.fromkeys(fires, NONE) if config.service else fires
+        cases = [
+            Case(alert, "shop", series, fires, labels={"service_name": "shop"}),
+            Case(alert, "till", series, other, labels={"service_name": "till"}),
+        ]
+        assert wrong(tmp_path, cases, said) == ""
 
 
 @pytest.mark.parametrize("alert", NAMES)
