@@ -32,6 +32,8 @@ def when_imported(name: str, then: Callable[[], None]) -> None:
 class _Watch:
     def __init__(self, name: str) -> None:
         self._name = name
+        self._followed: Loader | None = None
+        """The loader that tells already: it may be found again, as when it is only asked whether the module is there."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -44,18 +46,31 @@ class _Watch:
         return spec
 
     def _ask_others(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
+        """What the other finders say, each asked as `importlib` would."""
         # Asked only whether the module could be found, the watch has to stay: so it cannot step aside.
         for finder in list(sys.meta_path):
-            if not isinstance(finder, _Watch) and (spec := finder.find_spec(fullname, path, target)):
+            if isinstance(finder, _Watch):
+                continue
+            if not hasattr(finder, "find_spec"):
+                if _finds_in_the_old_way(finder, fullname, path):
+                    return None  # importlib will ask it again
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
                 return spec
         return None
 
     def _follow(self, loader: Loader) -> None:
-        load = loader.exec_module
+        load = getattr(loader, "exec_module", None)
+        if load is None or isinstance(loader, type) or loader is self._followed:
+            # One with load_module only, or a class that loads every module of its kind: what the module counts is not
+            # seen until it is asked for.
+            return
 
         def load_and_tell(module: ModuleType) -> None:
             load(module)
-            if self in sys.meta_path:
+            # A loader may be that of other modules as well, as the one of a zip file is.
+            if module.__name__ == self._name and self in sys.meta_path:
                 sys.meta_path.remove(self)
                 for then in _waiting.pop(self._name):
                     then()
@@ -63,5 +78,12 @@ class _Watch:
         try:
             loader.exec_module = load_and_tell  # type: ignore[method-assign]
         except AttributeError:
-            # A loader that takes no attributes: what the module counts is not seen until it is asked for.
-            pass
+            # A loader that takes no attributes: as above.
+            return
+        self._followed = loader
+
+
+def _finds_in_the_old_way(finder: object, fullname: str, path: Sequence[str] | None) -> bool:
+    """Whether a finder without find_spec has the module: Python 3.11 still asks its find_module, later ones pass over it."""
+    find_module = getattr(finder, "find_module", None)
+    return sys.version_info < (3, 12) and find_module is not None and find_module(fullname, path) is not None
