@@ -39,6 +39,8 @@ class _Reading:
     identities: set[bytes] = field(default_factory=set)
     """Segments whose counts are in the totals or the parts."""
     skipped: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By reason: the first file that was skipped for it, and all that is known of why."""
     size: int = 0
 
 
@@ -71,6 +73,8 @@ class Gatherer:
                 with suppress(OSError):
                     fold(self._folder, self._cap)
             created = self._merger.created()
+            news = self._news(reading)
+        self._tell(news)
         workers = tuple(sorted(part.contents.pid for part in parts if part.alive and part.contents.role is Role.WORKER))
         is_private = any(part.alive for part in private)
         families = families.with_more(_own_families(len(workers), reading.size, reading.skipped, is_private))
@@ -140,13 +144,22 @@ class Gatherer:
     def _skip(self, reading: _Reading, name: str, error: Exception) -> None:
         reason = str(error) if isinstance(error, Damaged) else "unreadable"
         reading.skipped[reason] += 1
-        if reason not in self._warned:
-            self._warned.add(reason)
+        reading.examples.setdefault(reason, (name, reason if isinstance(error, Damaged) else f"{reason}: {error}"))
+
+    def _news(self, reading: _Reading) -> list[tuple[str, str]]:
+        """Files that were skipped for reasons that nobody was told of yet."""
+        news = [example for reason, example in reading.examples.items() if reason not in self._warned]
+        self._warned.update(reading.examples)
+        return news
+
+    def _tell(self, news: Iterable[tuple[str, str]]) -> None:
+        """Not under the lock: a log handler may ask for a snapshot."""
+        for name, why in news:
             logger.warning(
                 "%s in the store of %r cannot be read and is left out (%s); the rest is served, further ones are only counted",
                 name,
                 self.service,
-                reason if isinstance(error, Damaged) else f"{reason}: {error}",
+                why,
             )
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -100,6 +101,28 @@ def test_a_bad_segment_is_left_out_counted_and_told_of_once(
     assert warning.levelno == logging.WARNING
     assert BAD in warning.getMessage()
     assert reason in warning.getMessage()
+
+
+def test_whoever_hears_of_a_bad_segment_may_ask_for_a_snapshot(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A log handler that sends numbers along, say: the scrape that told it never ended, nor did any later one."""
+    write(b"")(place / BAD)
+    bury(place, {"/good": 5})
+    gatherer = gatherer_in(place)
+    heard: list[float] = []
+
+    def ask(record: logging.LogRecord) -> bool:
+        heard.append(value(gatherer.gather(), REQUESTS, "/good"))
+        return True
+
+    scrape = threading.Thread(target=gatherer.gather, daemon=True)
+    caplog.handler.addFilter(ask)
+    try:
+        scrape.start()
+        scrape.join(10)
+    finally:
+        caplog.handler.removeFilter(ask)
+    assert not scrape.is_alive()
+    assert heard == [5]
 
 
 @pytest.mark.parametrize("name", ["0123456789abcdef.v2.segment", "0123456789abcdef.v0.segment"])
