@@ -115,15 +115,14 @@ class Batches(SpanProcessor):
             self._lose(left, "closed")
 
     def _hire(self) -> None:
-        with self._hiring:
-            if self._thread is None and not self._closed:
-                thread = threading.Thread(target=self._run, name="stethoscope-spans", daemon=True)
-                try:
+        try:
+            with self._hiring:
+                if self._thread is None and not self._closed:
+                    thread = threading.Thread(target=self._run, name="stethoscope-spans", daemon=True)
                     thread.start()
-                except RuntimeError as error:  # no more threads, or the interpreter is about to end
-                    self._recorder.failed("spans", error)
-                    return
-                self._thread = thread
+                    self._thread = thread
+        except RuntimeError as error:  # no more threads, or the interpreter is about to end
+            self._recorder.failed("spans", error)  # not under the lock: a log handler may end a span
 
     def _run(self) -> None:
         # Of what an exporter does nothing is traced, or it would never end.

@@ -66,15 +66,22 @@ class Pending(hot.Pending, Context):
             if self._begun:
                 return
             self._begun = True
-            try:
-                parent = self.spans.parent_of(self)
-                dict.update(self, parent)
-                self.span = span = self.spans.make(self, parent, name, attributes)
-                dict.update(self, set_span_in_context(span, parent))
-            except Exception as error:
-                self.spans.failed(error)
-            finally:
-                self._filled = True
+            failure = self._make(name, attributes)
+        if failure is not None:
+            # Not under the lock: a log handler may ask for the current span, and have another thread wait that asks too.
+            self.spans.failed(failure)
+
+    def _make(self, name: str | None, attributes: Attributes | None) -> Exception | None:
+        try:
+            parent = self.spans.parent_of(self)
+            dict.update(self, parent)
+            self.span = span = self.spans.make(self, parent, name, attributes)
+            dict.update(self, set_span_in_context(span, parent))
+        except Exception as error:
+            return error
+        finally:
+            self._filled = True
+        return None
 
     def begun_id(self) -> int:
         """The ID of a trace that begins here, else 0."""
