@@ -26,7 +26,7 @@ class ProcessVitals:
 
         self._psutil = psutil
         self._recorder = recorder
-        self._unknown = (psutil.Error, OSError, AttributeError, NotImplementedError)
+        self._unknown = (psutil.Error, OSError, AttributeError, NotImplementedError, ImportError)
         self._start_over()
 
     def _start_over(self) -> None:
@@ -40,7 +40,16 @@ class ProcessVitals:
         if self._process.pid != os.getpid():
             self._start_over()
         with self._process.oneshot():
-            self._each(self._cpu, self._memory, self._threads, self._files, self._switches, self._faults, self._io)
+            self._each(
+                self._cpu,
+                self._memory,
+                self._threads,
+                self._files,
+                self._files_limit,
+                self._switches,
+                self._faults,
+                self._io,
+            )
         self._set(names.PROCESS_UPTIME, time.time() - self._process.create_time())
 
     def sample_seldom(self) -> None:
@@ -78,9 +87,11 @@ class ProcessVitals:
         self._set(names.PROCESS_THREADS, self._process.num_threads())
 
     def _files(self) -> None:
-        import resource
-
         self._set(names.PROCESS_FILES, self._process.num_fds())
+
+    def _files_limit(self) -> None:
+        import resource  # not on Windows
+
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         if limit != resource.RLIM_INFINITY:
             self._set(names.PROCESS_FILES_LIMIT, limit)
@@ -96,7 +107,7 @@ class ProcessVitals:
         self._growth.follow(names.PROCESS_CONTEXT_SWITCHES, ("involuntary",), switches.involuntary)
 
     def _faults(self) -> None:
-        import resource
+        import resource  # not on Windows
 
         used = resource.getrusage(resource.RUSAGE_SELF)
         self._growth.follow(names.PROCESS_PAGING_FAULTS, ("minor",), used.ru_minflt)

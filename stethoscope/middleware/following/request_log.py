@@ -3,17 +3,26 @@
 Lines are appended many at a time by one ``write`` to a file that is open for appending, so that lines of several
 workers follow one another whole. A file that has become too large, or is of another day (UTC), is renamed; who does so
 holds a lock, and the others go on writing meanwhile, into the old file or the new one.
+
+Windows promises less: a process that writes seeks the end first, so that lines of workers that write at the same instant may be
+torn, and a file that another has open at that moment is renamed the next time.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
+
+if sys.platform != "win32":
+    import fcntl
+
+_FLAGS: Final[int] = os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""The last one is of Windows, which would write a carriage return before each line's end."""
 
 MOST_BYTES: Final = 50_000_000
 MOST_FILES: Final = 10
@@ -36,18 +45,14 @@ class RequestLog:
 
     def append(self, lines: bytes) -> None:
         """Add whole lines. Raises OSError when they can not be written; a part of them may have been then."""
-        descriptor = self._open()
-        try:
-            if self._is_full(os.fstat(descriptor), len(lines)):
+        with suppress(FileNotFoundError):  # not written to yet, or renamed by another this very moment
+            if self._is_full(os.stat(self._path), len(lines)):
                 self._rotate(len(lines))
-                os.close(descriptor)
-                descriptor = self._open()
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | _FLAGS, 0o600)
+        try:
             self._write(descriptor, b"\n" + lines if self._torn else lines)
         finally:
             os.close(descriptor)
-
-    def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _write(self, descriptor: int, data: bytes) -> None:
         left = memoryview(data)
@@ -61,14 +66,14 @@ class RequestLog:
         return file.st_size > 0 and (file.st_size + more > self._most_bytes or not is_of_today)
 
     def _rotate(self, more: int) -> None:
-        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(f"{self._path}.lock", os.O_RDWR | _FLAGS, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if self._is_full(os.stat(self._path), more):  # nobody else has done it meanwhile
+            if _is_ours(lock) and self._is_full(os.stat(self._path), more):  # nobody else has done it meanwhile
                 os.rename(self._path, self._name_of_old())
                 self._remove_oldest()
-        except (BlockingIOError, FileNotFoundError):
-            return
+        except PermissionError:
+            if sys.platform != "win32":
+                raise
         finally:
             os.close(lock)
 
@@ -89,3 +94,14 @@ class RequestLog:
             if number >= MOST_FILES or entry.stat().st_mtime < too_old:
                 with suppress(OSError):
                     os.remove(entry.path)
+
+
+def _is_ours(lock: int) -> bool:
+    """Whether it is this process's turn to rename."""
+    if sys.platform == "win32":
+        return True  # who comes second finds a file that is not full any more
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
