@@ -86,5 +86,5 @@ def test_an_app_is_served_measured_and_scraped(tmp_path: Path) -> None:
         names.SYSTEM_UPTIME,
     ):
         assert f"\n# TYPE {metric.name}" in scraped
-    assert [json.loads(line)["path"] for line in log.read_text().splitlines()] == ["/hello"]
+    assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == [200]
     assert "stethoscope_internal_errors_total{" not in scraped
