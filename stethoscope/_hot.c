@@ -460,7 +460,7 @@ static PyObject *request_record(PyObject *self, PyObject *const *values, Py_ssiz
 
 static int now(double *seconds) {
     PyObject *clock = PyDict_GetItemWithError(exchange_globals, text_clock);
-    if (clock == own_clock) { /* time.perf_counter, which reads this clock on Linux */
+    if (clock != NULL && clock == own_clock) {
         struct timespec time;
         clock_gettime(CLOCK_MONOTONIC, &time);
         *seconds = (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
@@ -1402,7 +1402,6 @@ static PyObject *observe(PyObject *Py_UNUSED(module), PyObject *arguments) {
     put(&exchange_globals, globals);
     put(&fresh_ids, fresh);
     put(&current, variable);
-    put(&own_clock, found[0]);
     put(&own_correlation_id, found[1]);
     put(&own_name_route, found[2]);
     put(&unmatched, found[3]);
@@ -1435,9 +1434,16 @@ static PyObject *fall_back_on(PyObject *Py_UNUSED(module), PyObject *function) {
     Py_RETURN_NONE;
 }
 
+/* read_for(clock): the function in Python that reads CLOCK_MONOTONIC, which is read here in its place; None where none does. */
+static PyObject *read_for(PyObject *Py_UNUSED(module), PyObject *clock) {
+    put(&own_clock, clock);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {{"quicken", quicken, METH_O, NULL},
                                   {"value_of", (PyCFunction)(void (*)(void))value_of, METH_FASTCALL, NULL},
                                   {"fall_back_on", fall_back_on, METH_O, NULL},
+                                  {"read_for", read_for, METH_O, NULL},
                                   {"observe", observe, METH_VARARGS, NULL},
                                   {"run_on", run_on, METH_O, NULL},
                                   {"trace", trace, METH_VARARGS, NULL},

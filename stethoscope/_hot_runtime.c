@@ -29,7 +29,7 @@ typedef struct {
     double began;
 } Runs;
 
-static double now(void) { /* time.perf_counter, which reads this clock on Linux */
+static double now(void) { /* time.perf_counter reads this clock on Linux; `Alarm` is only there, and `Runs` only subtracts */
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;

@@ -106,7 +106,7 @@ typedef struct {
     char many;
 } Watched;
 
-static double now(void) { /* time.perf_counter, which reads this clock on Linux */
+static double now(void) { /* time.perf_counter, which reads this clock wherever this module is used: see hot.ONE_CLOCK */
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;

@@ -17,8 +17,9 @@ import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from importlib import import_module
+from time import get_clock_info, perf_counter
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from zlib import crc32
 
 T = TypeVar("T", bound=type)
@@ -152,6 +153,11 @@ def value_of(headers: object, names: tuple[bytes, ...]) -> bytes | None:
     return None
 
 
+ONE_CLOCK: Final = get_clock_info("perf_counter").implementation == "clock_gettime(CLOCK_MONOTONIC)"
+"""Whether ``perf_counter`` is the clock that compiled code reads, as on Linux. That of macOS is another, which stands still while
+the machine sleeps: times of the two cannot be subtracted from one another."""
+
+
 def extension(name: str) -> ModuleType | None:
     """The compiled module of this name in our package; None where it is not there, not up to date, or not wanted."""
     if os.environ.get("STETHOSCOPE_PURE"):
@@ -178,4 +184,5 @@ COMPILED: bool = _hot is not None
 
 if _hot is not None:
     _hot.fall_back_on(value_of)
+    _hot.read_for(perf_counter if ONE_CLOCK else None)
     globals().update({name: found for name, found in vars(_hot).items() if name in globals() and name[0] != "_"})

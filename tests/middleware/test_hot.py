@@ -56,6 +56,46 @@ def test_random_requests_leave_the_same_behind_compiled_and_plain(tmp_path: Path
         assert one == other, f"case {number}"
 
 
+OTHER_CLOCK = """
+import sys, time
+from pathlib import Path
+from types import SimpleNamespace
+
+monotonic = time.perf_counter
+time.perf_counter = lambda: monotonic() - 3600.0  # as if this machine had slept for an hour
+time.get_clock_info = lambda name: SimpleNamespace(implementation="mach_absolute_time()", resolution=1e-9)
+
+from stethoscope import hot, names
+from stethoscope.instruments.database import execution
+from tests.middleware.scripted import BODY, Records, answering, plain, run, start
+
+
+async def failing(scope, receive, send):
+    raise LookupError
+
+
+records = Records(Path(sys.argv[1]))
+unusual = {"type": "http.response.start", "status": 200}
+for app in (plain, failing, answering(start(503), BODY), answering(unusual, BODY)):
+    try:
+        run(records.around(app))
+    except LookupError:
+        pass
+took = records.sums(names.REQUEST_DURATION).values()
+print(hot.COMPILED, execution._compiled, records.total(names.REQUEST_DURATION), all(seconds < 60 for seconds in took))
+print(records.internal_errors())
+"""
+
+
+@pytest.mark.skipif(not hot.COMPILED, reason="there is nothing to compare")
+def test_compiled_code_reads_the_clock_that_python_reads(tmp_path: Path) -> None:
+    """On macOS that is none that C has by the same name."""
+    found = subprocess.run(
+        [sys.executable, "-c", OTHER_CLOCK, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert found.stdout == "True None 4 True\n{}\n", found.stderr
+
+
 @pytest.mark.parametrize("message", [START, BODY])
 def test_send_is_a_coroutine_function_and_makes_coroutines(warm: Records, message: Message) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -111,7 +111,7 @@ def add_up_plainly(
     return total
 
 
-_compiled: Any = hot.extension("_hot_sql")
+_compiled: Any = hot.extension("_hot_sql") if hot.ONE_CLOCK else None
 add_up: Final[Callable[[Uses, Sequence[Run], Callable[[float], None], Callable[[float], None]], float]] = (
     add_up_plainly if _compiled is None else _compiled.add_up
 )
