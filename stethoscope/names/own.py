@@ -28,7 +28,7 @@ REFUSED_OBSERVATIONS = Metric(
 OVERFLOWED_SERIES = Metric(
     "stethoscope_overflowed_series",
     Kind.COUNTER,
-    "Label sets that were recorded in the overflow series because their metric had reached its cap of series.",
+    "How often a label set got the overflow series because its metric had reached its cap of series. One that is asked for again counts again.",
     ("metric",),
     otel="stethoscope.overflowed.series",
 )

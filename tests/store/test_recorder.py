@@ -121,6 +121,9 @@ def test_label_sets_beyond_the_cap_share_one_series_and_the_totals_are_exact(
         assert sum(values.values()) == total
         assert values["*"] == total - 10
     assert found(snapshot, names.OVERFLOWED_SERIES)[COUNTER.name] == 3990
+    for _ in range(10):
+        recorder.counter(COUNTER, ("/3999",)).add(1.0)
+    assert found(recorder.snapshot(), names.OVERFLOWED_SERIES)[COUNTER.name] == 4000  # as its help says
     assert recorder._here().segment.used == size
     told = [record.getMessage().split()[0] for record in caplog.records]
     assert sorted(told) == sorted([COUNTER.name, HISTOGRAM.name, GAUGES[Merge.LIVESUM].name])
