@@ -54,7 +54,7 @@ def _finding(snapshot: Snapshot, name: str, missed: int, long: int, series: Seri
         facts["wait_p95_seconds"] = round(p95, 6)
     for label, metric in (("size", names.POOL_SIZE), ("most", names.POOL_MAX)):
         found = _by_pool(snapshot, metric).get(name)
-        if found and isinstance(found.value, float):
+        if found and isinstance(found.value, float) and found.value:  # zero: of pools that are gone
             facts[label] = int(found.value)
     return Finding(
         kind=Illness.POOL_EXHAUSTED,

@@ -67,7 +67,7 @@ POOL_CONNECTIONS = Metric(
 POOL_MAX = Metric(
     "db_client_connection_max",
     Kind.GAUGE,
-    "Connections that the pool may have at most, overflow included. None for a pool without a limit.",
+    "Connections that the pool may have at most, overflow included. None for a pool without a limit, 0 once it is gone.",
     _POOL,
     otel="db.client.connection.max",
 )

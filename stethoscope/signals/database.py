@@ -190,7 +190,7 @@ CREATE_P95: Final = Signal(
 def unlimited_connections(frame: Frame) -> str:
     """Connections in use of pools that have no limit, so that no share of it can be told."""
     used, on = level(POOL_CONNECTIONS, frame.where(USED)), ", ".join(frame.by)
-    return f"{used} unless on ({on}) {level(POOL_MAX, frame)}"
+    return f"{used} unless on ({on}) ({level(POOL_MAX, frame)} > 0)"
 
 
 UNLIMITED: Final = Signal(

@@ -50,6 +50,13 @@ def _pools() -> Iterator[Case]:
         (50, {"warning": "55 connections are in use in a pool of shop that has no limit"}),
         labels=labels,
     )
+    yield Case(
+        name,
+        "one of this name had a limit, and is gone",
+        _used(55, 0),
+        {34: NONE, 35: WARNING, 60: NONE},
+        labels=labels,
+    )
     others = {
         **gauge("db_client_connection_max", (120, 60), labels=f', {POOL}="other"'),
         **gauge("db_client_connection_max", (120, 60), labels=f', {POOL}="main"', host="b"),

@@ -109,7 +109,7 @@ def _pool(window: Snapshot, name: str) -> Pool:
     label, state = names.POOL_CONNECTIONS.labels
     of_pool = {label: name}
     used, idle = (total(window, names.POOL_CONNECTIONS, **of_pool, **{state: value}) for value in ("used", "idle"))
-    limit = first(window, names.POOL_MAX, **of_pool)
+    limit = first(window, names.POOL_MAX, **of_pool) or None  # zero: of pools that are gone
     wait, use, create = (
         _latency(window, metric, with_labels(window, metric, **of_pool))
         for metric in (names.POOL_WAIT_TIME, names.POOL_USE_TIME, names.POOL_CREATE_TIME)

@@ -78,6 +78,8 @@ class PoolWatch:
         self._instrument = instrument
         self._read = read
         self._pools: WeakSet[object] = WeakSet()
+        self._shown: set[tuple[str, tuple[str, ...]]] = set()
+        """Gauges that show what pools have said, by name and labels."""
         self.leaks = False
         """Whether a connection of it was not given back."""
         self.doubts = False
@@ -123,7 +125,7 @@ class PoolWatch:
             self._instrument.failed(error)
 
     def sample(self) -> None:
-        """Put what the pools say now into the gauges."""
+        """Put what the pools say now into the gauges: once they are gone, zero."""
         found = [self._read(pool) for pool in list(self._pools)]
         recorder = self._instrument.recorder
         for metric, labels, values in (
@@ -134,5 +136,10 @@ class PoolWatch:
             (names.POOL_OVERFLOW, (self.name,), [one.overflow for one in found]),
         ):
             known = [value for value in values if value is not None]
-            if known:
+            series = metric.name, labels
+            if known or series in self._shown:
                 recorder.gauge(metric, labels).set(float(sum(known)))
+            if known:
+                self._shown.add(series)
+            else:
+                self._shown.discard(series)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import stethoscope
 from stethoscope import names
+from stethoscope.dashboards.documents.database import pools
 from stethoscope.names import Metric
 from stethoscope.store.recorder import Recorder
 from tests.instruments.reading import numbers, sum_of
@@ -58,6 +60,31 @@ def test_gauges_follow_the_pool(tmp_path: Path, own: Recorder) -> None:
     second.close()
     with engine.connect():
         assert sampled(own) == {**here, "idle": 0, "used": 1, "db_pool_overflow": 0}
+
+
+def test_gauges_of_pools_that_are_gone_are_zero(tmp_path: Path, own: Recorder) -> None:
+    """An engine for each tenant, say: they would look exhausted for good."""
+    engine = queue(tmp_path, pool_size=1, max_overflow=0)
+    connection = engine.connect()
+    assert sampled(own) == {
+        "db_client_connection_max": 1,
+        "db_pool_size": 1,
+        "idle": 0,
+        "used": 1,
+        "db_pool_overflow": 0,
+    }
+    connection.close()
+    engine.dispose()
+    del engine, connection
+    gc.collect()
+    gone = sampled(own)
+    assert gone == dict.fromkeys(gone, 0)
+    (shown,) = pools(own.snapshot())
+    assert (shown["limit"], shown["use_ratio"]) == (None, None)
+    engine = queue(tmp_path, pool_size=2, max_overflow=-1)  # without a limit
+    with engine.connect():
+        assert sampled(own) == {**gone, "db_pool_size": 2, "used": 1}
+    engine.dispose()
 
 
 def test_gauges_of_an_async_pool(tmp_path: Path, own: Recorder) -> None:
