@@ -20,15 +20,15 @@ from stethoscope.names import (
     STORE_SIZE,
     WORKERS,
 )
-from stethoscope.signals.promql import Frame, highest, how_many, label_of, level, select, summed
+from stethoscope.signals.promql import Frame, counted, grown, highest, how_many, label_of, level, select, summed
 from stethoscope.signals.signal import Signal
 
 
 def lost(frame: Frame) -> str:
-    """All that was not recorded as it should have been, in the window. Each of the counters appears when it has something to count."""
-    kinds = (INTERNAL_ERRORS, REFUSED_OBSERVATIONS, DROPPED_OBSERVATIONS)
-    counts = (f"increase({select(metric, frame, '_total')}{frame.range})" for metric in kinds)
-    return summed(" or ".join(counts), frame)
+    """All that was not recorded as it should have been, in the window. All but one of the counters appear when they have something to count."""
+    late = (grown(select(metric, frame, "_total"), frame) for metric in (INTERNAL_ERRORS, REFUSED_OBSERVATIONS))
+    dropped = f"increase({select(DROPPED_OBSERVATIONS, frame, '_total')}{frame.range})"
+    return summed("\nor ".join((dropped, *late)), frame)
 
 
 def scraped(name: str, frame: Frame) -> str:
@@ -57,13 +57,13 @@ FAILURES: Final = Signal(
     "Internal failures",
     "Does Stethoscope itself fail anywhere? No failure reaches the app, but its numbers may be missing.",
     "short",
-    lambda frame: how_many(INTERNAL_ERRORS, frame),
+    lambda frame: counted(INTERNAL_ERRORS, frame),
 )
 REFUSED: Final = Signal(
     "Refused observations",
     "Is anything observed that is no number, or negative where that has no meaning?",
     "short",
-    lambda frame: how_many(REFUSED_OBSERVATIONS, frame),
+    lambda frame: counted(REFUSED_OBSERVATIONS, frame),
 )
 DROPPED: Final = Signal(
     "Dropped observations",
@@ -75,7 +75,7 @@ OVERFLOWED: Final = Signal(
     "Overflowed label sets",
     "Which metrics have more label sets than their cap, so that the rest shares one series?",
     "short",
-    lambda frame: how_many(OVERFLOWED_SERIES, frame.keep("metric")),
+    lambda frame: counted(OVERFLOWED_SERIES, frame.keep("metric")),
 )
 LOST: Final = Signal("Lost observations", "Is anything not recorded as it should be?", "short", lost)
 SKIPPED: Final = Signal(

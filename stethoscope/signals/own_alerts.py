@@ -119,7 +119,7 @@ OWN_ALERTS: Final = (
     ),
     Alert(
         "ASGITelemetryDropping",
-        always("warning", _losing, "10m"),
+        always("warning", _losing, "0m"),
         'Stethoscope in <service> lost {{ printf "%.0f" $value }} observations in ten minutes',
         "Stethoscope failed, or was given numbers that it cannot record, or its store cannot grow.",
         "The app is not touched by it; its numbers are too low.",
@@ -132,7 +132,7 @@ OWN_ALERTS: Final = (
     ),
     Alert(
         "ASGISeriesOverflow",
-        always("warning", lambda config: f"{OVERFLOWED.expression(config.in_rules('10m'))} > 0", "10m"),
+        always("warning", lambda config: f"{OVERFLOWED.expression(config.in_rules('10m'))} > 0", "0m"),
         "{{ $labels.metric }} of <service> has more label sets than its cap",
         "A metric has reached its cap of series; what comes after is counted in one series without labels.",
         "Totals stay right; some label sets can no longer be told apart.",

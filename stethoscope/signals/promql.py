@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from stethoscope.names import Kind, Metric
+from stethoscope.names import WORKERS, Kind, Metric
 from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.thresholds import DEFAULTS, Thresholds
 
@@ -99,6 +99,31 @@ def how_many(metric: Metric, frame: Frame) -> str:
     if metric.kind is Kind.COUNTER:
         return summed(f"increase({select(metric, frame, '_total')}{frame.range})", frame)
     return summed(_either(metric, frame, "count", "increase"), frame)
+
+
+def counted(metric: Metric, frame: Frame) -> str:
+    """How many in the window, with those that new series began with: for what may happen a few times, all of them at once."""
+    if metric.kind is Kind.COUNTER:
+        return summed(grown(select(metric, frame, "_total"), frame), frame)
+    classic, native = (grown(select(metric, frame, suffix), frame) for suffix in ("_count", ""))
+    return summed(f"{classic} or histogram_count({native})", frame)
+
+
+def grown(series: str, frame: Frame) -> str:
+    """The increase of each series of a counter, which is all of it where it is new.
+
+    `increase` takes a series' first sample for what was there before. It was not, if the service's other series were
+    scraped earlier in the window and this one was not, nor in the window before. What a service has counted when it is
+    scraped for the first time, or again after a gap, is not new: all its series begin together.
+    """
+    window, on = frame.window, ", ".join(dict.fromkeys((*frame.target_labels, SERVICE_LABEL)))
+    service = select(WORKERS, replace(frame, by=(), matchers=()))
+    late = (
+        f"count_over_time({series}[{window}]) < on ({on}) group_left () "
+        f"min by ({on}) (count_over_time({service}[{window}]))"
+    )
+    new = f"{series} unless last_over_time({series}[{window}] offset {window}) and {late}"
+    return f"({new}) or increase({series}[{window}])"
 
 
 def amount(metric: Metric, frame: Frame) -> str:

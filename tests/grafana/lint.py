@@ -136,5 +136,7 @@ def of_expression(expression: str, window: str) -> Iterator[str]:
             yield f"{selector.name} without {', '.join(sorted(wanted - labels))}"
     for name in COUNTERS & metrics(plain):
         uses = len(re.findall(rf"\b{name}\b", expression))
-        if len(re.findall(rf"\b(?:rate|increase)\({name}\b", expression)) < uses:
+        over_time = rf"\b(?:rate|increase|last_over_time|count_over_time)\({name}\b"
+        new = rf"\b{name}(?:{{[^}}]*}})? unless last_over_time\({name}\b"
+        if len(re.findall(over_time, expression)) + len(re.findall(new, expression)) < uses:
             yield f"{name} is a counter that is read as it is"

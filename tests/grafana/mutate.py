@@ -30,6 +30,7 @@ class Mutant(NamedTuple):
 
 _NATIVE: Final = re.compile(
     r" or histogram_(?:count|sum)\((?:rate|increase)\([^()]*\)\)"
+    r"| or histogram_count\(\(.*?\) or increase\([^()]*\)\)"
     r"| or histogram_quantile\([^()]*sum by \([^()]*\) \(rate\([^()]*\)\)\)"
     r"| or histogram_fraction\([^()]*rate\([^()]*\)\) \* \(histogram_count\(rate\([^()]*\)\) > 0\)"
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tests.grafana.birth_cases import born
 from tests.grafana.case import CRITICAL, HOSTS, INFO, NONE, WARNING, Case, levels, values
 
 DAY = 24 * 60
@@ -152,10 +153,19 @@ def _losing() -> Iterator[Case]:
             name,
             f"{metric} grows for a quarter of an hour",
             {**counter(metric, (30, 0), (15, 1), (60, 0), labels=labels)},
-            {30: NONE, 39: NONE, 40: NONE, 41: WARNING, 54: WARNING, 57: NONE},
-            (50, {"warning": "Stethoscope in shop lost 300 observations in ten minutes"}),
+            {30: NONE, 31: WARNING, 54: WARNING, 57: NONE},
+            (45, {"warning": "Stethoscope in shop lost 600 observations in ten minutes"}),
+        )
+        yield Case(
+            name,
+            f"{metric} grows once",
+            {f'{metric}_total{{job="shop", instance="a"{labels}}}': "0+0x29 5000+0x60"},
+            {29: NONE, 30: WARNING, 38: WARNING, 41: NONE},
         )
     yield Case(name, "nothing new", counter("stethoscope_dropped_observations", (60, 0)), {50: NONE})
+    for metric, label in (("internal_errors", "where"), ("refused_observations", "metric")):
+        lost = f'stethoscope_{metric}_total{{job="shop", instance="a", {label}="one"}}'
+        yield from born(name, lost, 5000, WARNING, "Stethoscope in shop lost 5000 observations in ten minutes")
 
 
 def _overflow() -> Iterator[Case]:
@@ -164,10 +174,12 @@ def _overflow() -> Iterator[Case]:
         name,
         "a metric goes on overflowing",
         counter("stethoscope_overflowed_series", (30, 0), (15, 1), (60, 0), labels=', metric="visits"'),
-        {30: NONE, 39: NONE, 40: NONE, 41: WARNING, 54: WARNING, 57: NONE},
+        {30: NONE, 31: WARNING, 54: WARNING, 57: NONE},
         (45, {"warning": "visits of shop has more label sets than its cap"}),
         labels={"metric": "visits"},
     )
+    overflowed = 'stethoscope_overflowed_series_total{job="shop", instance="a", metric="visits"}'
+    yield from born(name, overflowed, 1, WARNING, "visits of shop has more label sets than its cap", metric="visits")
     yield Case(
         name,
         "it has overflowed once, long ago",
