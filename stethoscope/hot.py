@@ -24,16 +24,18 @@ from zlib import crc32
 
 T = TypeVar("T", bound=type)
 
-# As the package sees them, with or without a compiler. What the fields mean is said where they are used: in
-# `stethoscope.store.series`, `current`, `inlet`, `observer`, `timing`, `layer` and `exchange` of `middleware`, `pending` and
-# `server_spans` of `exporters.tracing`, and `loops` and `worker` of `instruments.runtime`.
+# As the package sees them, with or without a compiler. What the fields mean is said in the classes named.
 
 
 class Scalar:
+    """Fields of `stethoscope.store.series.Scalar`."""
+
     __slots__ = ("_bind", "word", "words")
 
 
 class HistogramSeries:
+    """Fields of `stethoscope.store.series.HistogramSeries`."""
+
     __slots__ = (
         "_bind_block",
         "_no_blocks",
@@ -51,22 +53,32 @@ class HistogramSeries:
 
 
 class RequestSeries:
+    """Fields of `stethoscope.store.series.RequestSeries`."""
+
     __slots__ = ("_duration", "_received", "_sent")
 
 
 class Inlet:
+    """Fields of `stethoscope.middleware.inlet.Inlet`."""
+
     __slots__ = ("_method", "_scheme", "active", "outcomes", "sends_body")
 
 
 class Bar:
+    """Fields of `stethoscope.middleware.observer.Bar`."""
+
     __slots__ = ("seconds", "until")
 
 
 class TimingHeaders:
+    """Fields of `stethoscope.middleware.timing.TimingHeaders`."""
+
     __slots__ = ("forms", "remembered")
 
 
 class Layer:
+    """Fields of `stethoscope.middleware.layer.Layer`."""
+
     __slots__ = (
         "adds_headers",
         "endpoints",
@@ -83,10 +95,14 @@ class Layer:
 
 
 class Current:
+    """Fields of `stethoscope.current.Current`."""
+
     __slots__ = ("carried", "counted", "id", "over", "route", "scope", "shares", "started", "token", "trace")
 
 
 class Exchange(Current):
+    """Fields of `stethoscope.middleware.exchange.Exchange`."""
+
     __slots__ = (
         "_headers",
         "_inlet",
@@ -109,18 +125,26 @@ class Exchange(Current):
 
 
 class Pending(dict[str, object]):
+    """Fields of `stethoscope.exporters.tracing.pending.Pending`."""
+
     __slots__ = ("request_id", "root_id", "sampled", "scope", "spans", "started", "token")
 
 
 class Spans:
+    """Fields of `stethoscope.exporters.tracing.server_spans.ServerSpans`."""
+
     __slots__ = ("_bound_of_fresh", "_bound_of_sampled", "_bound_of_unsampled", "_budget", "_var")
 
 
 class Watch:
+    """Fields of `stethoscope.instruments.runtime.loops.Watch`."""
+
     __slots__ = ("asked", "busy", "period", "told")
 
 
 class Worker:
+    """Fields of `stethoscope.instruments.runtime.worker.Worker`."""
+
     __slots__ = ("_loop", "_watch")
 
 
