@@ -157,7 +157,7 @@ class Stream:
         ask = self._moments.ask()
         try:
             moment = ask.result()
-            tick = Tick(number, moment, _live(moment.present, earlier))
+            tick = Tick(number, moment, _live(moment, earlier))
             for view in views:
                 self._frame(tick, view)
         except Exception as error:
@@ -296,11 +296,15 @@ async def _leave_with_client(receive: Receive, viewing: anyio.CancelScope) -> No
     viewing.cancel()
 
 
-def _live(present: Snapshot, earlier: deque[Snapshot]) -> Point | None:
-    """What happened in the last ticks."""
-    start = earlier[0] if earlier else None
+def _live(moment: Moment, earlier: deque[Snapshot]) -> Point | None:
+    """What happened in the last ticks, or since a reset that was later."""
+    present, start = moment.present, earlier[0] if earlier else None
     earlier.append(present)
-    return point(present.minus(start, max(0.001, present.taken_at - start.taken_at))) if start else None
+    if start is None:
+        return None
+    seconds, since_reset = max(0.001, present.taken_at - start.taken_at), moment.since_reset()
+    later = since_reset.seconds is not None and since_reset.seconds < seconds
+    return point(since_reset if later else present.minus(start, seconds))
 
 
 def _encoded(kind: bytes, tick: Tick, data: Mapping[str, Any]) -> Frame:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from stethoscope.asgi import Message
 from stethoscope.dashboards.documents.window import Moment, Nothing
 from stethoscope.dashboards.flight import Flight
 from stethoscope.dashboards.stream import Stream
-from stethoscope.names import NoteKind
+from stethoscope.names import REQUEST_DURATION, NoteKind
+from stethoscope.store.folder import Folder
+from stethoscope.store.history import History
 from stethoscope.store.notes import Note
+from stethoscope.store.recorder import Recorder
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.thresholds import Thresholds
 from tests.dashboards.boards import busy
@@ -40,6 +44,16 @@ class Counted:
     def __call__(self) -> Moment:
         self.times += 1
         return Moment(busy())
+
+
+class Steps:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class Viewer:
@@ -100,6 +114,33 @@ def test_a_viewer_gets_a_document_at_each_tick_and_what_happened_since_the_one_b
     assert viewer.headers[b"content-type"] == b"text/event-stream; charset=utf-8"
     assert (first["view"], first["document"]["total"], first["point"]) == ("endpoints", 3, None)
     assert second["point"]["requests_per_second"] == 0
+
+
+def test_a_live_point_has_nothing_of_what_was_before_a_reset(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir(0o700)
+    clock, recorder = Steps(100.0), Recorder("shop", lambda: None)
+    history = History(Folder(str(tmp_path / "store")), clock)
+    durations = recorder.histogram(REQUEST_DURATION, ("GET", "/", "200", "http", ""))
+
+    def pass_by(requests: int, seconds: float) -> Moment:
+        clock.now += seconds
+        for _ in range(requests):
+            durations.record(0.1)
+        return Moment(replace(recorder.snapshot(), taken_at=clock.now), history)
+
+    def moments() -> Iterator[Moment]:
+        yield pass_by(0, 2.0)
+        yield pass_by(10, 2.0)
+        history.reset(pass_by(6, 1.0).present)
+        while True:
+            yield pass_by(2, 1.0)
+
+    viewer = Viewer(3)
+    anyio.run(viewer.look, stream_of(moments().__next__), "")
+    assert [(one["point"]["seconds"], one["point"]["requests_per_second"]) for one in events(viewer.bodies)[1:]] == [
+        (2.0, 5.0),
+        (1.0, 2.0),
+    ]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

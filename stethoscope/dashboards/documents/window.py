@@ -70,8 +70,12 @@ class Moment:
             self._windows[name] = self._cut(_SECONDS[name])
         return self._windows[name]
 
+    def since_reset(self) -> Snapshot:
+        """What was recorded since the last reset. Without one it is all, and its ``seconds`` are None."""
+        return self.history.window(self.present, None) if self.history else self.present
+
     def _cut(self, seconds: float | None) -> Snapshot:
-        since_reset = self.history.window(self.present, None) if self.history else self.present
+        since_reset = self.since_reset()
         if since_reset.seconds is None:
             since_reset = self.present.minus(_NOTHING, max(1.0, self.present.taken_at - self.present.beginning()))
         # A window that reaches back to the beginning has all; the first snapshot was put aside later than that.
