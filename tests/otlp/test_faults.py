@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import pytest
 from grpc import StatusCode
@@ -69,7 +69,12 @@ def fails(collector: MetricsCollector, answer: Answer, times: int = 2) -> None:
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What we said, in a word each; anybody else's lines are an error."""
     assert {record.name for record in caplog.records} <= {"stethoscope"}
-    words = {"do not arrive": "down", "again": "up", "refused": "refused"}
+    words = {
+        "do not arrive": "down",
+        "arrive over OTLP again": "up",
+        "refused over OTLP arrive": "taken",
+        "refuse": "refused",
+    }
     return [next(word for part, word in words.items() if part in record.getMessage()) for record in caplog.records]
 
 
@@ -105,15 +110,22 @@ def test_a_receiver_that_dies_and_comes_back(
 
 ILL = {
     "http/protobuf": [
-        ("400", Answer(400)),
-        ("500", Answer(500)),
+        ("502", Answer(502)),
         ("503", Answer(503)),
         ("ChunkedEncodingError", HALF),
     ],
     "grpc": [
-        ("INVALID_ARGUMENT", Answer(grpc_status=StatusCode.INVALID_ARGUMENT, message="no")),
+        ("ABORTED", Answer(grpc_status=StatusCode.ABORTED, message="no")),
         ("UNAVAILABLE", Answer(grpc_status=StatusCode.UNAVAILABLE, message="away")),
-        ("RESOURCE_EXHAUSTED", Answer(grpc_status=StatusCode.RESOURCE_EXHAUSTED, message="full")),
+        ("RESOURCE_EXHAUSTED", Answer(grpc_status=StatusCode.RESOURCE_EXHAUSTED, message="full", retry_after="1")),
+    ],
+}
+REFUSING = {
+    "http/protobuf": [("400", Answer(400)), ("401", Answer(401)), ("500", Answer(500)), ("302", Answer(302))],
+    "grpc": [
+        ("INVALID_ARGUMENT", Answer(grpc_status=StatusCode.INVALID_ARGUMENT, message="no")),
+        ("UNAUTHENTICATED", Answer(grpc_status=StatusCode.UNAUTHENTICATED, message="who?")),
+        ("RESOURCE_EXHAUSTED", Answer(grpc_status=StatusCode.RESOURCE_EXHAUSTED, message="too large")),
     ],
 }
 
@@ -138,6 +150,101 @@ def test_a_receiver_that_is_ill(
         collector.answer = FINE
         collector.until(lambda received: beats(received) == 2.0)
     assert lines(caplog)[:2] == ["down", "up"]  # the receiver may be gone before the last push
+
+
+@pytest.mark.parametrize(
+    ("protocol", "error", "answer"), [(protocol, *case) for protocol, cases in REFUSING.items() for case in cases]
+)
+def test_a_receiver_that_refuses_all_is_asked_ever_less_often(
+    protocol: Protocol,
+    error: str,
+    answer: Answer,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with metrics(protocol) as collector, beating(place, collector.endpoint, protocol, monkeypatch) as pushing:
+        collector.next()
+        fails(collector, answer)
+        while not pushing.points().get(error):
+            threading.Event().wait(0.05)
+        pushing.recorder.counter(BEATS).add(1.0)
+        collector.answer = FINE
+        collector.until(lambda received: "beats" in received.metrics and beats(received) == 2.0)
+        collector.next()
+    assert lines(caplog)[:2] == ["refused", "taken"]
+
+
+class Sold(NamedTuple):
+    """One metric that a receiver does not take, and enough others that it takes two requests to send them."""
+
+    bad: Metric
+    many: Metric
+    more: Metric
+
+
+SOLD = Sold(*(Metric(name, Kind.COUNTER, "Things.", ("n",)) for name in ("bad", "many", "zz_more")))
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("delta", [False, True])
+def test_one_metric_that_is_refused_keeps_no_other_from_arriving(
+    protocol: Protocol,
+    delta: bool,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with metrics(protocol) as collector:
+        collector.refuses = "bad"
+        with beating(place, collector.endpoint, protocol, monkeypatch, delta=delta) as pushing:
+            for metric, series in ((SOLD.bad, 600), (SOLD.many, 600), (SOLD.more, 600)):
+                for number in range(series):
+                    pushing.recorder.counter(metric, (str(number),)).add(1.0)
+            # The first two would not fit into one request; what was refused together arrives with what comes after it.
+            collector.until(lambda received: "zz_more" in received.metrics)
+            pushing.recorder.counter(BEATS).add(1.0)
+            collector.until(lambda received: "beats" in received.metrics)
+            assert pushing.points()["400" if protocol == "http/protobuf" else "INVALID_ARGUMENT"] >= 600
+            collector.refuses = ""
+            taken = collector.until(lambda received: "bad" in received.metrics)
+            assert sum(point.as_double for point in taken.metrics["bad"].sum.data_points) == 600
+    assert "down" not in lines(caplog)
+    assert lines(caplog)[0] == "refused"
+    assert lines(caplog)[-1] == "taken"
+    assert "refuses bad" in caplog.text
+    assert "still refused: none" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "answer"),
+    [
+        ("http://127.0.0.1:{nobody}/v1/metrics?api-key=SECRET", FINE),
+        ("http://somebody:SECRET@127.0.0.1:{nobody}/v1/metrics", FINE),
+        ("http://somebody:SECRET@[::1/v1/metrics?key=SECRET", FINE),
+        ("http://somebody:SECRET@/v1/metrics?key=SECRET", FINE),
+        ("ftp://somebody:SECRET@host/v1/metrics?key=SECRET", FINE),
+        ("http://somebody:SECRET@host.invalid/v1/metrics?key=SECRET", FINE),
+    ],
+)
+def test_no_secret_of_an_endpoint_is_logged(
+    endpoint: str, answer: Answer, place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint.format(nobody=free_port()))
+    with beating(place, "", "http/protobuf", monkeypatch):
+        while not caplog.records:
+            threading.Event().wait(0.05)
+    assert "SECRET" not in caplog.text
+
+
+def test_headers_with_keys_go_to_the_endpoint_and_nowhere_else(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=SECRET")
+    with metrics("http/protobuf") as other, metrics("http/protobuf") as collector:
+        collector.answer = Answer(307, location=f"{other.endpoint}/v1/metrics")
+        with beating(place, collector.endpoint, "http/protobuf", monkeypatch) as pushing:
+            while not pushing.points().get("307"):
+                threading.Event().wait(0.05)
+        assert other.attempts == 0
 
 
 @pytest.mark.parametrize(

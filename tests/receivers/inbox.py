@@ -24,6 +24,7 @@ class Answer:
     rejected: int = 0
     message: str = ""
     retry_after: str = ""
+    location: str = ""
     half: bool = False
     hang: threading.Event | None = None
 

@@ -13,8 +13,9 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
+from grpc import StatusCode
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
@@ -69,6 +70,8 @@ class Push:
 
 R = TypeVar("R")
 
+REFUSED: Final = Answer(400, StatusCode.INVALID_ARGUMENT, message="no such name")
+
 
 class Collector(Inbox[R], Generic[R]):
     """``endpoint`` is what ``OTEL_EXPORTER_OTLP_ENDPOINT`` has to be."""
@@ -83,6 +86,10 @@ class Collector(Inbox[R], Generic[R]):
 
 
 class MetricsCollector(Collector[Push]):
+    """``refuses`` is the name of a metric without which a request is accepted."""
+
+    refuses = ""
+
     @property
     def environment(self) -> dict[str, str]:
         """Ten times a second, and nothing but metrics."""
@@ -123,7 +130,8 @@ def metrics(protocol: Protocol, port: int = 0, identities: Identities | None = N
     collector = MetricsCollector()
 
     def take(headers: dict[str, str], body: bytes) -> tuple[Answer, ExportMetricsServiceResponse]:
-        answer = collector.take(lambda: Push(time.time(), headers, ExportMetricsServiceRequest.FromString(body)))
+        push = Push(time.time(), headers, ExportMetricsServiceRequest.FromString(body))
+        answer = REFUSED if collector.refuses in push.metrics else collector.take(lambda: push)
         response = ExportMetricsServiceResponse()
         if answer.rejected:
             response.partial_success.rejected_data_points = answer.rejected

@@ -82,6 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body) + 100 * answer.half))
         if answer.retry_after:
             self.send_header("retry-after", answer.retry_after)
+        if answer.location:
+            self.send_header("location", answer.location)
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = self.close_connection or answer.half

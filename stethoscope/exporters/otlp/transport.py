@@ -10,6 +10,7 @@ Within the time for one request (``OTEL_EXPORTER_OTLP_TIMEOUT``) the exporters t
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,18 +25,30 @@ if TYPE_CHECKING:
     import requests
 
 
+UNASKED: Final = "unknown"
+"""The `error.type` of a request of which no receiver was asked: the exporter could not encode it, or found it too large."""
+
+_SECRETS: Final = re.compile(r"""\?[^\s'")>]*|[^\s/'"(]*@""")
+"""What an address may hold that is nobody else's business: all from a question mark on, and a name with its password."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of one request. ``error`` is an `error.type`, empty where the request was accepted.
 
     ``rejected`` is how many points the receiver refused of a request that it accepted. ``retry_after`` is how
-    many seconds the receiver wants to be left alone, 0 where it says nothing. ``reason`` is for people.
+    many seconds the receiver wants to be left alone, 0 where it says nothing. ``reason`` is for people, without
+    whatever secrets an address in it has. ``final`` is true where the same request would fail again, and others may not.
     """
 
     error: str = ""
     rejected: int = 0
     retry_after: float = 0.0
     reason: str = ""
+    final: bool = False
+
+    def __post_init__(self) -> None:
+        self.reason = _SECRETS.sub("", self.reason)
 
 
 class Transport:
@@ -45,25 +58,30 @@ class Transport:
         self._exporter = exporter
         self._loggers = loggers
         self._heard = heard
+        self._closed = False
         self.component = component
         """`otel.component.type` of the semantic conventions."""
 
     def send(self, data: MetricsData) -> Outcome:
         """Send, and wait for the answer. Raises nothing for what a receiver does."""
         heard = self._heard
-        heard.outcome = Outcome(error="unknown")
+        # As long as nothing is heard; an exporter that is closed refuses whatever it is given.
+        heard.outcome = Outcome(error=UNASKED, final=not self._closed)
         with _kept_from_the_log(self._loggers, heard), _not_instrumented():
             try:
                 accepted = self._exporter.export(data) is MetricExportResult.SUCCESS
             except Exception as error:  # of a request that cannot even be made
-                return Outcome(error=type(error).__qualname__, reason=str(error))
+                return Outcome(error=type(error).__qualname__, reason=str(error), final=not self._closed)
         outcome = heard.outcome
-        if accepted:
+        # A redirect is good enough for the exporter, and not for us.
+        if accepted and outcome.error in ("", UNASKED):
             return Outcome(rejected=outcome.rejected, reason=outcome.reason)
-        return Outcome(outcome.error, 0, outcome.retry_after, outcome.reason or "; ".join(heard.logged[-1:]))
+        reason = outcome.reason or "; ".join(heard.logged[-1:])
+        return Outcome(outcome.error, 0, outcome.retry_after, reason, outcome.final)
 
     def close(self) -> None:
         """Give up what is under way, as far as that can be. Any thread."""
+        self._closed = True
         self._exporter.shutdown()
 
 
@@ -130,7 +148,8 @@ def http() -> Transport:
     class Listening(requests.Session):
         def request(self, *args: Any, **options: Any) -> requests.Response:
             try:
-                response = super().request(*args, **options)
+                # A redirect would take headers with keys to another host, and mostly becomes a GET without the metrics.
+                response = super().request(*args, **{**options, "allow_redirects": False})
             except Exception as error:
                 heard.outcome = Outcome(error=type(error).__qualname__, reason=str(error))
                 raise
@@ -146,14 +165,20 @@ def http() -> Transport:
 
 
 def _hear_response(heard: _Heard, response: requests.Response) -> None:
-    if not response.ok:
-        status = response.status_code
+    status = response.status_code
+    if not 200 <= status < 300:
         wait = _seconds(response.headers.get("retry-after", ""))
-        heard.outcome = Outcome(str(status), retry_after=wait, reason=f"{status} {response.reason}")
+        leads = f", which leads to {response.headers.get('location')} and is not followed" if status < 400 else ""
+        reason = f"{status} {response.reason}{leads}"
+        heard.outcome = Outcome(str(status), 0, wait, reason, final=status not in _RETRYABLE_STATUSES)
     elif response.headers.get("content-type", "").startswith("application/x-protobuf"):
         heard.answer(response.content)
     else:  # some receivers answer with nothing, or with JSON, which says the same in its own way
         heard.outcome = Outcome()
+
+
+_RETRYABLE_STATUSES: Final = (429, 502, 503, 504)
+"""OTLP 1.10, "Retryable Response Codes": with any other status of failure the request must not be sent again as it is."""
 
 
 def _seconds(text: str) -> float:
@@ -198,12 +223,18 @@ class _Ear:
         return answer
 
 
+_RETRYABLE_CODES: Final = frozenset(
+    ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS")
+)
+"""OTLP 1.10, "Failures" of OTLP/gRPC; and RESOURCE_EXHAUSTED where the receiver says that it recovers."""
+
+
 def _of_rpc_error(error: Any) -> Outcome:
     from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 
-    wait = 0.0
+    code, wait, recovers = error.code().name, 0.0, False
     for key, value in error.trailing_metadata() or ():
         if key == "google.rpc.retryinfo-bin":
             delay = RetryInfo.FromString(value).retry_delay
-            wait = delay.seconds + delay.nanos / 1e9
-    return Outcome(error=error.code().name, retry_after=wait, reason=f"{error.code().name}: {error.details()}")
+            wait, recovers = delay.seconds + delay.nanos / 1e9, code == "RESOURCE_EXHAUSTED"
+    return Outcome(code, 0, wait, f"{code}: {error.details()}", final=not (recovers or code in _RETRYABLE_CODES))
