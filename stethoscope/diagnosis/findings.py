@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
@@ -88,7 +89,7 @@ def _told_already(places: Collection[_Place]) -> list[_Place]:
 
 def _ending(line: str) -> str:
     """What the site of a query has of a line whose file is outside of where the app runs: the last three parts of its path."""
-    return "/".join(line.split("/")[-3:]) if line.startswith("/") else ""
+    return os.sep.join(line.split(os.sep)[-3:]) if os.path.isabs(line) else ""
 
 
 def _finding(
