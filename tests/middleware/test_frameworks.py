@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import cast
 
@@ -172,11 +172,24 @@ async def with_more(more: object, scope: Scope, receive: Receive, send: Send) ->
     await respond(scope, receive, send)
 
 
-@pytest.mark.parametrize(
-    "app",
-    [respond, Instance(), Instance().method, Unhashable(), Awaited, partial(with_more, 1), partial(partial(respond))],
-    ids=["function", "instance", "method", "unhashable", "class", "partial", "partial of partial"],
-)
+@wraps(lambda scope: None)  # as an adapter of an ASGI 2 app may
+async def adapted(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(scope, receive, send)
+
+
+KINDS: dict[str, ASGIApp] = {
+    "function": respond,
+    "instance": Instance(),
+    "method": Instance().method,
+    "unhashable": Unhashable(),
+    "class": Awaited,
+    "partial": partial(with_more, 1),
+    "partial of partial": partial(partial(respond)),
+    "adapter": adapted,
+}
+
+
+@pytest.mark.parametrize("app", KINDS.values(), ids=KINDS)
 def test_callables_of_every_kind_can_be_wrapped(app: ASGIApp, tmp_path: Path) -> None:
     """B20"""
     assert Observed(app, tmp_path).get("/items/7") == (200, "__unmatched__")

@@ -83,7 +83,8 @@ def require_asgi3(app: object) -> None:
     import inspect  # as costly to import as all of the store
 
     try:
-        signature = inspect.signature(app)
+        # Of the callable itself: what functools.wraps made it look like may be called in another way.
+        signature = inspect.signature(app, follow_wrapped=False)
     except (TypeError, ValueError):
         # Built-in callables need not tell their parameters.
         return
