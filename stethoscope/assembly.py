@@ -172,5 +172,5 @@ def _board(recorder: Recorder, settings: Settings) -> Board:
         thresholds=settings.thresholds,
         on_error=recorder.failed,
     )
-    recorder.every(_REST, "live page", board.rest)
+    recorder.every_while(_REST, "live page", board.rest)
     return board

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeVar, cast
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 from stethoscope import names
 from stethoscope.names import Metric, NoteKind
@@ -117,7 +117,22 @@ class Recorder:
         Chores share the thread: what may take long, or wait, needs one of its own. What ``task`` raises is
         counted as a failure of ours at ``where``.
         """
-        self.chores.append(Chore(seconds, where, task))
+        self._take_on(Chore(seconds, where, task))
+
+    def every_while(self, seconds: float, where: str, method: Callable[[], None]) -> None:
+        """As `every`, only as long as somebody else keeps the object that ``method`` is bound to: apps come and go."""
+        chores = self.chores
+        weak = WeakMethod(method, lambda _: chores.remove(chore))
+
+        def task() -> None:
+            if living := weak():
+                living()
+
+        chore = Chore(seconds, where, task)
+        self._take_on(chore)
+
+    def _take_on(self, chore: Chore) -> None:
+        self.chores.append(chore)
         if self._housekeeper is not None:
             self._housekeeper.news.set()
 

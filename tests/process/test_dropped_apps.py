@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from stethoscope import Stethoscope
+from stethoscope.asgi import Receive, Scope, Send
 
 SCRIPT = """
 import asyncio, gc, json, os, sys, threading, time
@@ -124,3 +128,18 @@ def test_apps_that_were_used_once_leave_nothing_behind(tmp_path: Path, apps: int
     found = left(tmp_path, apps, loops, imports)
     assert found.pop("started") > 0, "there were threads"
     assert found == NOTHING
+
+
+def test_an_app_that_is_dropped_leaves_nothing_to_do_to_others_of_its_service(tmp_path: Path) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("nobody asks it")
+
+    def make() -> Stethoscope:
+        return Stethoscope(app, service="apps", dir=str(tmp_path), token="secret-token")
+
+    staying = make()
+    chores = len(staying.recorder.chores)
+    for _ in range(3):
+        make()
+    gc.collect()
+    assert len(staying.recorder.chores) == chores

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from weakref import finalize
 
 import pytest
 
@@ -42,6 +43,26 @@ def test_chore_that_comes_later_does_not_wait_for_the_round_of_others(recorder: 
     done = threading.Event()
     recorder.every(0.001, "chores", done.set)
     assert done.wait(PATIENCE)
+
+
+def test_chore_ends_with_the_object_that_it_is_of(recorder: Recorder) -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.done = threading.Event()
+
+        def work(self) -> None:
+            self.done.set()
+
+    owner, chores = Owner(), len(recorder.chores)
+    gone = threading.Event()
+    finalize(owner, gone.set)  # the last to be told, as the first that asked for it
+    recorder.every_while(0.001, "chores", owner.work)
+    recorder.counter(COUNTER, ("x",)).add(1.0)
+    assert owner.done.wait(PATIENCE)
+    del owner
+    assert gone.wait(PATIENCE)  # the thread may have it in hand
+    assert len(recorder.chores) == chores
+    assert recorder.snapshot().family(names.INTERNAL_ERRORS).series == ()
 
 
 def test_chores_are_done_in_a_forked_child_too(recorder: Recorder) -> None:
