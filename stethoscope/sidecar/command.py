@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
     listener = listen(chosen.host, chosen.port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells of its start and end, as we do
-    own = Own()
+    own = Own(chosen.services)
     watch = Watch(Discovery(chosen.places, chosen.owner, chosen.services), own.failed, own.count)
     logger.info("serving %s for %s", _address(chosen, listener), _what(chosen))
     own.every(LOOK_EVERY, "machine", Machine(lambda: watch.services.values(), own.failed).sample)

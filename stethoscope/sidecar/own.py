@@ -1,7 +1,8 @@
-"""What the sidecar records: its own failures, what its process uses, and the machine."""
+"""What the sidecar records of itself: its failures, and what its process uses. The machine is recorded for its services alone."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from stethoscope import names
@@ -17,11 +18,14 @@ _OF_A_STORE: Final = frozenset(
 
 
 class Own:
-    """A service of its own, in this process's memory: it begins and ends with the process."""
+    """A service of its own, in this process's memory: it begins and ends with the process.
 
-    def __init__(self) -> None:
+    Its process is not recorded beside ``services`` that were named: whoever sums up the page of those would take it for a worker.
+    """
+
+    def __init__(self, services: Collection[str]) -> None:
         recorder = Recorder(NAME, lambda: None)
-        watch_worker(recorder, ("process", "machine"))
+        watch_worker(recorder, () if services else ("process",))
         recorder.count(names.INTERNAL_ERRORS, ("watch",), 0.0)  # to be seen before it happens; and sampling begins
         self._recorder = recorder
         self.failed: Final = recorder.failed

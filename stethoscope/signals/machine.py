@@ -28,9 +28,17 @@ from stethoscope.names import (
     SYSTEM_MEMORY_AVAILABLE,
     SYSTEM_MEMORY_LIMIT,
     SYSTEM_UPTIME,
+    Metric,
 )
-from stethoscope.signals.promql import highest, how_many, least, per_second
+from stethoscope.signals.promql import Frame, highest, how_many, least, per_second, select, summed
 from stethoscope.signals.signal import Signal
+
+
+def _rate(metric: Metric, frame: Frame) -> str:
+    """The rate of a counter of the machine, of each target once: on a common page every service of the machine has it."""
+    by = ", ".join(dict.fromkeys((*frame.scrape_labels, *frame.by, *metric.labels)))
+    return summed(f"max by ({by}) (rate({select(metric, frame, '_total')}{frame.range}))", frame)
+
 
 CPU: Final = Signal(
     "Processor used",
@@ -77,7 +85,7 @@ MODE_SECONDS: Final = Signal(
     "Cores by mode",
     "How many cores are busy, and with what?",
     "short",
-    lambda frame: per_second(CPU_TIME, frame.keep("cpu_mode")),
+    lambda frame: _rate(CPU_TIME, frame.keep("cpu_mode")),
 )
 LOAD: Final = Signal(
     "Load",
@@ -108,7 +116,7 @@ SWAPPING: Final = Signal(
     "Swapping",
     "Does the machine swap?",
     "ops",
-    lambda frame: per_second(PAGING_OPERATIONS, frame.keep("system_paging_direction")),
+    lambda frame: _rate(PAGING_OPERATIONS, frame.keep("system_paging_direction")),
 )
 SPACE: Final = Signal(
     "Space used",
@@ -127,31 +135,31 @@ DISK: Final = Signal(
     "Disk",
     "How much is read from and written to disks?",
     "Bps",
-    lambda frame: per_second(DISK_IO, frame.keep("system_device", "disk_io_direction")),
+    lambda frame: _rate(DISK_IO, frame.keep("system_device", "disk_io_direction")),
 )
 DISK_OPS: Final = Signal(
     "Disk operations",
     "How often are disks read and written?",
     "iops",
-    lambda frame: per_second(DISK_OPERATIONS, frame.keep("system_device", "disk_io_direction")),
+    lambda frame: _rate(DISK_OPERATIONS, frame.keep("system_device", "disk_io_direction")),
 )
 DISK_BUSY: Final = Signal(
     "Disk busy",
     "What share of the time is a disk busy?",
     "percentunit",
-    lambda frame: per_second(DISK_IO_TIME, frame.keep("system_device")),
+    lambda frame: _rate(DISK_IO_TIME, frame.keep("system_device")),
 )
 NETWORK: Final = Signal(
     "Network",
     "How much is received and transmitted?",
     "Bps",
-    lambda frame: per_second(NETWORK_IO, frame.keep("network_interface_name", "network_io_direction")),
+    lambda frame: _rate(NETWORK_IO, frame.keep("network_interface_name", "network_io_direction")),
 )
 NETWORK_FAILS: Final = Signal(
     "Network errors",
     "Do network interfaces have errors?",
     "ops",
-    lambda frame: per_second(NETWORK_ERRORS, frame.keep("network_interface_name", "network_io_direction")),
+    lambda frame: _rate(NETWORK_ERRORS, frame.keep("network_interface_name", "network_io_direction")),
 )
 MACHINE_UPTIME: Final = Signal(
     "Machine up", "How long does the machine run?", "s", lambda frame: least(SYSTEM_UPTIME, frame)

@@ -7,18 +7,22 @@ from pathlib import Path
 
 from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.signals.config import Config
+from stethoscope.signals.machine import MODE_SECONDS, NETWORK
 from stethoscope.signals.runtime import FILES, MEMORY, WORKER, WORKER_CPU
-from tests.grafana.case import levels
+from tests.grafana.case import levels, values
 from tests.grafana.expressions import filled
 from tests.grafana.promtool import run
 
 IN_PANELS = Config().in_panels()
 
 
-def wrong(folder: Path, series: Mapping[str, float], expected: Mapping[str, Mapping[str, float]]) -> str:
-    """What promtool finds wrong: gauges that stay as they are, and the samples by their labels that each expression gives."""
+def wrong(folder: Path, series: Mapping[str, float | str], expected: Mapping[str, Mapping[str, float]]) -> str:
+    """What promtool finds wrong: gauges that stay as they are, or values as promtool writes them, and the samples by their labels that each expression gives."""
     (folder / "none.yaml").write_text("groups: []")
-    given = [{"series": name, "values": levels((10, value))} for name, value in series.items()]
+    given = [
+        {"series": name, "values": value if isinstance(value, str) else levels((10, value))}
+        for name, value in series.items()
+    ]
     expressions = [
         {
             "expr": filled(expression),
@@ -41,7 +45,7 @@ def test_processes_of_a_pod_stay_apart_that_have_the_same_id(tmp_path: Path) -> 
     app, sidecar = (
         f'job="shop", instance="a", service_name="{service}", pid="1"' for service in ("shop", "stethoscope-sidecar")
     )
-    series: dict[str, float] = {}
+    series: dict[str, float | str] = {}
     for labels, files, busy, memory in ((app, 500, 0.2, 900), (sidecar, 10, 0.1, 50)):
         series[f"process_unix_file_descriptor_count{{{labels}}}"] = files
         series[f"stethoscope_process_file_descriptor_limit{{{labels}}}"] = 1000
@@ -55,3 +59,26 @@ def test_processes_of_a_pod_stay_apart_that_have_the_same_id(tmp_path: Path) -> 
         MEMORY.expression(IN_PANELS.keep("instance", *WORKER)): dict(zip(each, (900.0, 50.0), strict=True)),
     }
     assert wrong(tmp_path, series, expected) == ""
+
+
+def test_the_machine_of_a_page_counts_once_however_many_services_it_has(tmp_path: Path) -> None:
+    busy, received = values((10, 2)), values((10, 100))
+    series: dict[str, float | str] = {}
+    for host in ("a", "b"):
+        for service in ("shop", "till"):
+            labels = f'job="stethoscope", instance="{host}", service_name="{service}"'
+            series[f'system_cpu_time_seconds_total{{{labels}, cpu_mode="user"}}'] = busy
+            for way in ("receive", "transmit"):
+                of = f'network_interface_name="lo", network_io_direction="{way}"'
+                series[f"system_network_io_bytes_total{{{labels}, {of}}}"] = received
+    both = [f'{{network_interface_name="lo", network_io_direction="{way}"}}' for way in ("receive", "transmit")]
+    for config in (Config(), Config(job_label=SERVICE_LABEL)):
+        frame = config.in_panels("5m")
+        expected = {
+            MODE_SECONDS.expression(frame): {'{cpu_mode="user"}': 4.0},
+            MODE_SECONDS.expression(frame.keep("instance")): {
+                f'{{instance="{host}", cpu_mode="user"}}': 2.0 for host in ("a", "b")
+            },
+            NETWORK.expression(frame): dict.fromkeys(both, 200.0),
+        }
+        assert wrong(tmp_path, series, expected) == ""

@@ -48,4 +48,4 @@ def test_prometheus_takes_the_common_page_and_finds_each_service(place: Path, tm
             everything = {"all/shop": 2.0, "all/till": 3.0, "shop/shop": 2.0, "till/till": 3.0}
             wait_for("all series", lambda: by_service(server, ".*") == everything or None)
             assert [one["value"][1] for one in server.query("up")] == ["1", "1", "1"]
-            assert server.value('system_memory_limit_bytes{job="all",service_name="stethoscope-sidecar"}')
+            assert server.value('process_memory_usage_bytes{job="all",service_name="stethoscope-sidecar"}')

@@ -85,14 +85,27 @@ def test_services_that_come_later_are_found_and_those_that_are_gone_are_forgotte
         assert "seconds_count" not in beside.scrape()
 
 
-def test_it_samples_the_machine_and_itself_whether_there_are_services_or_not(place: Path) -> None:
+def test_it_measures_itself_whether_there_are_services_or_not(place: Path) -> None:
     with sidecar("--dir", str(place)) as beside:
         own = {"service_name": "stethoscope-sidecar"}
-        until(lambda: total(beside.scrape(), "system_memory_limit_bytes", **own) > 1 << 20, beside.log)
+        until(lambda: 1 << 20 < total(beside.scrape(), "process_memory_usage_bytes", **own) < 1 << 30, beside.log)
         samples = beside.scrape()
         assert total(samples, "stethoscope_internal_errors_total", where="watch", **own) == 0
-        assert 1 << 20 < total(samples, "process_memory_usage_bytes", **own) < 1 << 30
         assert "stethoscope_workers" not in samples
+
+
+def test_the_page_of_a_service_has_its_machine_once_and_nothing_of_the_sidecar_but_its_failures(place: Path) -> None:
+    env = {"STETHOSCOPE_DIR": str(place), "STETHOSCOPE_SERVICE": "shop"}
+    with sidecar("--dir", str(place), "--service", "shop") as beside, serve("uvicorn", APP, env=env) as server:
+        subprocess.run(["curl", "-sf", server.url], check=True, capture_output=True)
+        until(lambda: "system_network_io_bytes_total" in beside.scrape(), beside.log)
+        until(lambda: "process_memory_usage_bytes" in beside.scrape(), beside.log)
+        own = {
+            name
+            for name, series in beside.scrape().items()
+            if any(("service_name", "stethoscope-sidecar") in labels for labels in series)
+        }
+        assert own == {"stethoscope_internal_errors_total", "stethoscope_dropped_observations_total"}
 
 
 def test_the_live_page_and_the_api_are_those_of_the_only_service_or_of_the_one_that_is_named(place: Path) -> None:
