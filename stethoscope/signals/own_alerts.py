@@ -56,8 +56,10 @@ def _burning(config: Config) -> Iterable[Condition]:
     for burn in BURNS:
         factor = f"{burn.factor(config.slo_days):.12g}"
         on = ", ".join((*config.service_labels, "slo"))
-        # Fewer than ten bad requests are bad luck.
-        enough = f"avg_over_time(slo:bad:rate5m[{burn.long}]) * {burn.hours * 3600:.0f} > 10"
+        # Up to ten bad requests are bad luck. An average times the window would make more of them where only a part
+        # of the window is known, so that they are added up: at steps that say nothing of how often rules are evaluated.
+        minutes = burn.step_minutes
+        enough = f"sum_over_time(slo:bad:rate5m[{burn.long}:{minutes}m]) * {minutes * 60} > 10"
         expression = "\nand ".join(
             (f"slo:burn_rate:{burn.long} > {factor}", f"slo:burn_rate:{burn.short} > {factor}", f"on ({on}) {enough}")
         )

@@ -124,6 +124,11 @@ class Burn:
     hold: str
     severity: str
 
+    @property
+    def step_minutes(self) -> int:
+        """At what steps rates are added up: what is for now cannot wait five minutes, days would be thousands of minutes."""
+        return 1 if self.hours < 24 else 5
+
     def factor(self, days: int) -> float:
         """How many times faster than the objective allows."""
         return round(self.budget_share * days * 24 / self.hours, 4)

@@ -93,19 +93,22 @@ def _burn() -> Iterator[Case]:
 def _burn_windows(
     long: str, short: str, factor: float, hours: int, hold: int, severities: frozenset[str]
 ) -> Iterator[Case]:
-    name, step = "ASGIErrorBudgetBurn", 1 if hours < 24 else 10
+    name, step = "ASGIErrorBudgetBurn", 1 if hours < 24 else 5
     # From hour 4 to hour 12 of 16 the budget is spent.
     begin, end, over = 240, 720, 960
-    enough = 10 / (hours * 3600)
 
-    def burning(slow: float, fast: float, bad: float = 2 * enough) -> dict[str, str]:
+    def before(bad: float) -> str:
+        """So many bad requests in the hour before, and none since."""
+        return levels((begin - 60, 0), (60, bad / 3600), (over - begin, 0), step=step)
+
+    def burning(slow: float, fast: float, bad: str = levels((over, 1), step=step)) -> dict[str, str]:
         labels, after = '{job="shop", slo="availability"}', over - end
         pieces = {
             f"slo:burn_rate:{long}": ((begin, 0.1), (end - begin, slow), (after, slow)),
             f"slo:burn_rate:{short}": ((begin, 0.1), (end - begin, fast), (after, 0.1)),
-            "slo:bad:rate5m": ((over, bad),),
         }
-        return {f"{series}{labels}": levels(*parts, step=step) for series, parts in pieces.items()}
+        rates = {f"{series}{labels}": levels(*parts, step=step) for series, parts in pieces.items()}
+        return {**rates, f"slo:bad:rate5m{labels}": bad}
 
     def case(claim: str, series: dict[str, str], fires: Mapping[int, frozenset[str]], summary: str = "") -> Case:
         labels = {"slo": "availability", "long": long, "short": short}
@@ -128,16 +131,17 @@ def _burn_windows(
     )
     yield case("not in the long window", burning(0.95 * factor, 2 * factor), {begin + 2 * hold: NONE})
     yield case("not in the short window", burning(2 * factor, 0.95 * factor), {begin + 2 * hold: NONE})
-    yield case(
-        "too few to be more than bad luck", burning(9 * factor, 9 * factor, 0.9 * enough), {begin + 2 * hold: NONE}
-    )
+    yield case("too few to be more than bad luck", burning(9 * factor, 9 * factor, before(9)), {begin + 2 * hold: NONE})
     elsewhere = {
-        'slo:bad:rate5m{job="shop", slo="latency"}': levels((over, 2 * enough), step=step),
-        'slo:bad:rate5m{job="other", slo="availability"}': levels((over, 2 * enough), step=step),
+        'slo:bad:rate5m{job="shop", slo="latency"}': levels((over, 1), step=step),
+        'slo:bad:rate5m{job="other", slo="availability"}': levels((over, 1), step=step),
     }
-    few = {**burning(9 * factor, 9 * factor, 0.9 * enough), **elsewhere}
+    few = {**burning(9 * factor, 9 * factor, before(9)), **elsewhere}
     yield case("others have enough, and this one too few", few, {begin + 2 * hold: NONE})
-    yield case("just enough", burning(9 * factor, 9 * factor, 1.1 * enough), {begin + 2 * hold: severities})
+    yield case("just enough", burning(9 * factor, 9 * factor, before(11)), {begin + 2 * hold: severities})
+    # Ten minutes with one bad request in each two; an average times the window would be many more.
+    young = f"_x{(begin - 10) // step} {levels((10, 1 / 120), (over - begin, 0), step=step)}"
+    yield case("few, and nothing is known of before", burning(9 * factor, 9 * factor, young), {begin + 2 * hold: NONE})
     missing = {key: text for key, text in burning(9 * factor, 9 * factor).items() if "burn_rate:" + short not in key}
     yield case("nothing is known of the short window", missing, {begin + 2 * hold: NONE})
 
