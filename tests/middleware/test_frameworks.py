@@ -177,7 +177,7 @@ async def adapted(scope: Scope, receive: Receive, send: Send) -> None:
     await respond(scope, receive, send)
 
 
-KINDS: dict[str, ASGIApp] = {
+KINDS: dict[str, object] = {
     "function": respond,
     "instance": Instance(),
     "method": Instance().method,
