@@ -31,7 +31,9 @@ UNBOUND: Final = 0
 _NOWHERE: Final = memoryview(b"")
 _MOST_PLACES: Final = 256
 _SCRAP: Final = memoryview(bytearray(64 << 10))
-"""Where a thread writes that was about to record, in the instant in which another detached the series: anywhere but in a header."""
+"""What a detached series writes to. A thread may be half-way through a record then: `Scalar.set` stores the value and calls ``time.time()``,
+where threads may switch and `detach` may run; its second store then goes to word 1, which in a segment is in the header. The same
+can happen between being given a place, or a block, and writing there."""
 
 
 State = tuple[int, list[int]]

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -200,6 +201,24 @@ def test_a_thread_that_was_about_to_write_when_its_series_was_detached_writes_in
         HistogramSeries(HISTOGRAM, bind_and_be_detached).record(value)
         HistogramSeries(HISTOGRAM, bind_and_be_detached).record_repeating(value)
     assert bytes(segment.memory[:512]) == before
+
+
+@pytest.mark.skipif(series_module.FREE_THREADED, reason="there, whoever records holds the series' lock")
+def test_a_thread_that_sets_a_gauge_when_it_is_detached_writes_into_no_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moment when its series is set is written last, and asking for the time lets other threads run."""
+    segment = private_segment()
+    before = bytes(segment.memory[:64])
+    series = Scalar(lambda _: False)
+    series.attach(segment, 8)
+
+    def time_of_another_thread() -> float:
+        series.detach()
+        return 1.0
+
+    monkeypatch.setattr(series_module, "time", SimpleNamespace(time=time_of_another_thread))
+    series.set(2.0)
+    assert bytes(segment.memory[:64]) == before
+    assert segment.words[8] == 2.0
 
 
 def test_moving_takes_everything_along(recorder: Recorder, tmp_path: Path) -> None:
