@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from stethoscope.store.folder import Folder, SharedFolder, lives
+from stethoscope.store.folder import Folder, SharedFolder, segment_is_written
 from stethoscope.store.home import is_abandoned, keys_of
 
 
@@ -74,4 +74,4 @@ class Discovery:
         Not we: where we cannot see the processes of that server, as from another container, it may be that it
         only has no workers just now.
         """
-        return is_abandoned(folder.path) and not any(lives(folder, name) for name in folder.names())
+        return is_abandoned(folder.path) and not any(segment_is_written(folder, name) for name in folder.names())

@@ -253,7 +253,7 @@ class Folder:
             descriptor = self.open(name)
             try:
                 # A sidecar that holds a lock here must not keep the folder forever.
-                if not name.endswith(_LOCK) and is_alive(descriptor):
+                if not name.endswith(_LOCK) and writer_holds(descriptor):
                     return
             finally:
                 os.close(descriptor)
@@ -266,7 +266,7 @@ class Folder:
         try:
             # A writer locks at once after creating. The age covers the instants between the two, in which
             # not even asking for the lock is allowed: the writer would not get it.
-            if _age(descriptor) > 60 and not is_alive(descriptor):
+            if _age(descriptor) > 60 and not writer_holds(descriptor):
                 self.remove(name)
         finally:
             os.close(descriptor)
@@ -325,10 +325,11 @@ class SharedFolder(Folder):
         return super()._open(name, flags)
 
 
-def is_alive(descriptor: int) -> bool:
-    """Whether the writer of a segment lives: it does while it holds the segment's lock.
+def writer_holds(descriptor: int) -> bool:
+    """Whether somebody has locked a file, as the writer of a segment has for as long as it lives.
 
-    Any number may ask at once. A writer that has died stays dead: nobody locks a segment that is not their own.
+    Any number may ask at once. A writer that has died stays dead: nobody locks a segment that is not their own. Where asking
+    fails (no locks on this file system, say) the answer is yes: what is taken for dead is folded and deleted.
     """
     if not try_lock(descriptor, shared=True):
         return True
@@ -336,21 +337,21 @@ def is_alive(descriptor: int) -> bool:
     return False
 
 
-def lives(folder: Folder, name: str) -> bool:
-    """Whether a file of a folder is a segment whose writer lives."""
+def segment_is_written(folder: Folder, name: str) -> bool:
+    """Whether a file of a folder is a segment whose writer lives. No where it cannot be opened: it is gone, or not to be trusted."""
     if not name.endswith(SUFFIX):
         return False
     with suppress(OSError):
         descriptor = folder.open(name)
         try:
-            return is_alive(descriptor)
+            return writer_holds(descriptor)
         finally:
             os.close(descriptor)
     return False
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock a file if nobody else has; returns whether it is locked now. Never waits."""
+    """Lock a file if nobody else has; returns whether we hold it now: not after an error either. Never waits."""
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:

@@ -15,7 +15,7 @@ from typing import Final
 
 from stethoscope import names
 from stethoscope.names import Metric
-from stethoscope.store.folder import SUFFIX, Folder, is_alive
+from stethoscope.store.folder import SUFFIX, Folder, writer_holds
 from stethoscope.store.layout import Role
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
@@ -114,7 +114,7 @@ class Gatherer:
 
     def _read_segment(self, reader: SegmentReader, reading: _Reading) -> None:
         contents = reader.read()
-        alive = is_alive(reader.descriptor)
+        alive = writer_holds(reader.descriptor)
         reading.size += os.fstat(reader.descriptor).st_blocks * 512
         if contents.identity not in reading.identities:
             reading.identities.add(contents.identity)

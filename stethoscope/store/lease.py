@@ -32,7 +32,7 @@ from contextlib import suppress
 from typing import Final
 from weakref import WeakSet
 
-from stethoscope.store.folder import Folder, is_alive, try_lock, unlock
+from stethoscope.store.folder import Folder, try_lock, unlock, writer_holds
 
 HOUSEKEEPING: Final = "housekeeping"
 """Putting snapshots aside, and folding the dead when nobody scrapes."""
@@ -139,7 +139,7 @@ class _Lock:
         with suppress(OSError):
             descriptor = self._folder.open(f"{self._name}.lock")
             try:
-                return is_alive(descriptor)
+                return writer_holds(descriptor)
             finally:
                 os.close(descriptor)
         return False

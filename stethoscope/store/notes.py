@@ -32,7 +32,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from stethoscope.names import NoteKind
-from stethoscope.store.folder import Folder, is_alive
+from stethoscope.store.folder import Folder, writer_holds
 from stethoscope.store.layout import VERSION
 from stethoscope.store.lock import ReentrantLock
 
@@ -192,7 +192,7 @@ def _is_dead(folder: Folder, name: str) -> bool:
     with suppress(OSError):
         descriptor = folder.open(name)
         try:
-            return not is_alive(descriptor)
+            return not writer_holds(descriptor)
         finally:
             os.close(descriptor)
     return False

@@ -24,7 +24,7 @@ from typing import Final
 
 from stethoscope.names import Kind
 from stethoscope.store import layout
-from stethoscope.store.folder import SUFFIX, Folder, FolderError, is_alive
+from stethoscope.store.folder import SUFFIX, Folder, FolderError, writer_holds
 from stethoscope.store.lanes import upwards
 from stethoscope.store.layout import VERSION, Role
 from stethoscope.store.merge import LIVE_ONLY, BlockDistribution, Merger, Part
@@ -113,7 +113,7 @@ def _dead_segments(folder: Folder, folded: set[bytes]) -> tuple[dict[str, Conten
 def _read_if_dead(folder: Folder, name: str) -> Contents | None:
     descriptor = folder.open(name)
     try:
-        return None if is_alive(descriptor) else SegmentReader(descriptor).read()
+        return None if writer_holds(descriptor) else SegmentReader(descriptor).read()
     finally:
         os.close(descriptor)
 

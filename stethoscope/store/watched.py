@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from stethoscope.names import Metric, NoteKind
 from stethoscope.store.deputy import Deputy
-from stethoscope.store.folder import SUFFIX, Folder, lives
+from stethoscope.store.folder import SUFFIX, Folder, segment_is_written
 from stethoscope.store.history import History
 from stethoscope.store.lease import HOUSEKEEPING, Duties, is_known
 from stethoscope.store.notes import Note
@@ -108,7 +108,11 @@ class Watched:
         Ask for it before each use. Without workers it ends, so that a folder that nobody uses looks unused.
         """
         with self._guard:
-            if self._left or not self.folder.writable or not any(lives(self.folder, name) for name in self._others()):
+            if (
+                self._left
+                or not self.folder.writable
+                or not any(segment_is_written(self.folder, name) for name in self._others())
+            ):
                 self._dismiss()
             elif self._deputy is None:
                 self._deputy = Deputy(self.service, self.folder)
