@@ -37,8 +37,8 @@ the memoryview, and that holds the mapping. Every index is checked against it.
 #define TEXTS(T)                                                                                                        \
     T(type) T(headers) T(method) T(scheme) T(status) T(trailers) T(body) T(more_body) T(router) T(route) T(root_path)   \
     T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(failed) T(add_outcome)    \
-    T(record) T(render) T(first_byte) T(clock) T(correlation_id) T(name_route) T(path_template) T(shared)               \
-    T(serves) T(path) T(get)
+    T(record) T(render) T(first_byte) T(clock) T(correlation_id) T(name_route) T(name_noted) T(path_template)           \
+    T(shared) T(serves) T(path) T(get)
 
 #define DECLARE(name) static PyObject *text_##name;
 TEXTS(DECLARE)
@@ -663,6 +663,11 @@ static PyObject *find_route(Exchange *self) {
     if (found == NULL)
         found = falls_back() && function ? PyObject_CallOneArg(function, self->current.scope) : NULL;
     named = found ? PyObject_IsTrue(found) : -1;
+    if (named == 0 && self->current.carried != Py_None) {
+        function = PyDict_GetItemWithError(exchange_globals, text_name_noted);
+        Py_SETREF(found, function ? PyObject_CallOneArg(function, (PyObject *)self) : NULL);
+        named = found ? PyObject_IsTrue(found) : -1;
+    }
     if (named == 0)
         put(&found, unmatched);
     else if (named < 0)

@@ -34,7 +34,7 @@ from stethoscope.current import CURRENT, Current
 from stethoscope.error_type import error_type
 from stethoscope.middleware.caught import take_caught
 from stethoscope.middleware.correlation import correlation_id, fresh_ids
-from stethoscope.middleware.routes import name_route
+from stethoscope.middleware.routes import name_noted, name_route
 from stethoscope.middleware.timing import REMEMBERED, Header
 from stethoscope.names import UNMATCHED_ROUTE
 
@@ -238,7 +238,7 @@ class Exchange(hot.Exchange, Current):
             active.words[active.word] -= 1.0
         else:
             active.add(-1.0)
-        self.route = route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
+        self.route = route = self.route or name_route(self.scope) or name_noted(self) or UNMATCHED_ROUTE
         if self._layer.exclusions is not None and self._layer.exclusions.cover(route):
             return
         seconds = (self.ended or clock()) - self.started
@@ -260,7 +260,7 @@ class Exchange(hot.Exchange, Current):
         return self._inlet.labels(self.route or UNMATCHED_ROUTE, status, self.error)
 
     def _record_background(self, seconds: float, error: BaseException | None) -> None:
-        route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
+        route = self.route or name_route(self.scope) or name_noted(self) or UNMATCHED_ROUTE
         exclusions = self._layer.exclusions
         if not self.excluded and (exclusions is None or not exclusions.cover(route)):
             self._inlet.background(route, error_type(error) if error else "").record(seconds)

@@ -13,12 +13,14 @@ from __future__ import annotations
 from typing import Final
 
 from stethoscope.asgi import Scope
+from stethoscope.current import Current
 from stethoscope.middleware.route_tree import template_in_tree
 
 ROOTS_KEPT: Final = 8
 """How many different application roots a process puts in front of routes."""
 
 _ROOT_LENGTH: Final = 256
+_CARRIED: Final = "routed scope"
 
 _roots: dict[str, str] = {}
 
@@ -57,6 +59,23 @@ def name_route(scope: Scope) -> str | None:
     if root is None:
         root = scope.get("root_path")
     return application_root(root) + template if root else template
+
+
+def note_scope(current: Current, scope: Scope) -> None:
+    """A router is about to leave its route in ``scope``, which a middleware has copied from that of the request.
+
+    Does nothing once a route is known: what a handler calls with a copy of its scope is not what the client has asked for.
+    """
+    if not current.is_for(scope) and scope.get("asgi") is not current.scope.get("asgi"):
+        return  # of a request that was made up in this one
+    if not (current.route or name_route(current.scope) or name_noted(current)):
+        current.carried = {**(current.carried or {}), _CARRIED: scope}
+
+
+def name_noted(current: Current) -> str | None:
+    """`name_route` of the scope that was noted, for a request whose own has no route."""
+    scope = current.carried.get(_CARRIED) if current.carried else None
+    return name_route(scope) if isinstance(scope, dict) else None
 
 
 def under_root(scope: Scope, template: str) -> str:

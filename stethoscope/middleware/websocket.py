@@ -17,7 +17,7 @@ from stethoscope.current import Current
 from stethoscope.error_type import error_type
 from stethoscope.middleware import exchange
 from stethoscope.middleware.correlation import correlation_id
-from stethoscope.middleware.routes import name_route
+from stethoscope.middleware.routes import name_noted, name_route
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.store.recorder import Recorder
 
@@ -122,7 +122,7 @@ class Conversation(Current):
 
     def _record(self, recorder: Recorder, error: str) -> None:
         recorder.gauge(names.ACTIVE_WEBSOCKETS, (self._scheme,)).add(-1.0)
-        route = self.route or name_route(self.scope) or UNMATCHED_ROUTE
+        route = self.route or name_route(self.scope) or name_noted(self) or UNMATCHED_ROUTE
         if self._is_excluded(route):
             return
         seconds = exchange.clock() - self.started

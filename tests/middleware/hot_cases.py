@@ -151,7 +151,7 @@ class Watcher(Observer):
         if chance < 0.2:
             self.appoint()
         if chance < 0.5:
-            exchange.carried = {"mine": 1}
+            exchange.carried = {"mine": 1, **self.random.choice([{}, {"routed scope": scope_of(self.random)}])}
         if 0.5 < chance < 0.55:
             exchange.shares = {}
         if 0.55 < chance < 0.6:

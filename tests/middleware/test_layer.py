@@ -24,6 +24,7 @@ from stethoscope import Stethoscope, names
 from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
 from stethoscope.current import CURRENT, found_in
 from stethoscope.middleware import exchange, layer, websocket
+from stethoscope.middleware.frameworks import observe_routes
 from stethoscope.middleware.layer import Layer
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.settings import ALL_HEADERS, Settings
@@ -507,6 +508,18 @@ def test_excluded_template_is_not_recorded(records: Records) -> None:
         run(watched, http_scope(path=path, query_string=b"fail=1"), request())
     assert {labels[1] for labels in records.counts(names.REQUEST_DURATION)} == {"/orders/{id}"}
     assert records.outcomes() == {("200", ""): 1, ("500", "500"): 1}
+
+
+def test_excluded_template_is_known_behind_middlewares_that_copy_the_scope(records: Records) -> None:
+    """C7."""
+
+    def endpoint(request: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    app = Starlette(routes=[Route("/other", endpoint)], middleware=[Middleware(Copying)])
+    observe_routes(app)
+    run(records.around(app, Settings(exclude=("/other",))), http_scope(path="/items"), request())
+    assert records.total(names.REQUEST_DURATION) == 0
 
 
 @pytest.mark.parametrize("exclude", ["/health", "/health/live", "/health/{check}"])

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Host, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stethoscope.names import UNMATCHED_ROUTE
 from tests.middleware.observed import Observed
@@ -54,6 +55,30 @@ def test_an_included_router_has_its_prefixes(tmp_path: Path) -> None:
     assert observed.get("/eu/mounted/a/7") == (200, "/{region}/mounted/{x}/{number}")
     assert observed.websocket("/eu/users/talk/7") == "/{region}/users/talk/{number}"
     assert observed.get("/eu/users/7/") == (307, UNMATCHED_ROUTE)
+
+
+def test_middlewares_may_copy_the_scope(tmp_path: Path) -> None:
+    """B15: with routes that are included, and in an app that is mounted."""
+
+    class Copying:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self.app({**scope, "client": ("10.0.0.1", 1)}, receive, send)
+
+    app, inner = FastAPI(), FastAPI()
+    for one in (app, inner):
+        one.include_router(users(), prefix="/{region}")
+        one.add_middleware(Copying)
+    observed = Observed(app, tmp_path)
+    app.mount("/inner/{x}", inner)
+    assert observed.get("/eu/users/7") == (200, "/{region}/users/{number}")
+    assert observed.get("/eu/plain/7") == (200, "/{region}/plain/{number}")
+    assert observed.get("/eu/mounted/a/7") == (200, "/{region}/mounted/{x}/{number}")
+    assert observed.get("/inner/1/eu/users/7") == (200, "/inner/{x}/{region}/users/{number}")
+    assert observed.websocket("/eu/users/talk/7") == "/{region}/users/talk/{number}"
+    assert observed.get("/eu/nothing") == (404, UNMATCHED_ROUTE)
 
 
 def test_one_router_included_twice_has_the_prefix_by_which_it_was_reached(tmp_path: Path) -> None:

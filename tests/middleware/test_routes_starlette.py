@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from stethoscope import Stethoscope
 from stethoscope.middleware import routes as routes_module
+from stethoscope.middleware.exchange import Exchange
 from stethoscope.names import UNMATCHED_ROUTE
 from tests.middleware.observed import Observed, call, http_scope
+from tests.scrape import TOKEN
 
 
 async def ok(request: Request) -> Response:
@@ -184,6 +189,100 @@ def test_an_app_inside_of_a_mount_of_an_app_without_the_layer_has_its_whole_rout
     call(outer, http_scope("GET", "/tenants/acme/users/7"))
     before = app._routes("http_server_request_duration_seconds_count")
     assert list(before) == ["/tenants/{tenant}/users/{number}"]
+
+
+class Copying:
+    """Gives the app a copy of the scope, as the ASGI specification asks of those who change it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "user": "somebody"}, receive, send)
+
+
+class Renaming(Copying):
+    """Also with headers of its own."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "headers": [*scope["headers"], (b"x-user", b"1")]}, receive, send)
+
+
+@pytest.mark.parametrize("between", [Copying, Renaming, hidden])
+def test_middlewares_may_copy_the_scope(between: Callable[[ASGIApp], ASGIApp], tmp_path: Path) -> None:
+    """B15: also in what is mounted, and around it."""
+
+    def twice(app: ASGIApp) -> ASGIApp:
+        return between(Copying(app))
+
+    routes = [Route("/users/{number}", ok), WebSocketRoute("/talk/{number}", talk)]
+    inner = Starlette(routes=routes, middleware=[Middleware(twice)])
+    listed = Mount("/listed/{x}", routes=routes, middleware=[Middleware(Copying)])
+    app = Starlette(routes=[Route("/boom", boom), *routes, listed], middleware=[Middleware(twice)])
+    observed = Observed(app, tmp_path)
+    app.mount("/inner/{x}", Copying(inner))
+    assert observed.get("/users/7") == (200, "/users/{number}")
+    assert observed.get("/boom") == (500, "/boom")
+    assert observed.request("POST", "/users/7") == (405, "/users/{number}")
+    assert observed.get("/listed/1/users/7") == (200, "/listed/{x}/users/{number}")
+    assert observed.get("/inner/1/users/7") == (200, "/inner/{x}/users/{number}")
+    assert observed.get("/inner/1/nothing") == (404, UNMATCHED_ROUTE)
+    assert observed.get("/nothing") == (404, UNMATCHED_ROUTE)
+    assert observed.websocket("/talk/7") == "/talk/{number}"
+    assert observed.websocket("/inner/1/talk/7") == "/inner/{x}/talk/{number}"
+
+
+def test_middlewares_inside_of_the_layer_may_copy_the_scope(tmp_path: Path) -> None:
+    app = Starlette(
+        routes=[Route("/users/{number}", ok)],
+        middleware=[Middleware(Stethoscope, token=TOKEN, dir=tmp_path), Middleware(Copying)],
+    )
+    alone = Router([Route("/users/{number}", ok)])
+    for observed in (Observed(app, tmp_path), Observed(Copying(alone), tmp_path / "other")):
+        assert observed.get("/users/7") == (200, "/users/{number}")
+
+
+def test_what_a_handler_calls_with_a_copy_of_its_scope_is_not_what_was_asked_for(tmp_path: Path) -> None:
+    """As one does who serves several requests in one; a call that a middleware makes up is no part of it either."""
+
+    async def batch(request: Request) -> Response:
+        for path in ("/users/7", "/users/8"):
+            await app(dict(request.scope, path=path), request.receive, nowhere)
+        return PlainTextResponse("both")
+
+    async def nowhere(message: Message) -> None:
+        pass
+
+    class Asking(Copying):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/batch":
+                await app.router(http_scope("GET", "/users/9"), receive, nowhere)
+            await super().__call__(scope, receive, send)
+
+    app = Starlette(
+        routes=[Route("/users/{number}", ok), Route("/batch", batch)],
+        middleware=[Middleware(Asking)],
+    )
+    assert Observed(app, tmp_path).get("/batch") == (200, "/batch")
+
+
+def test_a_scope_that_was_noted_is_gone_with_its_request(tmp_path: Path) -> None:
+    app = Observed(Starlette(routes=[Route("/users/{number}", ok)], middleware=[Middleware(Copying)]), tmp_path)
+    app.get("/users/7")
+    gc.collect()
+    gc.disable()
+    try:
+        before = exchanges()
+        for _ in range(3):
+            call(app.app, http_scope("GET", "/users/7"))
+        assert exchanges() == before
+    finally:
+        gc.enable()
+
+
+def exchanges() -> int:
+    """How many there are, those of other tests included."""
+    return sum(isinstance(one, Exchange) for one in gc.get_objects())
 
 
 def test_websockets_have_routes(tmp_path: Path) -> None:

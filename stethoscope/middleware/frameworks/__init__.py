@@ -24,6 +24,7 @@ _APPS_DEEP: Final = 32
 
 _ADAPTERS: Final = {
     ("starlette.applications", "Starlette"): "starlette",
+    ("starlette.routing", "Router"): "starlette_router",
     ("litestar.app", "Litestar"): "litestar",
     ("quart.app", "Quart"): "quart",
     ("django.core.handlers.asgi", "ASGIHandler"): "django",
@@ -31,8 +32,8 @@ _ADAPTERS: Final = {
 }
 """By module and name of the class, or base class, that an app of a framework has: our module for it.
 
-A module has ``observe(app)`` where the framework leaves no route in the scope, and ``install(app, wrap)``
-where an app can be wrapped in place. It is imported for the first app of its framework.
+A module has ``observe(app)`` where the framework leaves no route in the scope, or not in that of the request, and
+``install(app, wrap)`` where an app can be wrapped in place. It is imported for the first app of its framework.
 """
 
 

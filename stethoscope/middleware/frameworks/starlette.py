@@ -8,26 +8,33 @@ until then ``add_middleware`` is allowed: so the layer is put around whatever is
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from stethoscope.asgi import ASGIApp
 from stethoscope.middleware.frameworks.installed import Wrap, is_layer, move
+from stethoscope.middleware.frameworks.starlette_router import observe
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+__all__ = ["install", "observe"]
 
 
 class _WrappedBuild:
     """Stands in for the app's ``build_middleware_stack``, also when it is built again."""
 
-    __slots__ = ("build", "layer")
+    __slots__ = ("app", "build", "layer")
 
-    def __init__(self, build: Callable[[], ASGIApp], layer: ASGIApp) -> None:
-        self.build = build
+    def __init__(self, app: Starlette, layer: ASGIApp) -> None:
+        self.app = app
+        self.build: Callable[[], ASGIApp] = app.build_middleware_stack
         self.layer = layer
 
     def __call__(self) -> ASGIApp:
         move(self.layer, self.build())
+        with suppress(Exception):
+            observe(self.app)  # once more: what is mounted is there by now
         return self.layer
 
 
@@ -41,7 +48,7 @@ def install(app: Starlette, wrap: Wrap) -> ASGIApp:
         return app
     layer = wrap(app)
     # A framework's method, on one instance: there is no other place outside of all middlewares.
-    app.build_middleware_stack = _WrappedBuild(app.build_middleware_stack, layer)  # type: ignore[method-assign]
+    app.build_middleware_stack = _WrappedBuild(app, layer)  # type: ignore[method-assign]
     if app.middleware_stack is not None and not is_layer(app.middleware_stack):
         move(layer, app.middleware_stack)
         app.middleware_stack = layer
