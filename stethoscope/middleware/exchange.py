@@ -102,7 +102,7 @@ class Exchange(hot.Exchange, Current):
         try:
             if message["type"] == "http.request":
                 self.received += len(message.get("body") or b"")
-            elif message["type"] == "http.disconnect" and not self._last:
+            elif message["type"] == "http.disconnect" and not self._last and not self.ended:
                 self.disconnected = True
         except Exception as error:
             self._layer.failed(error)
@@ -166,7 +166,7 @@ class Exchange(hot.Exchange, Current):
             added = layer.timing.remembered[microseconds] or layer.timing.render(microseconds)
         else:
             added = layer.timing.render(microseconds, self.shares)
-        given = [*headers]
+        self._headers = given = [*headers]  # which may be gone after one reading
         for name, _ in given:
             if name not in _others and _is_ours(name):
                 given, added = _without_doubles(given, added, layer.sends_id)

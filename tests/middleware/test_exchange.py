@@ -600,6 +600,37 @@ def test_response_by_extensions_ends_with_its_last_message(
     assert records.sum(names.RESPONSE_SIZE) == size
 
 
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [start(headers=LENGTH), {"type": "http.response.pathsend", "path": "/f"}],
+        [start(headers=LENGTH), {"type": ZERO_COPY, "file": 3}],
+        [start(trailers=True), BODY, {"type": "http.response.trailers", "headers": []}],
+    ],
+    ids=["pathsend", "zerocopysend", "trailers"],
+)
+def test_disconnect_after_a_response_by_extensions_is_none(
+    records: Records, messages: list[Message], status: int
+) -> None:
+    """B18."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering({**messages[0], "status": status}, *messages[1:])(scope, receive, send)
+        assert (await receive())["type"] == "http.disconnect"
+
+    run(records.around(app), None, DISCONNECT)
+    assert records.outcomes() == {(str(status), "" if status < 500 else "503"): 1}
+
+
+def test_length_of_a_file_is_found_in_headers_that_can_be_read_only_once(records: Records) -> None:
+    client = run(
+        records.around(answering(start(headers=iter(LENGTH)), {"type": "http.response.pathsend", "path": "/f"}))
+    )
+    assert client.values(b"content-length") == [b"1000"]
+    assert records.sum(names.RESPONSE_SIZE) == 1000
+
+
 # What servers may leave out.
 
 
