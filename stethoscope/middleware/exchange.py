@@ -34,6 +34,7 @@ from stethoscope.current import CURRENT, Current
 from stethoscope.error_type import error_type
 from stethoscope.middleware.caught import take_caught
 from stethoscope.middleware.correlation import correlation_id, fresh_ids
+from stethoscope.middleware.leaving import follows_from_leaving, says_left
 from stethoscope.middleware.routes import name_noted, name_route
 from stethoscope.middleware.timing import REMEMBERED, Header
 from stethoscope.names import UNMATCHED_ROUTE
@@ -115,10 +116,7 @@ class Exchange(hot.Exchange, Current):
         try:
             answer = await self._send(message)
         except BaseException as error:
-            if not status:
-                self._take_start_back()
-            if isinstance(error, OSError):  # ASGI HTTP spec 2.4, "Disconnected Client - send exception"
-                self.disconnected = self.disconnected or not self.ended
+            self._not_sent(error, first=not status)
             raise
         self._after(message)
         return answer
@@ -180,11 +178,19 @@ class Exchange(hot.Exchange, Current):
         changed["headers"] = given
         return changed
 
-    def _take_start_back(self) -> None:
-        """The server did not take it: the next one is the first."""
-        self.status = 0
-        self.first_byte = 0.0
-        self._trailers = False
+    def _not_sent(self, error: BaseException, *, first: bool) -> None:
+        """The server's ``send`` has raised. ``first``: of a start that it did not take the next one is the first."""
+        try:
+            if first:
+                self.status = 0
+                self.first_byte = 0.0
+                self._trailers = False
+            # But not where it was cancelled: hypercorn does that with the response under way.
+            if isinstance(error, Exception) and not self.ended:
+                self._last = False
+                self.disconnected = self.disconnected or (isinstance(error, OSError) and says_left(error))
+        except Exception as failure:
+            self._layer.failed(failure)
 
     def _is_last(self, kind: str, message: Message) -> bool:
         """Response extensions of the ASGI specification; anything unknown means nothing to us."""
@@ -221,13 +227,12 @@ class Exchange(hot.Exchange, Current):
             self._layer.failed(failure)
 
     def _error_type(self, error: BaseException | None) -> str:
-        if self.disconnected:
+        if self.disconnected and (error is None or follows_from_leaving(error)):
             return "client_disconnect"
         if error is not None:
             return error_type(error)
         if not self._last and not self.ended:
             return "incomplete_response"
-        # Also when the server cancelled the last send: hypercorn does, with the response under way.
         return str(self.status) if self.status >= 500 else ""
 
     def _record(self, error: str, exception: BaseException | None = None) -> None:
@@ -242,7 +247,7 @@ class Exchange(hot.Exchange, Current):
         if self._layer.exclusions is not None and self._layer.exclusions.cover(route):
             return
         seconds = (self.ended or clock()) - self.started
-        status = self.status or _unsent_status(error)
+        status = self.status or (0 if self.disconnected else _unsent_status(error))
         try:
             outcome = inlet.outcomes[route, status, error]
         except KeyError:
@@ -268,7 +273,7 @@ class Exchange(hot.Exchange, Current):
 
 def _unsent_status(error: str) -> int:
     """What the client is told when the app has not started a response: servers answer 500, unless nobody listens."""
-    return 0 if error in ("client_disconnect", "cancelled") else 500
+    return 0 if error == "cancelled" else 500
 
 
 def _is_ours(name: bytes) -> bool:

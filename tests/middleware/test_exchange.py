@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 
 import anyio
@@ -10,6 +11,7 @@ import pytest
 import trio
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -317,6 +319,84 @@ def test_oserror_of_send_that_the_app_swallows_is_a_disconnect(records: Records)
 
     anyio.run(play, records.around(app), refusing("http.response.body", Gone())())
     assert records.outcomes() == {("200", "client_disconnect"): 1}
+
+
+def test_oserror_of_send_that_is_none_of_the_connection_is_an_error(records: Records) -> None:
+    """B18: as of a middleware outside of us that writes to a file."""
+    error = FileNotFoundError(errno.ENOENT, "no such file")
+    with pytest.raises(FileNotFoundError) as caught:
+        anyio.run(play, records.around(answering(START, BODY)), refusing("http.response.body", error)())
+    assert caught.value is error
+    assert records.outcomes() == {("200", "FileNotFoundError"): 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (KeyError("a bug"), "KeyError"),
+        (FileNotFoundError(errno.ENOENT, "a bug"), "FileNotFoundError"),
+        (ClientDisconnect(), "client_disconnect"),
+        (ConnectionResetError(), "client_disconnect"),
+        (asyncio.CancelledError(), "client_disconnect"),
+    ],
+)
+def test_only_what_follows_from_a_disconnect_is_one(records: Records, error: BaseException, name: str) -> None:
+    """B18: no status was sent to a client that has left."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.disconnect"
+        raise error
+
+    with pytest.raises(type(error)):
+        run(records.around(app), None, DISCONNECT)
+    assert records.outcomes() == {("", name): 1}
+
+
+def test_middlewares_of_starlette_that_get_no_response_have_lost_the_client(records: Records) -> None:
+    """B18: they raise a RuntimeError, which says nothing of why."""
+
+    class Dispatching(BaseHTTPMiddleware):
+        async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+            return await call_next(request)
+
+    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.disconnect"
+
+    with pytest.raises(RuntimeError, match="No response returned"):
+        run(records.around(Dispatching(nothing)), None, DISCONNECT)
+    assert records.outcomes() == {("", "client_disconnect"): 1}
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_response_whose_end_the_server_refused_is_incomplete(records: Records, status: int) -> None:
+    """B14: also where the app does not mind. Servers refuse what is longer than its length."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(status))
+        with pytest.raises(RuntimeError, match="too long"):
+            await send(BODY)
+
+    anyio.run(play, records.around(app), refusing("http.response.body", RuntimeError("too long"))())
+    assert records.outcomes() == {(str(status), "incomplete_response"): 1}
+
+
+@pytest.mark.parametrize(("status", "error"), [(200, ""), (503, "503")])
+def test_response_whose_end_was_cancelled_is_complete(records: Records, status: int, error: str) -> None:
+    """B14: hypercorn does that, with the response under way."""
+
+    class Cancelling(Client):
+        async def send(self, message: Message) -> None:
+            if message["type"] == "http.response.body":
+                raise asyncio.CancelledError
+            await super().send(message)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(status))
+        with pytest.raises(asyncio.CancelledError):
+            await send(BODY)
+
+    anyio.run(play, records.around(app), Cancelling())
+    assert records.outcomes() == {(str(status), error): 1}
 
 
 # Cancellation.
