@@ -130,7 +130,7 @@ class Stream:
     async def _feed(self, loop: _Loop, view: View, compressed: bool, send: Send, viewing: anyio.CancelScope) -> None:
         opening = _GZIP_HEADER if compressed else b""
         seen = 0
-        while (tick := await loop.after(seen)) is not None:
+        while (tick := await loop.after(seen, self._tick)) is not None:
             frame = tick.frames.get(view)
             if frame is None:  # nobody looked at this view when the tick was made
                 frame = await to_thread.run_sync(self._frame, tick, view, limiter=threads())
@@ -148,7 +148,7 @@ class Stream:
             loops = WeakKeyDictionary()
             _loops.set(loops)
         if self not in loops:
-            loops[self] = _Loop(self._tick, self._tick_seconds)
+            loops[self] = _Loop(self._tick_seconds)
         loops[self].listens(scope)
         return loops[self]
 
@@ -190,11 +190,17 @@ class Stream:
         return {"view": view[0], "point": tick.point, "document": document}
 
 
-class _Loop:
-    """The viewers on one event loop, one of whom leads."""
+Make = Callable[[int, deque[Snapshot], list[View]], Tick | None]
+"""Makes the tick of this number for these views; told what was made earlier, to which it adds."""
 
-    def __init__(self, make: Callable[[int, deque[Snapshot], list[View]], Tick | None], tick_seconds: float) -> None:
-        self._make = make
+
+class _Loop:
+    """The viewers on one event loop, one of whom leads.
+
+    It knows the stream only while somebody looks: what `_loops` has by the stream must not keep it.
+    """
+
+    def __init__(self, tick_seconds: float) -> None:
         self._tick_seconds = tick_seconds
         self._viewers: Counter[View] = Counter()
         self._latest: Tick | None = None
@@ -230,10 +236,10 @@ class _Loop:
         self._due, self._over = 0.0, False
         self._earlier.clear()
 
-    async def after(self, seen: int) -> Tick | None:
-        """The tick that follows number ``seen``; None when the server is about to end."""
+    async def after(self, seen: int, make: Make) -> Tick | None:
+        """The tick that follows number ``seen``, which whoever leads has made by ``make``; None when the server is about to end."""
         while not self._over and (self._latest is None or self._latest.number <= seen):
-            await (self._wait() if self._leading else self._lead())
+            await (self._wait() if self._leading else self._lead(make))
         return None if self._over else self._latest
 
     async def _wait(self) -> None:
@@ -249,7 +255,7 @@ class _Loop:
                 self._call(self._waiting, 1)
             raise
 
-    async def _lead(self) -> None:
+    async def _lead(self, make: Make) -> None:
         """Wait until the next tick is due, have it made and call the others, unless the server is about to end."""
         self._leading = True
         try:
@@ -258,17 +264,17 @@ class _Loop:
                 if self._listening is not None and self._listening.is_over():
                     self._over = True
                     return
-            if await self._advance():
+            if await self._advance(make):
                 await self._take_turns()
         finally:
             self._leading = False
             self._call(self._called, len(self._called))
             self._call(self._waiting, len(self._waiting) if self._over else 1)
 
-    async def _advance(self) -> bool:
+    async def _advance(self, make: Make) -> bool:
         self._due = time.monotonic() + self._tick_seconds
         number = self._latest.number + 1 if self._latest else 1
-        tick = await to_thread.run_sync(self._make, number, self._earlier, list(self._viewers), limiter=threads())
+        tick = await to_thread.run_sync(make, number, self._earlier, list(self._viewers), limiter=threads())
         if tick is not None:
             self._latest = tick
         return tick is not None

@@ -54,6 +54,7 @@ def application(
 ) -> ASGIApp:
     """The sidecar's ASGI app. Without ``token`` it answers to this machine only. ``names`` are those of requests in what is scraped."""
     services = _Services(watch, token, thresholds, own, names)
+    watch.on_forgotten = services.forget
 
     async def health(request: Request) -> Response:
         return _state(watch.healthy, "the thread that looks for services has stopped")
@@ -170,11 +171,14 @@ class _Services:
     def _of(self, key: str, service: Watched) -> Endpoints:
         known = self._known.get(key)
         if known is None or known[0] is not service:
-            # Of services that have ended nothing is kept.
-            there = self._watch.services
-            self._known = {key: one for key, one in self._known.items() if there.get(key) is one[0]}
             known = self._known[key] = (service, self._endpoints(service))
         return known[1]
+
+    def forget(self) -> None:
+        """Keep nothing of services that have ended: each has a folder open, and a server without a name is a new one with each start."""
+        for key, (service, _) in list(self._known.items()):
+            if self._watch.services.get(key) is not service:
+                self._known.pop(key, None)
 
     def _endpoints(self, service: Watched) -> Endpoints:
         board = Board(

@@ -41,6 +41,8 @@ class Watch(threading.Thread):
         """What there is now, by key. Replaced whole, never changed."""
         self.problems: tuple[str, ...] = ()
         """What keeps a folder from being read, each in words."""
+        self.on_forgotten: Callable[[], None] = lambda: None
+        """Called when a service has been taken out, in this thread. Must not raise."""
         self._discovery = discovery
         self._failed = on_failure
         self._count = count
@@ -113,6 +115,7 @@ class Watch(threading.Thread):
         logger.info("%s has ended: %s is gone", service.service, service.folder.path)
         close_all(self._exporters.pop(key, []), FLUSH)
         service.leave()
+        self.on_forgotten()
 
     def _keep_house(self) -> None:
         for service in self.services.values():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import threading
+from weakref import ref
 
 import pytest
 from anyio import to_thread
@@ -20,6 +22,7 @@ from stethoscope.exporters.openmetrics import OPENMETRICS
 from stethoscope.exporters.text import TEXT
 from stethoscope.names import REQUEST_DURATION, WORKERS
 from stethoscope.store.snapshot import Snapshot
+from tests.dashboards import boards
 from tests.dashboards.calling import LOOPBACK, REMOTE, Answer, call, endpoints, get, get_on_trio, http_scope
 from tests.exporters.snapshots import every_corner
 
@@ -379,3 +382,16 @@ def test_scrape_that_is_cancelled_harms_no_other() -> None:
         return await second
 
     assert asyncio.run(main()).body == TEXT_PAGE
+
+
+def test_endpoints_that_are_dropped_are_gone_at_once() -> None:
+    """And with them the folder that a sidecar has open for them: nothing waits for the garbage collector."""
+    gc.disable()
+    try:
+        served = boards.board()
+        assert get(served, "/_stethoscope/api/session", token=boards.TOKEN).status == 200
+        dropped = ref(served), ref(served._board)
+        del served
+        assert [one() for one in dropped] == [None, None]
+    finally:
+        gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import anyio
 import anyio.lowlevel
@@ -114,6 +116,21 @@ def test_a_viewer_gets_a_document_at_each_tick_and_what_happened_since_the_one_b
     assert viewer.headers[b"content-type"] == b"text/event-stream; charset=utf-8"
     assert (first["view"], first["document"]["total"], first["point"]) == ("endpoints", 3, None)
     assert second["point"]["requests_per_second"] == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_stream_that_nobody_looks_at_takes_its_source_with_it_while_the_event_loop_goes_on(backend: str) -> None:
+    async def look() -> list[Counted | None]:
+        left = []
+        for _ in range(3):
+            source = Counted()
+            await Viewer(1).look(stream_of(source))
+            left.append(ref(source))
+            del source
+        gc.collect()  # of the tasks and what was raised to end them
+        return [one() for one in left]
+
+    assert anyio.run(look, backend=backend) == [None] * 3
 
 
 def test_a_live_point_has_nothing_of_what_was_before_a_reset(tmp_path: Path) -> None:

@@ -57,6 +57,13 @@ class Sidecar:
             answer: HTTPResponse = connection.getresponse()
             return Answer(answer.status, answer.read().decode(), dict(answer.getheaders()))
 
+    def first(self, path: str) -> bytes:
+        """What comes first of an answer that has no end."""
+        connection = self._connection()
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().read1()
+
     def _connection(self) -> HTTPConnection:
         if self.tls is None:
             return HTTPConnection(HOST, self.port, timeout=10)

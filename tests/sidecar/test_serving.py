@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -83,6 +85,31 @@ def test_services_that_come_later_are_found_and_those_that_are_gone_are_forgotte
         (later / "shop").rmdir()
         until(lambda: "shop has ended" in beside.log(), beside.log)
         assert "seconds_count" not in beside.scrape()
+
+
+def test_nothing_is_kept_of_services_that_have_ended(place: Path) -> None:
+    with sidecar("--dir", str(place)) as beside:
+        services = ["shop", "till", "both"]
+        for name in services:
+            recorder(place, name).counter(REQUESTS, ("/",)).add(1.0)
+        until(lambda: len(json.loads(beside.get("/services").body)) == len(services), beside.log)
+        for name in services:
+            beside.scrape(f"/services/{name}/metrics")
+            assert beside.get(f"/services/{name}/api/overview").status == 200
+            assert b"event: tick" in beside.first(f"/services/{name}/api/stream")
+        for name in services:
+            shutil.rmtree(place / name)
+        until(lambda: "[]" in beside.get("/services").body, beside.log)
+        until(lambda: not deleted(beside.pid, str(place)), lambda: deleted(beside.pid, str(place)))
+
+
+def deleted(pid: int, place: str) -> list[str]:
+    """What a process still has open of what is gone."""
+    found = []
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    return [path for path in found if path.startswith(place) and path.endswith(" (deleted)")]
 
 
 def test_it_measures_itself_whether_there_are_services_or_not(place: Path) -> None:

@@ -31,7 +31,6 @@ _JSON: Final = openapi.JSON.encode()
 _MOST_BODY: Final = 4096
 _DONE: Final = ((b"cache-control", b"no-store"),)
 Links = tuple[tuple[bytes, bytes], ...]
-Action = Callable[[Scope, Receive], Awaitable[Response]]
 
 
 class Api:
@@ -49,15 +48,6 @@ class Api:
         self._thresholds = thresholds
         self._on_error = on_error
         self._kept: Kept[Document] = Kept(lambda error: on_error("api", error))
-        self._actions: Mapping[str, Mapping[str, Action]] = {
-            "reset": {"POST": self._reset},
-            "session": {
-                "GET": self._signed_in,
-                "HEAD": self._signed_in,
-                "POST": self._sign_in,
-                "DELETE": self._sign_out,
-            },
-        }
 
     def is_open(self, path: str) -> bool:
         """Whether ``path`` (below the API's own) is for everybody: where one signs in."""
@@ -66,10 +56,10 @@ class Api:
     async def answer(self, path: str, scope: Scope, receive: Receive) -> Response:
         """The answer, or a problem document: nothing is raised."""
         method = scope["method"]
-        actions = self._actions.get(path)
+        actions = _ACTIONS.get(path)
         if actions is not None:
             action = actions.get(method)
-            return await action(scope, receive) if action else _not_by(method, *actions)
+            return await action(self, scope, receive) if action else _not_by(method, *actions)
         if path == "openapi.json":
             return self._description(scope) if method in ("GET", "HEAD") else _not_by(method, "GET", "HEAD")
         found = find(path)
@@ -185,6 +175,20 @@ class Api:
         if self._gate.sessions is None:
             return Response(204, _DONE, b"")
         return Response(204, (*_DONE, (b"set-cookie", self._gate.sessions.end(scope))), b"")
+
+
+Action = Callable[[Api, Scope, Receive], Awaitable[Response]]
+
+_ACTIONS: Final[Mapping[str, Mapping[str, Action]]] = {
+    "reset": {"POST": Api._reset},
+    "session": {
+        "GET": Api._signed_in,
+        "HEAD": Api._signed_in,
+        "POST": Api._sign_in,
+        "DELETE": Api._sign_out,
+    },
+}
+"""Not of the object's own methods, which would hold the object that holds them."""
 
 
 def find(path: str) -> tuple[Operation, Mapping[str, Value]] | None:
