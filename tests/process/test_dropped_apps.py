@@ -22,6 +22,8 @@ import stethoscope
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from stethoscope.instruments import arrival
+from stethoscope.instruments.sqlalchemy import _waiting as layers
 from stethoscope.store.recorder import _recorders
 
 APPS, one_loop, imports = int(sys.argv[1]), sys.argv[2] == "one loop", sys.argv[3]
@@ -91,6 +93,7 @@ async def main():
         "descriptors": [one for one in descriptors() if "service" in one or one not in before],
         "callbacks": len(gc.callbacks),
         "started": started,
+        "waiting": max(map(len, [layers, *arrival._waiting.values()])),
     }))
 
 asyncio.run(main())
@@ -112,7 +115,7 @@ def left(tmp_path: Path, apps: int, *arguments: str) -> dict[str, Any]:
     return document
 
 
-NOTHING = {"recorders": [], "threads": [], "descriptors": [], "callbacks": 0}
+NOTHING = {"recorders": [], "threads": [], "descriptors": [], "callbacks": 0, "waiting": 1}
 
 
 @pytest.mark.parametrize(

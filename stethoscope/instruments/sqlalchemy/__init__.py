@@ -31,6 +31,9 @@ _LIBRARY: Final = "sqlalchemy"
 Attach = Callable[["Instrument"], None]
 """Has a layer tell an instrument of its requests: a method of the layer's."""
 
+_waiting: Final[dict[WeakMethod[Attach], tuple[ref[Recorder], Settings]]] = {}
+"""Layers that wait for the app to import SQLAlchemy."""
+
 
 def adopt(recorder: Recorder, settings: Settings, attach: Attach) -> None:
     """Watch all engines that are used from now on, now or once the app has imported SQLAlchemy. Never raises.
@@ -41,14 +44,16 @@ def adopt(recorder: Recorder, settings: Settings, attach: Attach) -> None:
     if f"{_LIBRARY}.engine" in sys.modules:
         _begin(recorder, settings, attach)
         return
-    wanted, told = ref(recorder), WeakMethod(attach)
+    _waiting[WeakMethod(attach, lambda gone: _waiting.pop(gone, None))] = ref(recorder), settings
+    when_imported(_LIBRARY, _begin_waiting)
 
-    def begin() -> None:
+
+def _begin_waiting() -> None:
+    for told, (wanted, settings) in list(_waiting.items()):
         recorder, attach = wanted(), told()
         if recorder is not None and attach is not None:
             _begin(recorder, settings, attach)
-
-    when_imported(_LIBRARY, begin)
+    _waiting.clear()
 
 
 def _begin(recorder: Recorder, settings: Settings, attach: Attach) -> None:
