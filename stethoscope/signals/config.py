@@ -65,6 +65,10 @@ class Config:
     def service_matcher(self) -> tuple[str, ...]:
         return (f'{self.job_label}="{self.service}"',) if self.service else ()
 
+    def recorded(self, name: str) -> str:
+        """What was recorded of these services, such as ``slo:bad:rate5m``: others may have rules of their own."""
+        return f"{name}{{{', '.join(self.service_matcher)}}}" if self.service else name
+
     @property
     def without_lasting(self) -> tuple[str, ...]:
         """Matchers that leave out requests which take long by design."""

@@ -81,7 +81,7 @@ def stack(config: Config) -> Files:
         "kubernetes/service-monitor.yaml": "---\n".join(
             (dump(made.metrics_service(config)), dump(made.service_monitor(config)))
         ),
-        "kubernetes/rules.yaml": dump(made.prometheus_rule(groups)),
+        "kubernetes/rules.yaml": dump(made.prometheus_rule(config, groups)),
         "kubernetes/dashboards.yaml": "---\n".join(map(dump, maps)),
     }
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from stethoscope.names import REQUEST_DURATION
 from stethoscope.signals.http import FAILED
-from stethoscope.signals.promql import Frame, how_many
+from stethoscope.signals.promql import Frame, how_many, label_of
 from stethoscope.signals.signal import Signal
 from stethoscope.signals.slo import WINDOWS
 
@@ -23,6 +23,13 @@ def _recorded(name: str, function: str) -> Callable[[Frame], str]:
         return f"{function}{by} ({name}{{{services(frame)}}})"
 
     return expression
+
+
+def _objective(frame: Frame) -> str:
+    """Objectives of all services have no service; rules that are for one service say which."""
+    service = frame.target_labels[-2]
+    chosen = (f'{matcher[:-1]}|"' for matcher in frame.targets if label_of(matcher) == service)
+    return f"max by (slo) (slo:objective:share{{{', '.join(chosen)}}})"
 
 
 GOOD: Final = Signal(
@@ -41,7 +48,7 @@ OBJECTIVE: Final = Signal(
     "Objective",
     "What share of requests has to be good?",
     "percentunit",
-    lambda frame: "max by (slo) (slo:objective:share)",
+    _objective,
 )
 BURN_RATES: Final = tuple(
     Signal(

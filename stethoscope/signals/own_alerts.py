@@ -59,10 +59,10 @@ def _burning(config: Config) -> Iterable[Condition]:
         # Up to ten bad requests are bad luck. An average times the window would make more of them where only a part
         # of the window is known, so that they are added up: at steps that say nothing of how often rules are evaluated.
         minutes = burn.step_minutes
-        enough = f"sum_over_time(slo:bad:rate5m[{burn.long}:{minutes}m]) * {minutes * 60} > 10"
-        expression = "\nand ".join(
-            (f"slo:burn_rate:{burn.long} > {factor}", f"slo:burn_rate:{burn.short} > {factor}", f"on ({on}) {enough}")
-        )
+        bad = config.recorded("slo:bad:rate5m")
+        enough = f"on ({on}) sum_over_time({bad}[{burn.long}:{minutes}m]) * {minutes * 60} > 10"
+        rates = (config.recorded(f"slo:burn_rate:{window}") for window in (burn.long, burn.short))
+        expression = "\nand ".join((*(f"{rate} > {factor}" for rate in rates), enough))
         yield Condition(burn.severity, expression, burn.hold, {"long": burn.long, "short": burn.short})
 
 

@@ -51,30 +51,37 @@ def _requests(level: str, frame: Frame) -> Iterator[Recording]:
 
 
 def _objectives(config: Config, frame: Frame) -> Iterator[Recording]:
+    # What is promised of one service is no promise of the others.
+    whose = ((config.job_label, config.service),) if config.service else ()
     for slo in config.slos:
         labels = (("slo", slo.name),)
         counted = frame if slo.seconds is None else frame.where(*config.without_lasting)
         yield Recording("slo:bad:rate5m", slo.bad(counted), labels)
         yield Recording("slo:total:rate5m", slo.total(counted), labels)
-        yield Recording("slo:objective:share", f"vector({slo.objective:.12g})", labels)
-        yield Recording("slo:error_budget:share", f"vector({slo.budget:.12g})", labels)
+        yield Recording("slo:objective:share", f"vector({slo.objective:.12g})", (*whose, *labels))
+        yield Recording("slo:error_budget:share", f"vector({slo.budget:.12g})", (*whose, *labels))
 
 
-def _bad_share(window: str) -> str:
+def _bad_share(config: Config, window: str) -> str:
+    bad, total = config.recorded("slo:bad:rate5m"), config.recorded("slo:total:rate5m")
+    if window == "5m":
+        return f"{bad} / ({total} > 0)"
     # Rates at even intervals, added up, are requests: the share is one of requests, not of minutes.
-    return f"sum_over_time(slo:bad:rate5m[{window}]) / (sum_over_time(slo:total:rate5m[{window}]) > 0)"
+    return f"sum_over_time({bad}[{window}]) / (sum_over_time({total}[{window}]) > 0)"
+
+
+def _per_budget(config: Config, share: str) -> str:
+    on = f"{config.job_label}, slo" if config.service else "slo"
+    return f"{share} / on ({on}) group_left () {config.recorded('slo:error_budget:share')}"
 
 
 def _burn_rates(config: Config) -> Iterator[Recording]:
     for window in WINDOWS:
-        share = "slo:bad:rate5m / (slo:total:rate5m > 0)" if window == "5m" else _bad_share(window)
-        yield Recording(f"slo:burn_rate:{window}", f"{share} / on (slo) group_left () slo:error_budget:share")
+        yield Recording(f"slo:burn_rate:{window}", _per_budget(config, _bad_share(config, window)))
 
 
 def _period(config: Config) -> Iterator[Recording]:
     period = f"{config.slo_days}d"
-    yield Recording("slo:good:share_period", f"1 - {_bad_share(period)}")
-    yield Recording(
-        "slo:budget_left:share_period",
-        "1 - (1 - slo:good:share_period) / on (slo) group_left () slo:error_budget:share",
-    )
+    yield Recording("slo:good:share_period", f"1 - {_bad_share(config, period)}")
+    spent = _per_budget(config, f"(1 - {config.recorded('slo:good:share_period')})")
+    yield Recording("slo:budget_left:share_period", f"1 - {spent}")

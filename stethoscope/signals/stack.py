@@ -168,11 +168,13 @@ def metrics_service(config: Config) -> dict[str, Any]:
     }
 
 
-def prometheus_rule(groups: list[Any]) -> dict[str, Any]:
+def prometheus_rule(config: Config, groups: list[Any]) -> dict[str, Any]:
+    """Named after the service, if the rules are for one, so that others can have theirs beside it."""
+    name = f"stethoscope-{config.service}" if config.service else "stethoscope"
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": {"name": "stethoscope", "labels": _LABELS},
+        "metadata": {"name": name, "labels": _LABELS},
         "spec": {"groups": groups},
     }
 

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from stethoscope.names import REQUEST_DURATION
+from stethoscope.signals.config import Config
+from stethoscope.signals.files import rules
+from stethoscope.signals.slo import Slo
 from tests.grafana.case import values
 from tests.grafana.promtool import RECORDINGS, run
 
@@ -91,8 +94,8 @@ def test_quantiles_of_several_services_are_made_of_their_buckets_rates(tmp_path:
     assert _wrong(tmp_path, series, [_holds(f"{together} > {low!r}"), _holds(f"{together} <= {high!r}")]) == ""
 
 
-def _requests(host: str, error: str, *pieces: tuple[int, float]) -> Iterator[tuple[str, str]]:
-    labels = f'job="shop", instance="{host}", http_route="/", http_request_method="GET", error_type="{error}"'
+def _requests(host: str, error: str, *pieces: tuple[int, float], job: str = "shop") -> Iterator[tuple[str, str]]:
+    labels = f'job="{job}", instance="{host}", http_route="/", http_request_method="GET", error_type="{error}"'
     yield f"{DURATION}_count{{{labels}}}", values(*pieces)
     # All that fail take long, all others are quick.
     yield (
@@ -143,3 +146,30 @@ def test_budgets_are_spent_by_requests_not_by_minutes(tmp_path: Path) -> None:
     assert _wrong(tmp_path, series, expected) == ""
     # By minutes, half of the hour would be bad.
     assert spent < 0.01
+
+
+def test_services_with_rules_of_their_own_have_objectives_of_their_own(tmp_path: Path) -> None:
+    """One in a hundred requests fails, which is twenty times too many for one of the services and none too many for the other."""
+    series: dict[str, str] = {}
+    for service, objective in (("shop", 0.9995), ("till", 0.99)):
+        config = Config(service=service, slos=(Slo("availability", objective),))
+        for name, text in rules(config).items():
+            (tmp_path / f"{service}-{Path(name).name}").write_text(text)
+        for error, rate in (("", 99.0), ("500", 1.0)):
+            series |= _requests("a", error, (MINUTES, rate), job=service)
+    expected = [
+        _near('slo:error_budget:share{job="shop"}', 0.0005, 1e-9),
+        _near('slo:error_budget:share{job="till"}', 0.01, 1e-9),
+        *(_near(f'slo:burn_rate:{window}{{job="shop"}}', 20, 1e-6) for window in ("5m", "1h", "3d")),
+        *(_near(f'slo:burn_rate:{window}{{job="till"}}', 1, 1e-6) for window in ("5m", "1h", "3d")),
+        _near('slo:budget_left:share_period{job="shop"}', -19, 1e-6),
+        _near('slo:budget_left:share_period{job="till"}', 0, 1e-6),
+        {
+            "expr": 'count by (job) (ALERTS{alertname="ASGIErrorBudgetBurn", alertstate="firing", long="1h"})',
+            "eval_time": f"{MINUTES}m",
+            "exp_samples": [{"labels": '{job="shop"}', "value": 1}],
+        },
+    ]
+    given = [{"series": name, "values": text} for name, text in series.items()]
+    test = {"interval": "1m", "input_series": given, "promql_expr_test": expected}
+    assert run(tmp_path, [test], "*-*.yaml", 1) == ""

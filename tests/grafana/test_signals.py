@@ -8,6 +8,7 @@ from pathlib import Path
 from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.signals.config import Config
 from stethoscope.signals.machine import MODE_SECONDS, NETWORK
+from stethoscope.signals.objectives import OBJECTIVE
 from stethoscope.signals.runtime import FILES, MEMORY, WORKER, WORKER_CPU
 from tests.grafana.case import levels, values
 from tests.grafana.expressions import filled
@@ -82,3 +83,14 @@ def test_the_machine_of_a_page_counts_once_however_many_services_it_has(tmp_path
             NETWORK.expression(frame): dict.fromkeys(both, 200.0),
         }
         assert wrong(tmp_path, series, expected) == ""
+
+
+def test_objectives_are_shown_of_the_services_that_are_chosen(tmp_path: Path) -> None:
+    series = {
+        'slo:objective:share{slo="latency"}': 0.9,
+        'slo:objective:share{slo="availability", job="shop"}': 0.99,
+        'slo:objective:share{slo="availability", job="till"}': 0.999,
+    }
+    chosen = OBJECTIVE.expression(IN_PANELS).replace("$job", "shop")
+    expected = {chosen: {'{slo="latency"}': 0.9, '{slo="availability"}': 0.99}}
+    assert wrong(tmp_path, series, expected) == ""

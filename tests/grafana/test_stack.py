@@ -13,7 +13,7 @@ import yaml
 
 from stethoscope.signals.alerts import rules
 from stethoscope.signals.config import Config
-from stethoscope.signals.files import boards, everything
+from stethoscope.signals.files import boards, everything, stack
 from stethoscope.signals.yaml import dump
 
 FILES = everything(Config())
@@ -96,3 +96,11 @@ def test_grafana_rates_over_the_interval_of_scrapes() -> None:
     [source] = yaml.safe_load(files["provisioning/datasources/stethoscope.yaml"])["datasources"]
     scraped = yaml.safe_load(files["prometheus/prometheus.yaml"])["global"]["scrape_interval"]
     assert source["jsonData"]["timeInterval"] == scraped == "30s"
+
+
+def test_rules_for_one_service_leave_those_for_another_in_place() -> None:
+    names = [
+        yaml.safe_load(stack(Config(service=service))["kubernetes/rules.yaml"])["metadata"]["name"]
+        for service in (None, "shop", "till")
+    ]
+    assert names == ["stethoscope", "stethoscope-shop", "stethoscope-till"]
