@@ -21,7 +21,7 @@ from stethoscope.dashboards.documents.window import NOTHING, Beside, Moment
 from stethoscope.dashboards.flight import Flight
 from stethoscope.dashboards.gate import Gate
 from stethoscope.dashboards.metrics import OnError
-from stethoscope.dashboards.responses import Response, problem, respond
+from stethoscope.dashboards.responses import Response, problem, respond, with_slash
 from stethoscope.dashboards.stream import Stream
 from stethoscope.settings import AccessRule
 from stethoscope.thresholds import Thresholds
@@ -94,6 +94,4 @@ async def _page(below: str, scope: Scope) -> Response | None:
     """The page or one of its files; None for other paths."""
     if below:
         return await asset(below.removeprefix("/") or INDEX, scope)
-    # Relative, because only the browser knows the whole address; the page's own addresses are relative to the folder.
-    folder = scope["path"].rpartition("/")[2]
-    return Response(308, ((b"location", f"{folder}/".encode()), (b"cache-control", b"no-cache")), b"")
+    return with_slash(scope)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
 
 from stethoscope.asgi import Scope, Send
+
+_WITHOUT_LENGTH: Final = (204, 304)
+"""One must not have a length, the other none but that of the answer that it stands for (RFC 9110, section 8.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,19 @@ def problem(status: int, detail: str, *headers: tuple[bytes, bytes]) -> Response
     return Response(status, (*common, *headers), json.dumps(document).encode())
 
 
+def with_slash(scope: Scope) -> Response:
+    """To the folder of that name: the page's own addresses are relative to it."""
+    # Relative as well, because only the browser knows the whole address.
+    folder = quote(scope["path"].rpartition("/")[2])
+    return Response(308, ((b"location", f"{folder}/".encode()), (b"cache-control", b"no-cache")), b"")
+
+
 async def respond(response: Response, scope: Scope, send: Send) -> None:
     """Send ``response``; to HEAD, all of it but the body. A client that is gone is no error."""
-    length = (b"content-length", str(len(response.body)).encode())
+    length = () if response.status in _WITHOUT_LENGTH else ((b"content-length", str(len(response.body)).encode()),)
     body = b"" if scope["method"] == "HEAD" else response.body
     try:
-        await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers, length]})
+        await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers, *length]})
         await send({"type": "http.response.body", "body": body})
     except OSError:
         # ASGI 2.4: send() raises it when the client has disconnected.

@@ -9,7 +9,7 @@
 | ``/healthz`` | 200 while the process does its work; for everybody |
 | ``/readyz`` | 200 when services can be found, whether there are any yet or not; for everybody |
 
-All of it is below ``/_stethoscope`` too, as in an app. All but the last two take the token; without one they
+All of it is below ``/_stethoscope`` too, as in an app, and leads to itself: a proxy may forward that alone. All but the last two take the token; without one they
 are for this machine alone. The page's files, which hold no data, are for everybody.
 """
 
@@ -31,7 +31,7 @@ from stethoscope.dashboards.board import Board
 from stethoscope.dashboards.documents.window import Moment
 from stethoscope.dashboards.endpoints import Endpoints
 from stethoscope.dashboards.responses import Response as Answer
-from stethoscope.dashboards.responses import page
+from stethoscope.dashboards.responses import page, respond, with_slash
 from stethoscope.exporters.renamed import renamed
 from stethoscope.exporters.together import together
 from stethoscope.names.attributes import SERVICE_LABEL
@@ -43,7 +43,9 @@ from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.watched import Watched
 from stethoscope.thresholds import Thresholds
 
-_OF_ALL: Final = ("/metrics", "/services")
+_PREFIX: Final = "/_stethoscope"
+_SERVICES: Final = "/services"
+_OF_ALL: Final = ("/metrics", _SERVICES)
 """Paths that are about all services, however many there are."""
 
 _POLICY: Final = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -62,15 +64,13 @@ def application(
     async def readiness(request: Request) -> Response:
         return _state(not watch.problems, "a folder cannot be read, the log says why")
 
-    return Starlette(
-        routes=[
-            Route("/healthz", health),
-            Route("/readyz", readiness),
-            Mount("/services/{key}", app=services.one),
-            Mount("/_stethoscope", app=services.all),
-            Mount("", app=services.all),
-        ]
-    )
+    routes = [
+        Route("/healthz", health),
+        Route("/readyz", readiness),
+        Mount("/services/{key}", app=services.one),
+        Mount("", app=services.all),
+    ]
+    return Starlette(routes=[Mount(_PREFIX, routes=routes), *routes])
 
 
 def _open_to(token: str | None) -> AccessRule | None:
@@ -109,7 +109,7 @@ async def _targets(watch: Watch, scope: Scope) -> Answer:
             "targets": [host.decode("latin-1")],
             "labels": {
                 "__scheme__": scope["scheme"],
-                "__metrics_path__": f"/services/{key}/metrics",
+                "__metrics_path__": f"{scope['root_path']}{_SERVICES}/{key}/metrics",
                 SERVICE_LABEL: service.service,
             },
         }
@@ -121,7 +121,7 @@ async def _targets(watch: Watch, scope: Scope) -> Answer:
 async def _list(watch: Watch, scope: Scope) -> Answer:
     """Where the services' pages are."""
     links = [
-        f'<li><a href="{escape(scope["app_root_path"])}/services/{escape(key)}/">{escape(service.service)}</a>'
+        f'<li><a href="{escape(scope["root_path"])}{_SERVICES}/{escape(key)}/">{escape(service.service)}</a>'
         for key, service in watch.services.items()
     ]
     found = f"<ul>{''.join(links)}</ul>" if links else "<p>Nothing records here yet.</p>"
@@ -146,7 +146,7 @@ class _Services:
             prefix="",
             token=token,
             access=_open_to(token),
-            pages={"/services": partial(_targets, watch), "": partial(_list, watch)},
+            pages={_SERVICES: partial(_targets, watch), "": partial(_list, watch)},
             foreign=_nothing,
             on_error=own.failed,
         )
@@ -162,11 +162,18 @@ class _Services:
 
     async def all(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Below the root."""
-        services = [*self._watch.services.items()]
-        if len(services) == 1 and own_path(scope).removesuffix("/") not in _OF_ALL:
+        services, path = [*self._watch.services.items()], own_path(scope)
+        if self._is_folder(path) and scope.get("method") in ("GET", "HEAD"):
+            await respond(with_slash(scope), scope, send)
+        elif len(services) == 1 and path.removesuffix("/") not in _OF_ALL:
             await self._of(*services[0])(scope, receive, send)
         else:
             await self._together(scope, receive, send)
+
+    def _is_folder(self, path: str) -> bool:
+        """Whether the page is below ``path``, which lacks a slash for that."""
+        place, _, name = path.rpartition("/")
+        return path == _PREFIX or (place == _SERVICES and name in self._watch.services)
 
     def _of(self, key: str, service: Watched) -> Endpoints:
         known = self._known.get(key)

@@ -138,6 +138,7 @@ def test_an_answer_that_is_known_already_is_not_sent_again() -> None:
     first = get(board(), f"{API}/thresholds", token=TOKEN)
     again = get(board(), f"{API}/thresholds", token=TOKEN, headers=[("if-none-match", f'"x", {first.headers["etag"]}')])
     assert (again.status, again.body, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert "content-length" not in again.headers  # the answer that it stands for has another one
     other = get(board(), f"{API}/thresholds", token=TOKEN, headers=[("if-none-match", '"x"')])
     assert other.status == 200
 
@@ -168,6 +169,7 @@ def test_a_wrong_method_is_told_the_right_ones(path: str, allowed: str) -> None:
 
 def cookie_of(answer: Answer) -> str:
     assert answer.status == 204
+    assert "content-length" not in answer.headers
     cookie, *attributes = answer.headers["set-cookie"].split("; ")
     assert {"HttpOnly", "SameSite=Strict"} <= set(attributes)
     assert not any(attribute.startswith("Path") for attribute in attributes)

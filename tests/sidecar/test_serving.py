@@ -151,6 +151,25 @@ def test_the_live_page_and_the_api_are_those_of_the_only_service_or_of_the_one_t
         assert beside.get("/api/overview").status == 404
 
 
+@pytest.mark.parametrize("names", [("shop",), ("shop", "till")])
+def test_all_of_it_is_below_the_prefix_of_apps_too_and_leads_to_itself(names: tuple[str, ...], place: Path) -> None:
+    recorders = [recorder(place, name) for name in names]
+    for one in recorders:
+        one.counter(REQUESTS, ("/",)).add(1.0)
+    with sidecar("--dir", str(place)) as beside:
+        for path in ("/", "/healthz", "/readyz", "/services/", "/services/shop/", "/services/shop/metrics", "/metrics"):
+            assert beside.get(f"/_stethoscope{path}").status == 200, path
+        for path in ("/_stethoscope", "/services/shop", "/_stethoscope/services/shop"):
+            answer = beside.get(path)
+            assert (answer.status, answer.headers["location"]) == (308, f"{path.rpartition('/')[2]}/")
+        assert beside.get("/services/nope").status == 404
+        if len(names) > 1:
+            assert '"/_stethoscope/services/shop/"' in beside.get("/_stethoscope/").body
+        shop = json.loads(beside.get("/_stethoscope/services").body)[0]["labels"]
+        assert shop["__metrics_path__"] == "/_stethoscope/services/shop/metrics"
+        assert beside.scrape(shop["__metrics_path__"])["requests_total"]
+
+
 @pytest.mark.parametrize("by", ["argument", "variable"])
 def test_requests_have_the_names_that_are_asked_for(place: Path, by: str) -> None:
     recorders = [recorder(place, service) for service in ("shop", "till")]
