@@ -29,8 +29,8 @@ class Condition:
 class Alert:
     """``summary`` is one line with the value, in Prometheus' template language. The other texts are for the runbook.
 
-    ``board`` is the dashboard that shows it, ``labels`` are those of its labels that the dashboard can be
-    given as variables.
+    ``board`` is the dashboard that shows it. ``labels`` tell apart what it is about, such as hosts: the dashboard is
+    given those that it has as variables, and what is critical of one mutes no warning of another.
     """
 
     name: str

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from stethoscope.signals.alerts import objects
 from stethoscope.signals.config import Config, ConfigError
 from stethoscope.signals.own_alerts import INFO_INHIBITOR, WATCHDOG
 
@@ -107,8 +108,9 @@ def _route(config: Config) -> dict[str, object]:
 
 def _inhibitions(config: Config) -> Iterator[dict[str, object]]:
     service = [*config.service_labels]
-    # What is critical need not be told as a warning too.
-    yield _mutes('severity="critical"', 'severity=~"warning|info"', ["alertname", *service])
+    # What is critical need not be told as a warning too: of the same host, pool or objective, not of another.
+    # A label that neither alert has counts as equal.
+    yield _mutes('severity="critical"', 'severity=~"warning|info"', ["alertname", *objects(config)])
     # Of what is gone, or does not answer, nothing else is known.
     yield _mutes('alertname="ASGIAbsent"', 'alertname=~"ASGI.+", alertname!="ASGIAbsent"', service)
     yield _mutes(

@@ -48,6 +48,12 @@ def rules(config: Config) -> list[dict[str, Any]]:
     return [rule(alert, condition, config) for alert in ALERTS for condition in alert.conditions(config)]
 
 
+def objects(config: Config) -> list[str]:
+    """All labels that tell apart what alerts are about, such as hosts, pools and objectives. Any one alert has a few of them."""
+    labels = (label.replace(HOST, config.instance_label) for alert in ALERTS for label in alert.labels)
+    return list(dict.fromkeys((*config.service_labels, *labels)))
+
+
 def _filled(summary: str, config: Config) -> str:
     service = f"{{{{ $labels.{config.job_label} }}}}"
     return summary.replace("<service>", service).replace(HOST, config.instance_label)

@@ -105,7 +105,7 @@ RUNTIME_ALERTS: Final = (
         ),
         ("Start it; after a deploy: roll back.",),
         board="runtime",
-        labels=(HOST,),
+        labels=(HOST, SERVICE_LABEL),
     ),
     Alert(
         "ASGIRestartLoop",

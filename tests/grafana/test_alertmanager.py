@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from stethoscope import cli
-from stethoscope.signals.alerts import rules
+from stethoscope.signals.alerts import objects, rules
 from stethoscope.signals.config import Config
+from stethoscope.signals.database import POOL
+from tests.grafana.programs import alertmanager, wait_for
+
+MOUNT = "system_filesystem_mountpoint"
 
 CHOICES = ["--slack-url-file", "/run/secrets/slack", "--email", "ops@example.org", "--smtp", "mail:25"]
 
@@ -53,6 +62,57 @@ def test_channel_sender_and_server_are_those_that_are_chosen(tmp_path: Path) -> 
 def test_routes(labels: list[str], receivers: str, tmp_path: Path) -> None:
     config = written(tmp_path)
     amtool("config", "routes", "test", f"--config.file={config}", f"--verify.receivers={receivers}", *labels)
+
+
+OBJECTS: Sequence[tuple[str, Mapping[str, str], Mapping[str, str]]] = (
+    ("ASGIHighErrorRate", {}, {"job": "till"}),
+    ("ASGIErrorBudgetBurn", {"slo": "availability"}, {"slo": "latency"}),
+    ("ASGIHighCPU", {"instance": "a"}, {"instance": "b"}),
+    ("ASGIDBPoolSaturated", {"instance": "a", POOL: "main"}, {POOL: "reports"}),
+    ("ASGIDiskFull", {"instance": "a", MOUNT: "/data"}, {MOUNT: "/"}),
+    ("ASGIRouteLatency", {"http_route": "/", "http_request_method": "GET"}, {"http_request_method": "POST"}),
+    ("ASGIUnhandledExceptions", {"error_type": "KeyError"}, {"error_type": "ValueError"}),
+)
+"""Alerts, the labels of an object of each, and what is different about another object."""
+
+
+@pytest.fixture(scope="module")
+def inhibited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Mapping[str, str]], bool]]:
+    """Whether a real Alertmanager mutes the warning with these labels, while all first objects are critical."""
+    folder = tmp_path_factory.mktemp("alertmanager")
+    with alertmanager(folder, written(folder)) as url:
+        alerts = [
+            {"labels": {"job": "shop", "alertname": name, "severity": severity, **labels, **difference}}
+            for name, labels, other in OBJECTS
+            for severity, difference in (("critical", {}), ("warning", {}), ("warning", other))
+        ]
+        httpx.post(f"{url}/api/v2/alerts", json=alerts).raise_for_status()
+
+        def settled() -> list[dict[str, Any]] | None:
+            found: list[dict[str, Any]] = httpx.get(f"{url}/api/v2/alerts").json()
+            muted = [one for one in found if one["status"]["inhibitedBy"]]
+            return found if len(found) == len(alerts) and len(muted) >= len(OBJECTS) else None
+
+        found = wait_for("one warning of each alert to be muted", settled)
+        yield lambda labels: next(bool(one["status"]["inhibitedBy"]) for one in found if one["labels"] == labels)
+
+
+@pytest.mark.parametrize(("name", "labels", "other"), OBJECTS, ids=[name for name, *_ in OBJECTS])
+def test_what_is_critical_mutes_the_warning_of_the_same_object_and_of_no_other(
+    name: str, labels: Mapping[str, str], other: Mapping[str, str], inhibited: Callable[[Mapping[str, str]], bool]
+) -> None:
+    warning = {"job": "shop", "alertname": name, "severity": "warning", **labels}
+    assert inhibited(warning)
+    assert not inhibited({**warning, **other})
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in rules(Config()) if rule["labels"]["severity"] == "critical"], ids=itemgetter("alert")
+)
+def test_labels_that_an_alert_keeps_are_among_those_that_have_to_be_equal(rule: Mapping[str, Any]) -> None:
+    """Or one of its objects would mute another."""
+    kept = {label for labels in re.findall(r"by \(([^)]*)\)", rule["expr"]) for label in labels.split(", ")}
+    assert kept - {"le", "pid", *objects(Config())} == set()
 
 
 def test_every_severity_has_a_route_of_its_own() -> None:
