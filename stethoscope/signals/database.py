@@ -34,6 +34,7 @@ from stethoscope.names import (
     SQLITE_SETTINGS,
     SQLITE_SIZE,
 )
+from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.signals.promql import (
     Frame,
     amount,
@@ -64,10 +65,12 @@ def slow_share(frame: Frame) -> str:
 
 
 def pool_use(frame: Frame) -> str:
-    """What part of the connections that a pool may have is used; nothing for a pool without a limit."""
+    """What part of the connections that it may have is used in the fullest pool; pools without a limit do not count."""
+    pools = frame.keep(*frame.target_labels, SERVICE_LABEL, POOL)
     # The limit has no state.
-    limit = level(POOL_MAX, replace(frame, matchers=tuple(one for one in frame.matchers if one != USED)))
-    return f"{level(POOL_CONNECTIONS, frame.where(USED))} / ({limit} > 0)"
+    limit = level(POOL_MAX, replace(pools, matchers=tuple(one for one in frame.matchers if one != USED)))
+    by = f" by ({', '.join(frame.by)})" if frame.by else ""
+    return f"max{by} ({level(POOL_CONNECTIONS, pools.where(USED))} / ({limit} > 0))"
 
 
 QUERIES: Final = Signal(
@@ -145,7 +148,7 @@ NAMED: Final = Signal(
 
 POOL_USE: Final = Signal(
     "Pool in use",
-    "What share of the connections that a pool may have is in use? Above 90 % requests begin to wait.",
+    "What share of the connections that it may have is in use, in the fullest pool? Above 90 % requests begin to wait.",
     "percentunit",
     pool_use,
     "pool_use",

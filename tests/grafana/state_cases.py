@@ -41,6 +41,19 @@ def _pools() -> Iterator[Case]:
     yield Case(name, "17 of 20 are in use", _used(17), {50: WARNING}, labels=labels)
     yield Case(name, "14 of 20 are in use", _used(14), {50: NONE}, labels=labels)
     yield Case(name, "a pool without a limit", _used(500, None), {50: NONE}, labels=labels)
+    shared: dict[str, str] = {}
+    for service, used, most in (("shop", 19, 20), ("till", 1, 20), ("stock", 500, None)):
+        of = f', {POOL}="main", service_name="{service}"'
+        shared |= gauge("db_client_connection_count", (120, used), labels=f'{of}, db_client_connection_state="used"')
+        shared |= {} if most is None else gauge("db_client_connection_max", (120, most), labels=of)
+    yield Case(name, "services of a page have a pool of that name each", shared, {50: BOTH}, labels=labels)
+    yield Case(
+        name,
+        "and none is full",
+        {series: text.replace("19+", "14+") for series, text in shared.items()},
+        {50: NONE},
+        labels=labels,
+    )
     name = "ASGIDBConnectionsHigh"
     yield Case(
         name,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stethoscope.names.attributes import SERVICE_LABEL
 from stethoscope.signals.config import Config
+from stethoscope.signals.database import POOL, POOL_USE
 from stethoscope.signals.machine import MODE_SECONDS, NETWORK
 from stethoscope.signals.objectives import OBJECTIVE
 from stethoscope.signals.runtime import FILES, MEMORY, WORKER, WORKER_CPU
@@ -93,4 +94,19 @@ def test_objectives_are_shown_of_the_services_that_are_chosen(tmp_path: Path) ->
     }
     chosen = OBJECTIVE.expression(IN_PANELS).replace("$job", "shop")
     expected = {chosen: {'{slo="latency"}': 0.9, '{slo="availability"}': 0.99}}
+    assert wrong(tmp_path, series, expected) == ""
+
+
+def test_a_pool_is_as_full_as_if_it_was_alone(tmp_path: Path) -> None:
+    """Half of one is in use; beside it are one that has no limit, and one of its name that is idle, on another host."""
+    series: dict[str, float] = {}
+    for host, pool, used, limit in (("a", "main", 5, 10), ("a", "reports", 20, None), ("b", "main", 0, 10)):
+        labels = f'job="shop", instance="{host}", {POOL}="{pool}"'
+        series[f'db_client_connection_count{{{labels}, db_client_connection_state="used"}}'] = used
+        if limit is not None:
+            series[f"db_client_connection_max{{{labels}}}"] = limit
+    expected = {
+        POOL_USE.expression(IN_PANELS): {"{}": 0.5},
+        POOL_USE.expression(IN_PANELS.keep(POOL)): {f'{{{POOL}="main"}}': 0.5},
+    }
     assert wrong(tmp_path, series, expected) == ""
