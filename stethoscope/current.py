@@ -83,6 +83,13 @@ class Current(hot.Current):
         # Of empty tuples there is only one, for all requests.
         return scope is self.scope or (headers is self.scope.get("headers") and headers != ())
 
+    def route_by_now(self) -> str:
+        """The route template as far as it can be told, which some frameworks leave to be asked for; empty where it cannot.
+
+        Any thread, and at any time. Raises nothing.
+        """
+        return self.route or ""
+
     @property
     def request_id(self) -> str:
         return self.id.decode("ascii")

@@ -35,7 +35,7 @@ from stethoscope.error_type import error_type
 from stethoscope.middleware.caught import take_caught
 from stethoscope.middleware.correlation import correlation_id, fresh_ids
 from stethoscope.middleware.leaving import follows_from_leaving, says_left
-from stethoscope.middleware.routes import name_noted, name_route
+from stethoscope.middleware.routes import name_noted, name_route, route_in_scopes
 from stethoscope.middleware.timing import REMEMBERED, Header
 from stethoscope.names import UNMATCHED_ROUTE
 
@@ -259,6 +259,9 @@ class Exchange(hot.Exchange, Current):
         if self._layer.tell_of_record:
             self.error = error
             self._layer.tell_ended(self, status, seconds, exception)
+
+    def route_by_now(self) -> str:
+        return self.route or route_in_scopes(self)
 
     def labels(self, status: int) -> tuple[str, ...]:
         """The label values under which a recorded request was counted; ``status`` as observers were told it."""

@@ -17,7 +17,7 @@ from stethoscope.current import Current
 from stethoscope.error_type import error_type
 from stethoscope.middleware import exchange
 from stethoscope.middleware.correlation import correlation_id
-from stethoscope.middleware.routes import name_noted, name_route
+from stethoscope.middleware.routes import name_noted, name_route, route_in_scopes
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.store.recorder import Recorder
 
@@ -91,7 +91,7 @@ class Conversation(Current):
 
     def _passed(self, direction: str, message: Message) -> None:
         """A message has passed, which there is only after the handshake: the route is known, or there is none."""
-        self.route = self.route or name_route(self.scope)
+        self.route = self.route or name_route(self.scope) or name_noted(self)
         labels = (self.route or UNMATCHED_ROUTE, direction)
         counters = self._counters.get(labels)
         if counters is None:
@@ -110,6 +110,9 @@ class Conversation(Current):
     def _is_excluded(self, route: str) -> bool:
         exclusions = self._layer.exclusions
         return exclusions is not None and exclusions.cover(route)
+
+    def route_by_now(self) -> str:
+        return self.route or route_in_scopes(self)
 
     def close(self, error: BaseException | None) -> None:
         """The app has returned, or raised ``error``."""

@@ -11,6 +11,7 @@ import pytest
 import trio
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -18,6 +19,8 @@ from starlette.routing import Route
 
 from stethoscope import names
 from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
+from stethoscope.current import CURRENT
+from stethoscope.middleware.frameworks import observe_routes
 from tests.middleware.scripted import (
     BODY,
     DISCONNECT,
@@ -29,6 +32,7 @@ from tests.middleware.scripted import (
     answering,
     body,
     call,
+    exchange_of,
     http_scope,
     plain,
     request,
@@ -553,6 +557,44 @@ def test_time_to_first_byte_is_told_apart_only_where_a_response_comes_in_parts(r
     run(records.around(streams))
     assert records.sums(names.FIRST_BYTE) == {("GET", names.UNMATCHED_ROUTE, "http"): 0.5}
     assert records.sum(names.REQUEST_DURATION) == 36.5
+
+
+# The route, as long as the request is under way.
+
+
+def test_route_is_told_while_the_request_is_under_way_as_at_its_end(records: Records) -> None:
+    """B15: to what is noted meanwhile, also from another thread, where the framework has left it in a scope."""
+    told: list[str] = []
+
+    async def endpoint(request: Request) -> Response:
+        current = CURRENT.get()
+        assert current is not None
+        told.append(current.route_by_now())
+        told.append(await asyncio.to_thread(current.route_by_now))
+        return PlainTextResponse("")
+
+    class Copying:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self.app(dict(scope), receive, send)
+
+    for middleware in ([], [Middleware(Copying)]):
+        app = Starlette(routes=[Route("/items/{number}", endpoint)], middleware=middleware)
+        observe_routes(app)
+        run(records.around(app), http_scope(path="/items/7"), request())
+    assert told == ["/items/{number}"] * 4
+    assert {labels[1] for labels in records.counts(names.REQUEST_DURATION)} == set(told)
+
+
+def test_route_by_now_is_none_before_there_is_one_and_where_the_scope_is_no_good(records: Records) -> None:
+    exchange = exchange_of(records)
+    assert exchange.route_by_now() == ""
+    exchange.scope["router"] = exchange.scope["route"] = exchange.scope["endpoint"] = object()
+    assert exchange.route_by_now() == ""
+    exchange.route = "/told"
+    assert exchange.route_by_now() == "/told"
 
 
 # Sizes.

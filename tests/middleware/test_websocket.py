@@ -7,10 +7,16 @@ import asyncio
 import anyio
 import pytest
 import trio
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 
 import stethoscope
 from stethoscope import names
-from stethoscope.asgi import Message, Receive, Scope, Send
+from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
+from stethoscope.current import CURRENT
+from stethoscope.middleware.frameworks import observe_routes
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.settings import Settings
 from tests.middleware.scripted import Client, Clock, Records, answering, call, run, websocket_scope
@@ -340,3 +346,28 @@ def test_ten_thousand_invented_close_codes_paths_and_schemes_make_few_series(rec
     assert sum(counts.values()) == 10_000
     assert len(counts) == 19  # 1000 to 1015, two ranges, and all others
     assert records.numbers(names.ACTIVE_WEBSOCKETS) == {}
+
+
+def test_messages_have_the_route_behind_middlewares_that_copy_the_scope(records: Records) -> None:
+    """B15: and whoever asks on the way is told it."""
+    told: list[str] = []
+
+    async def talk(websocket: WebSocket) -> None:
+        current = CURRENT.get()
+        assert current is not None
+        told.append(current.route_by_now())
+        await websocket.accept()
+        await websocket.send_text("hi")
+
+    class Copying:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self.app(dict(scope), receive, send)
+
+    app = Starlette(routes=[WebSocketRoute("/talk/{number}", talk)], middleware=[Middleware(Copying)])
+    observe_routes(app)
+    run(records.around(app), websocket_scope("/talk/7"), CONNECT)
+    assert told == ["/talk/{number}"]
+    assert records.numbers(names.WEBSOCKET_MESSAGES) == {("/talk/{number}", "send"): 1}

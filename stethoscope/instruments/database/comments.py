@@ -21,7 +21,7 @@ def comment() -> str:
     request = CURRENT.get()
     if request is None:
         return ""
-    pairs = [("request_id", request.request_id), ("route", request.route or "")]
+    pairs = [("request_id", request.request_id), ("route", request.route_by_now())]
     told = ",".join(f"{key}='{quote(value[:_MOST_CHARACTERS], safe='')}'" for key, value in pairs if value)
     return f" /*{told}*/"
 

@@ -111,7 +111,7 @@ class Instrument:
         """Work that the app has named has ended: a slow query of this name, if it was one."""
         if seconds > self.slow:
             request_id = None if current is None else current.request_id
-            route = "" if current is None else current.route or ""
+            route = "" if current is None else current.route_by_now()
             self._record_slow(SlowQuery("", "", Named(name, name), seconds, None, call_site(), request_id), route)
 
     def _record_slow(self, slow: SlowQuery, route: str) -> None:

@@ -65,7 +65,7 @@ class BlockedLines:
         if severity is None or stall.late < STALL or stall.where is None:
             return
         request = stall.request
-        spot = _Spot("" if request is None else request.route or "", str(stall.where)[-128:])
+        spot = _Spot("" if request is None else request.route_by_now(), str(stall.where)[-128:])
         seen = self._seen_at(spot)
         seen.add(stall, severity)
         if seen.is_found:

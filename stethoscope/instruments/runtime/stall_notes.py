@@ -74,7 +74,7 @@ def _content(stall: Stall, where: str, tally: _Tally) -> dict[str, object]:
         "event_loop": stall.loop,
         "thread": stall.thread,
         "worker": os.getpid(),
-        "route": "" if request is None or request.route is None else request.route,
+        "route": "" if request is None else request.route_by_now(),
         "request_id": None if request is None else request.request_id,
         "stack": _stack(stall.stack),
     }

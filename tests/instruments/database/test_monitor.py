@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 import stethoscope
 from stethoscope import names
+from stethoscope.current import CURRENT
 from stethoscope.instruments import stopwatch
+from stethoscope.instruments.database.comments import comment
 from stethoscope.store.recorder import Recorder
 from tests.instruments.reading import numbers, sum_of
+from tests.middleware.scripted import Records, exchange_of, http_scope
 
 DURATION = names.NAMED_QUERY_DURATION.name
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(tmp_path)
 
 
 @pytest.fixture
@@ -49,6 +58,21 @@ def test_what_takes_long_is_a_slow_query_of_this_name(own: Recorder, now: list[f
     (note,) = own.notes(names.QUERIES)
     assert (note.content["text"], note.content["seconds"]) == ("orders", 0.2)
     assert "test_monitor.py:" in str(note.content["site"])
+
+
+def test_slow_query_has_the_route_that_its_request_left_in_the_scope(
+    own: Recorder, records: Records, now: list[float]
+) -> None:
+    token = CURRENT.set(exchange_of(records, http_scope(path_template="/orders/{id}")))
+    try:
+        with stethoscope.monitor_query("orders"):
+            now[0] += 0.2
+        assert comment().endswith(",route='%2Forders%2F%7Bid%7D'*/")
+    finally:
+        CURRENT.reset(token)
+    assert numbers(own, names.SLOW_QUERY_DURATION.name) == {("", "orders", "/orders/{id}"): 1}
+    (note,) = own.notes(names.QUERIES)
+    assert note.content["route"] == "/orders/{id}"
 
 
 @pytest.mark.parametrize(("name", "error"), [(7, TypeError), ("  ", ValueError)])

@@ -7,14 +7,16 @@ import time
 import pytest
 
 from stethoscope import names
+from stethoscope.current import Current
 from stethoscope.diagnosis.finding import Finding
 from stethoscope.diagnosis.findings import findings
 from stethoscope.frames import Place
 from stethoscope.instruments.runtime.blocked import BLOCKED_FROM, WITHIN, BlockedLines
+from stethoscope.instruments.runtime.stall_notes import StallNotes
 from stethoscope.instruments.runtime.stalls import Stall
 from stethoscope.names.findings import Illness, Severity
 from stethoscope.thresholds import DEFAULTS
-from tests.middleware.scripted import Records
+from tests.middleware.scripted import Records, exchange_of, http_scope
 
 HERE = Place("app.py", 3, "f", own=True)
 LOOP = Place("asyncio/base_events.py", 9, "run", own=False)
@@ -26,10 +28,16 @@ def lines(records: Records) -> BlockedLines:
 
 
 def stall(
-    seconds: float, place: Place = HERE, *, ongoing: bool = False, told_before: bool = False, later: float = 0.0
+    seconds: float,
+    place: Place = HERE,
+    *,
+    ongoing: bool = False,
+    told_before: bool = False,
+    later: float = 0.0,
+    request: Current | None = None,
 ) -> Stall:
     seen_at = time.time() + later
-    return Stall("asyncio", seconds, (place,), 3, 3, None, "", seen_at, ongoing, told_before, seconds + 0.05)
+    return Stall("asyncio", seconds, (place,), 3, 3, request, "", seen_at, ongoing, told_before, seconds + 0.05)
 
 
 def found(records: Records) -> list[Finding]:
@@ -66,6 +74,19 @@ def test_one_of_a_second_is_found_at_once_and_counted_once_however_often_it_is_t
     lines.add(stall(2.5, told_before=True))
     (finding,) = found(records)
     assert (finding.occurrences, finding.evidence["worst_seconds"]) == (1, 2.5)
+
+
+def test_route_is_told_of_a_request_that_goes_on_and_left_it_in_the_scope(
+    records: Records, lines: BlockedLines
+) -> None:
+    request = exchange_of(records, http_scope(path_template="/orders/{id}"))
+    for add in (lines.add, StallNotes(records.recorder).add):
+        add(stall(1.02, request=request))
+    assert request.route is None
+    (finding,) = found(records)
+    assert finding.route == "/orders/{id}"
+    (note,) = records.recorder.notes(names.STALLS)
+    assert note.content["route"] == "/orders/{id}"
 
 
 def test_several_lines_and_what_is_short_or_nobodys_are_none(records: Records, lines: BlockedLines) -> None:
