@@ -194,7 +194,9 @@ class Layer(hot.Layer):
                 pass
 
     def _steps_aside(self) -> bool:
-        return self.failures >= _MOST_FAILURES and monotonic() < self._minute_ends
+        if monotonic() >= self._minute_ends:
+            self.failures = 0  # the compiled way is only for when there are none
+        return self.failures >= _MOST_FAILURES
 
 
 def _carries(exchange: Exchange, name: str | None) -> bool:

@@ -240,6 +240,21 @@ def test_failures_far_apart_do_not_add_up(records: Records, monkeypatch: pytest.
     assert records.outcomes() == {("200", ""): 3}
 
 
+def test_minute_with_a_failure_is_over_for_what_comes_after_it(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is compiled is only for layers without failures."""
+    now = 5000.0
+    monkeypatch.setattr(layer, "monotonic", lambda: now)
+    watched = records.around(plain)
+    watched.failed(Bug())
+    run(watched)
+    assert watched.failures == 1
+    now += 61.0
+    run(watched)
+    assert watched.failures == 0
+
+
 # One observation of each request.
 
 
