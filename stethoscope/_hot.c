@@ -38,7 +38,7 @@ the memoryview, and that holds the mapping. Every index is checked against it.
     T(type) T(headers) T(method) T(scheme) T(status) T(trailers) T(body) T(more_body) T(router) T(route) T(root_path)   \
     T(app_root_path) T(fastapi) T(effective_route_context) T(original_route) T(path_format) T(failed) T(add_outcome)    \
     T(record) T(render) T(first_byte) T(clock) T(correlation_id) T(name_route) T(name_noted) T(path_template)           \
-    T(shared) T(serves) T(path) T(get)
+    T(shared) T(serves) T(path) T(get) T(caught)
 
 #define DECLARE(name) static PyObject *text_##name;
 TEXTS(DECLARE)
@@ -1119,6 +1119,13 @@ static int has_ended(Exchange *self) {
     return self->recorded && self->ended != 0.0 && now(&time) == 0 && time - self->ended <= BACKGROUND_FROM;
 }
 
+/* Whether something was noted that `caught.take_caught` must take away. */
+static int has_caught(Exchange *self) {
+    PyObject *carried = self->current.carried;
+    return carried != Py_None && (carried == NULL || !PyDict_CheckExact(carried) ||
+                                  PyDict_GetItemWithError(carried, text_caught) != NULL || PyErr_Occurred());
+}
+
 static PyObject *leave_plainly(Exchange *self, PyObject *observers) {
     PyObject *token = Py_NewRef(self->current.token), *kind, *error, *trace;
     self->current.over = 1;
@@ -1142,7 +1149,7 @@ static PyObject *layer_leave(PyObject *object, PyObject *const *given, Py_ssize_
     if (count == 2 && given[1] == Py_None && IS_A(given[0], Exchange) && IS_TUPLE(observers)) {
         Exchange *exchange = (Exchange *)given[0];
         PyObject *token = exchange->current.token;
-        if (exchange->current.is_alone && token != NULL && token != Py_None && has_ended(exchange))
+        if (exchange->current.is_alone && token != NULL && token != Py_None && !has_caught(exchange) && has_ended(exchange))
             return leave_plainly(exchange, observers);
     }
     return falls_back() ? call_plain(plain_leave, object, given, count) : NULL;

@@ -17,6 +17,6 @@ def note_caught(error: BaseException | None) -> None:
 
 
 def take_caught(current: Current) -> BaseException | None:
-    """What was noted, once: its frames hold what is current, so that it should not be kept with it."""
+    """What was noted, once: its frames hold what is current, so that it must not be kept with it, whatever was answered."""
     found = current.carried.pop(_CARRIED, None) if current.carried else None
     return found if isinstance(found, BaseException) else None

@@ -216,8 +216,9 @@ class Exchange(hot.Exchange, Current):
         """The app has returned, or raised ``error``."""
         self.over = True
         try:
+            caught = take_caught(self) if self.carried else None
             if not self._recorded:
-                exception = error if error is not None or self.status < 500 else take_caught(self)
+                exception = error if error is not None or self.status < 500 else caught
                 self._record(self._error_type(exception), exception)
             if self.ended:
                 background = clock() - self.ended

@@ -16,6 +16,7 @@ from stethoscope.asgi import Message, Receive, Scope, Send, own_path
 from stethoscope.current import Current
 from stethoscope.error_type import error_type
 from stethoscope.middleware import exchange
+from stethoscope.middleware.caught import take_caught
 from stethoscope.middleware.correlation import correlation_id
 from stethoscope.middleware.routes import name_noted, name_route, route_in_scopes
 from stethoscope.names import UNMATCHED_ROUTE
@@ -117,6 +118,7 @@ class Conversation(Current):
     def close(self, error: BaseException | None) -> None:
         """The app has returned, or raised ``error``."""
         self.over = True
+        take_caught(self)
         if self._measured:
             try:
                 self._record(self._layer.recorder, error_type(error) if error else "")

@@ -151,7 +151,8 @@ class Watcher(Observer):
         if chance < 0.2:
             self.appoint()
         if chance < 0.5:
-            exchange.carried = {"mine": 1, **self.random.choice([{}, {"routed scope": scope_of(self.random)}])}
+            others: list[dict[str, object]] = [{}, {"routed scope": scope_of(self.random)}, {"caught": KeyError()}]
+            exchange.carried = {"mine": 1, **self.random.choice(others)}
         if 0.5 < chance < 0.55:
             exchange.shares = {}
         if 0.55 < chance < 0.6:
@@ -164,7 +165,9 @@ class Watcher(Observer):
         self._act(f"ended {status} {seconds} {exception!r} {exchange.route} {exchange.error}", exchange)
 
     def left(self, exchange: Exchange) -> None:
-        self._act(f"left {exchange.over} {exchange.sent} {exchange.received}", exchange)
+        self._act(
+            f"left {exchange.over} {exchange.sent} {exchange.received} {sorted(exchange.carried or ())}", exchange
+        )
 
 
 def random_route(random: Random) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any, cast
+from weakref import ReferenceType, ref
 
 import litestar
 import pytest
@@ -16,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from stethoscope.names import UNMATCHED_ROUTE
-from tests.middleware.observed import Observed
+from tests.middleware.observed import Observed, call, http_scope
 
 
 async def page(request: Request) -> Response:
@@ -73,6 +75,32 @@ def test_what_the_app_answers_on_purpose_is_no_exception(tmp_path: Path) -> None
     assert app.get("/busy")[0] == 503
     assert app.get("/refused")[0] == 400
     assert app.error_types() == {"503"}
+
+
+def test_an_exception_that_an_app_answers_is_gone_with_its_request(tmp_path: Path) -> None:
+    """Its frames hold what is current: one that is kept there is a cycle, which only the collector can free."""
+    left: list[ReferenceType[BaseException]] = []
+
+    @get("/refused")
+    async def refused() -> None:
+        raise Refused
+
+    class Refused(Exception):
+        def __init__(self) -> None:
+            left.append(ref(self))
+
+    def refuse(request: object, error: Refused) -> litestar.Response[str]:
+        return litestar.Response("no", status_code=400)
+
+    app = Observed(Litestar([refused], exception_handlers={Refused: refuse}), tmp_path)
+    app.get("/refused")
+    gc.disable()
+    try:
+        left.clear()
+        call(app.app, http_scope("GET", "/refused"))
+        assert [one() for one in left] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("GET", "/items/none"), ("POST", "/items/7")])

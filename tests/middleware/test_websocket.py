@@ -15,7 +15,8 @@ from starlette.websockets import WebSocket
 import stethoscope
 from stethoscope import names
 from stethoscope.asgi import ASGIApp, Message, Receive, Scope, Send
-from stethoscope.current import CURRENT
+from stethoscope.current import CURRENT, Current
+from stethoscope.middleware.caught import note_caught
 from stethoscope.middleware.frameworks import observe_routes
 from stethoscope.names import UNMATCHED_ROUTE
 from stethoscope.settings import Settings
@@ -371,3 +372,17 @@ def test_messages_have_the_route_behind_middlewares_that_copy_the_scope(records:
     run(records.around(app), websocket_scope("/talk/7"), CONNECT)
     assert told == ["/talk/{number}"]
     assert records.numbers(names.WEBSOCKET_MESSAGES) == {("/talk/{number}", "send"): 1}
+
+
+def test_exception_that_a_framework_caught_is_not_kept_with_the_connection(records: Records) -> None:
+    """It would be a cycle: its frames hold the connection."""
+    kept: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        note_caught(KeyError())
+        kept.append(CURRENT.get())
+
+    run(records.around(app), websocket_scope())
+    [conversation] = kept
+    assert isinstance(conversation, Current)
+    assert not conversation.carried
