@@ -28,10 +28,13 @@ What is where:
     settings      what users can choose, with `thresholds` and `sentry_options`
     current       what the running code works for: where middleware and instruments meet without knowing each other
     hot           which methods are compiled
+    forked        what came by a fork
 """
 
 import typing as _typing
 from importlib import import_module as _import_module
+
+from stethoscope import forked as _forked  # noqa: F401  # before any fork
 
 if _typing.TYPE_CHECKING:
     from stethoscope.assembly import Stethoscope, install

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from typing import Final, NamedTuple, cast
@@ -11,6 +10,7 @@ from weakref import WeakKeyDictionary, ref
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Summary
 from prometheus_client import values as library
 
+from stethoscope.forked import inherited_counts
 from stethoscope.instruments.prometheus_client.sinks import Child, Refused, Sink, metric_of, sink_for
 from stethoscope.store.recorder import Recorder
 
@@ -22,18 +22,8 @@ _SPEAKING_SUFFIXES: Final = {"counter": "_total", "gauge": "", "histogram": "_su
 _recorders: tuple[ref[Recorder], ...] = ()
 """Not to be kept by metrics, which live as long as the process: apps come and go, in tests say."""
 _adopting: Final = threading.Lock()
-_inherited = False
 refused: Final[set[str]] = set()
 """Names of metrics that stay this worker's own."""
-
-
-def _after_fork_in_child() -> None:
-    global _inherited
-    _inherited = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class _Connection(NamedTuple):
@@ -130,7 +120,7 @@ class SharedValue(library.MutexValue):
             self._connections = (*still, *(_Connection(ref(recorder), ref(sink)) for recorder, sink in added))
             self._known = recorders
             number = self._value
-        if _inherited or not (number or carry_zero):
+        if inherited_counts() or not (number or carry_zero):
             return
         for recorder, sink in added:
             try:

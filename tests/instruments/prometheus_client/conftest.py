@@ -8,6 +8,7 @@ import prometheus_client
 import pytest
 from prometheus_client import values as library
 
+from stethoscope import forked
 from stethoscope.instruments import prometheus_client as bridge
 from stethoscope.instruments.prometheus_client import remainder, values
 from stethoscope.store.recorder import Recorder
@@ -21,7 +22,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(library, "ValueClass", library.MutexValue)
     monkeypatch.setattr(bridge, "_waiting", WeakSet())
     monkeypatch.setattr(values, "_recorders", ())
-    monkeypatch.setattr(values, "_inherited", False)
+    monkeypatch.setattr(forked, "_counts", False)
     present = set(registry._collector_to_names)
     yield
     for collector in set(registry._collector_to_names) - present:

@@ -69,3 +69,41 @@ print([line for line in page.splitlines() if line.startswith(("sold", "build"))]
         for total in ("2.0", "4.0"):  # a second process adds to what the first has left
             expected = f"""['sold_total {total}', 'build_info{{version="7"}} 1.0']\n"""
             assert run(script, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) == expected
+
+
+class TestFork:
+    def test_a_child_that_adopts_it_carries_nothing_of_its_parents(self) -> None:
+        """A16: as with a server that imports the app before it forks, and a layer that is made in each worker."""
+        script = """
+import os
+import stethoscope
+from prometheus_client import Counter
+sold = Counter("sold", "Sold.")
+sold.inc(10)
+if child := os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+from stethoscope.instruments.prometheus_client import adopt
+from stethoscope.store.recorder import Recorder
+recorder = Recorder("test", lambda: None)
+adopt(recorder)
+sold.inc()
+print(recorder.snapshot().families["sold"].series[0].value, flush=True)
+"""
+        assert run(script) == "1.0\n"
+
+    def test_a_child_that_imports_it_has_all_that_it_counts(self) -> None:
+        script = """
+import os
+import stethoscope
+if child := os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+from prometheus_client import Counter
+sold = Counter("sold", "Sold.")
+sold.inc(10)
+from stethoscope.instruments.prometheus_client import adopt
+from stethoscope.store.recorder import Recorder
+recorder = Recorder("test", lambda: None)
+adopt(recorder)
+print(recorder.snapshot().families["sold"].series[0].value, flush=True)
+"""
+        assert run(script) == "10.0\n"

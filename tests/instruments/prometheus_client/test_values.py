@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from prometheus_client import Counter, Gauge, Histogram, Summary
 from prometheus_client import values as library
 
-from stethoscope import names
-from stethoscope.instruments.prometheus_client import adopt, foreign, values
+from stethoscope import forked, names
+from stethoscope.instruments.prometheus_client import adopt, foreign
 from stethoscope.names import Kind, Merge
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.series import Scalar
@@ -239,7 +239,7 @@ class TestCarriedOver:
 
     def test_a_forked_process_carries_nothing_of_its_parents(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A16: else each of the children would count it once more."""
-        monkeypatch.setattr(values, "_inherited", True)
+        monkeypatch.setattr(forked, "_counts", True)
         sold = Counter("sold", "Sold.")
         sold.inc(3)
         recorder = private_recorder()
