@@ -36,9 +36,14 @@ class Periodic:
         self._thread = threading.Thread(target=self._run, args=(self._closing,), name=self._name, daemon=True)
         self._thread.start()
 
+    @property
+    def inherited(self) -> bool:
+        """Whether this process was forked from the one that has the thread."""
+        return self._thread is not None and os.getpid() != self._process
+
     def close(self, seconds: float) -> bool:
         """Call ``work`` once more and end, within ``seconds``. Any number of times. Returns whether the thread has ended."""
-        if self._thread is None or os.getpid() != self._process:
+        if self._thread is None or self.inherited:
             return True
         self._closing.set()
         self._thread.join(max(0.0, seconds))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, get_args
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from grpc import StatusCode
 
@@ -22,6 +25,7 @@ from tests.otlp.served import ask, pushing
 from tests.receivers.inbox import FINE, HALF, PATIENCE, Answer
 from tests.receivers.otlp import MetricsCollector, Protocol, Push, metrics
 from tests.servers import free_port
+from tests.sidecar.running import until
 
 PROTOCOLS = pytest.mark.parametrize("protocol", get_args(Protocol))
 BEATS = Metric("beats", Kind.COUNTER, "Beats.")
@@ -293,6 +297,33 @@ def test_a_receiver_that_hangs_is_given_up(
         hang.set()
         collector.until(lambda received: True)
     assert lines(caplog)[:2] == ["down", "up"]
+
+
+def connections(collector: MetricsCollector) -> int:
+    """Of this process to a receiver."""
+    port = urlsplit(collector.endpoint).port
+    own = psutil.Process().net_connections("tcp")
+    return sum(bool(one.raddr) and one.raddr[1] == port and one.status == "ESTABLISHED" for one in own)
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("by", ["its end", "another leader"])
+def test_whoever_does_not_push_any_more_has_no_connection(
+    protocol: Protocol, by: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the garbage collector, which may not come for hours."""
+    gc.disable()
+    try:
+        with metrics(protocol) as collector, beating(place, collector.endpoint, protocol, monkeypatch) as pushing:
+            collector.next()
+            assert connections(collector) >= 1
+            if by == "its end":
+                pushing.exporter.close(PATIENCE)
+            else:
+                monkeypatch.setattr(pushing.recorder, "leads", lambda duty: False)
+            until(lambda: connections(collector) == 0)
+    finally:
+        gc.enable()
 
 
 @PROTOCOLS

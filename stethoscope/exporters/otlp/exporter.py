@@ -57,8 +57,9 @@ class OTLPExporter:
 
     def close(self, seconds: float) -> None:
         """Push a last time if this process leads, and end. Returns within ``seconds``, whatever the receiver does."""
-        if not self._periodic.close(seconds) and self._pusher is not None:
-            self._pusher.give_up()
+        self._periodic.close(seconds)
+        if not self._periodic.inherited:
+            self._dismiss()
         self._source.release(OTLP)
 
     def _prepare(self) -> None:
@@ -73,10 +74,16 @@ class OTLPExporter:
         try:
             if self._source.leads(OTLP):
                 return self._leading().push()
-            self._pusher = None  # whoever has led meanwhile knows better what has arrived
+            self._dismiss()  # whoever has led meanwhile knows better what has arrived
         except Exception as error:
             self._source.failed("otlp", error)
         return 0.0
+
+    def _dismiss(self) -> None:
+        """Close connections, which would otherwise stay open until a full garbage collection: a sidecar sees many services end."""
+        pusher, self._pusher = self._pusher, None
+        if pusher is not None:
+            pusher.give_up()
 
     def _leading(self) -> Pusher:
         if self._pusher is None:

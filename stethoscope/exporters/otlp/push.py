@@ -51,7 +51,7 @@ class Pusher:
         """Metrics that have been in a request that was refused for its content."""
 
     def give_up(self) -> None:
-        """Break off what is under way. Any thread."""
+        """Break off what is under way, and close connections. Any thread, any number of times."""
         self._transport.close()
 
     def push(self) -> float:

@@ -80,9 +80,10 @@ class Transport:
         return Outcome(outcome.error, 0, outcome.retry_after, reason, outcome.final)
 
     def close(self) -> None:
-        """Give up what is under way, as far as that can be. Any thread."""
-        self._closed = True
-        self._exporter.shutdown()
+        """Give up what is under way, as far as that can be, and close connections. Any thread, any number of times."""
+        if not self._closed:
+            self._closed = True
+            self._exporter.shutdown()
 
 
 @dataclass(slots=True)
