@@ -94,9 +94,7 @@ class Watch(threading.Thread):
             else Watched(name_of_service(folder), folder, self._failed, self._count)
             for key, folder in found.items()
         }
-        for key, service in before.items():
-            if self.services.get(key) is not service:
-                self._forget(key, service)
+        self._forget({key: service for key, service in before.items() if self.services.get(key) is not service})
         for key, service in self.services.items():
             if before.get(key) is not service:
                 self._begin(key, service)
@@ -104,18 +102,29 @@ class Watch(threading.Thread):
     def _begin(self, key: str, service: Watched) -> None:
         logger.info("watching %s in %s", service.service, service.folder.path)
         self._housekeeping_due = 0.0
-        self._exporters[key] = self._make_exporters(service)
-        for exporter in self._exporters[key]:
+        # What is wrong with one service must not keep others from being looked after.
+        try:
+            self._exporters[key] = self._make_exporters(service)
+        except Exception as error:
+            self._failed("exporters", error)
+        for exporter in self._exporters.get(key, ()):
             try:
                 exporter.start()
             except Exception as error:
                 self._failed("exporters", error)
 
-    def _forget(self, key: str, service: Watched) -> None:
-        logger.info("%s has ended: %s is gone", service.service, service.folder.path)
-        close_all(self._exporters.pop(key, []), FLUSH)
-        service.leave()
-        self.on_forgotten()
+    def _forget(self, ended: Mapping[str, Watched]) -> None:
+        """All at once: where nothing takes what they send, one after the other would keep this thread for minutes."""
+        for service in ended.values():
+            logger.info("%s has ended: %s is gone", service.service, service.folder.path)
+        close_all([exporter for key in ended for exporter in self._exporters.pop(key, [])], FLUSH)
+        for service in ended.values():
+            try:
+                service.leave()
+            except Exception as error:
+                self._failed("watch", error)
+        if ended:
+            self.on_forgotten()
 
     def _keep_house(self) -> None:
         for service in self.services.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -83,6 +84,51 @@ def test_each_service_has_exporters_from_when_it_is_found_until_it_is_gone(place
     assert made[1].seen is not None
     assert total(made[1].seen, REQUESTS) == 1
     assert len(workers) == 2
+
+
+def test_services_that_end_together_are_left_together(place: Path) -> None:
+    """With a receiver that hangs, each one takes all the time it may: 20 in a row would make the sidecar look stuck."""
+    events: Events = []
+    all_of_them = threading.Barrier(3)
+
+    def close() -> None:
+        all_of_them.wait(2)
+
+    watch = Watch(Discovery([str(place)]), fail, uncounted, lambda source: [Noting(source, events, close)])
+    workers = [record(place, service) for service in ("shop", "till", "yard")]
+    watch.look()
+    for name in ("shop", "till", "yard"):
+        shutil.rmtree(place / name)
+    watch.look()
+    assert sorted(events[3:]) == [("close", "shop"), ("close", "till"), ("close", "yard")]
+    assert len(workers) == 3
+
+
+def test_what_fails_of_one_service_keeps_no_other_from_being_looked_after(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: Events = []
+    failures: list[str] = []
+
+    def make(source: Source) -> list[Exporter]:
+        if source.service == "mad":
+            raise RuntimeError("no exporter")
+        return [Noting(source, events)]
+
+    def leave(self: Watched) -> None:
+        raise OSError("no room")
+
+    watch = Watch(Discovery([str(place)]), lambda where, error: failures.append(where), uncounted, make)
+    workers = [record(place, service) for service in ("mad", "shop")]
+    watch.look()
+    assert (events, failures) == ([("start", "shop")], ["exporters"])
+    monkeypatch.setattr(Watched, "leave", leave)
+    for name in ("mad", "shop"):
+        shutil.rmtree(place / name)
+    workers.append(record(place, "till"))
+    watch.look()
+    assert events[1:] == [("close", "shop"), ("start", "till")]
+    assert failures[1:] == ["watch", "watch"]
 
 
 def test_a_duty_is_free_again_when_the_watch_has_closed(place: Path) -> None:
