@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,10 +92,9 @@ def _parts(address: str) -> SplitResult:
 def _bearing(token: str | None) -> dict[str, str]:
     if not token:
         return {}
-    if not token.isprintable():
-        raise CommandError("the token cannot be sent: expected only printable characters, and no end of a line")
-    # A header is sent as Latin-1, and the token is compared as UTF-8.
-    return {"authorization": f"Bearer {token}".encode().decode("latin-1")}
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise CommandError("the token cannot be sent: expected visible ASCII characters without spaces")
+    return {"authorization": f"Bearer {token}"}
 
 
 class _NoRedirects(HTTPRedirectHandler):
