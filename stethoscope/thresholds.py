@@ -82,7 +82,11 @@ class Thresholds(NamedTuple):
     @classmethod
     def resolve(cls, changes: Mapping[str, Change]) -> Thresholds:
         """The defaults with a user's changes. Raises `ThresholdError` listing every mistake at once."""
-        table, mistakes = cls(), []
+        return cls().changed(changes)
+
+    def changed(self, changes: Mapping[str, Change]) -> Thresholds:
+        """These with a user's changes; a level that a change leaves out stays as it is here. Raises as `resolve` does."""
+        table, mistakes = self, []
         for name, change in changes.items():
             try:
                 table = table._replace(**{name: _changed(table, name, change)})

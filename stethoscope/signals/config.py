@@ -88,6 +88,17 @@ _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED: Final = {*REQUEST_DURATION.labels, "le", "slo", "severity", "alertname"}
 
 
+def _mistaken_links(config: Config) -> Iterable[str]:
+    """Grafana's address gets a path and a query, and the runbook's an anchor, which would end up in what is there already."""
+    for name, url, unwanted in (("grafana_url", config.grafana_url, "?#"), ("runbook_url", config.runbook_url, "#")):
+        if url is None:
+            continue
+        if not re.fullmatch(r"https?://[^\s\"'<>{}\\]+", url):
+            yield f"{name}={url!r} is not valid: expected an address that begins with http:// or https://"
+        elif set(unwanted) & set(url):
+            yield f"{name}={url!r} is not valid: expected an address without {' and '.join(unwanted)}"
+
+
 def _mistakes(config: Config) -> Iterable[str]:
     for name, labels in (
         ("job_label", (config.job_label,)),
@@ -105,9 +116,7 @@ def _mistakes(config: Config) -> Iterable[str]:
         yield f"slo_days={config.slo_days} is not valid: expected 1 to 90"
     if not 1 <= config.scrape_seconds <= 120:
         yield f"scrape_seconds={config.scrape_seconds} is not valid: expected 1 to 120"
-    for name, url in (("grafana_url", config.grafana_url), ("runbook_url", config.runbook_url)):
-        if url is not None and not re.fullmatch(r"https?://[^\s\"'<>{}\\]+", url):
-            yield f"{name}={url!r} is not valid: expected an address that begins with http:// or https://"
+    yield from _mistaken_links(config)
     names = [slo.name for slo in config.slos]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"slo {name!r} is not valid: expected each name once"

@@ -58,10 +58,20 @@ IDLE: Final = 'db_client_connection_state="idle"'
 
 
 def slow_share(frame: Frame) -> str:
-    """The share of queries that take longer than the threshold for a slow one."""
-    bound = frame.thresholds.slow_query.warn
-    fast, total = within(bound or 0.0, QUERY_DURATION, frame), per_second(QUERY_DURATION, frame)
+    """The share of queries that take longer than the threshold for a slow one. Raises ValueError if that is no bucket bound."""
+    fast, total = within(_slow(frame), QUERY_DURATION, frame), per_second(QUERY_DURATION, frame)
     return f"1 - {fast} / ({total} > 0)"
+
+
+def _slow(frame: Frame) -> float:
+    bound = frame.thresholds.slow_query.warn
+    if bound in QUERY_DURATION.bounds:
+        return bound
+    given, bounds = "none" if bound is None else f"{bound:g}", ", ".join(f"{one:g}" for one in QUERY_DURATION.bounds)
+    raise ValueError(
+        f"threshold slow_query={given}, from --threshold or STETHOSCOPE_THRESHOLDS, is not a bucket bound of {QUERY_DURATION.name}, "
+        f"so that Prometheus cannot count slow queries: expected one of {bounds}, such as --threshold slow_query=0.1"
+    )
 
 
 def pool_use(frame: Frame) -> str:

@@ -125,9 +125,7 @@ def write(make: Callable[[Config], Files], arguments: Namespace) -> int:
 
 
 def _thresholds(texts: list[str]) -> Thresholds:
-    if not texts:
-        return Settings.resolve().thresholds
-    return Thresholds.resolve(parse_thresholds(",".join(texts)))
+    return Settings.resolve().thresholds.changed(parse_thresholds(",".join(texts)))
 
 
 def _pool(text: str) -> tuple[str, float]:

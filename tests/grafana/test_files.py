@@ -60,6 +60,14 @@ def test_each_command_writes_its_files_and_says_which(
         (["--slo-days", "0"], "slo_days=0 is not valid: expected 1 to 90"),
         (["--scrape-seconds", "0"], "scrape_seconds=0 is not valid: expected 1 to 120"),
         (["--grafana-url", "grafana"], "grafana_url='grafana' is not valid: expected an address"),
+        *(
+            (["--grafana-url", url], f"grafana_url='{url}' is not valid: expected an address without ? and #")
+            for url in ("http://g/?orgId=1", "http://g/#top")
+        ),
+        (
+            ["--runbook-url", "http://g/page#top"],
+            "runbook_url='http://g/page#top' is not valid: expected an address without #",
+        ),
         (["--runbook-url", "x"], "runbook_url='x' is not valid"),
         (["--pool", "reports"], "pool 'reports' is not valid: expected NAME=SHARE"),
         (["--pool", "reports=2"], "pool reports=2 is not valid"),
@@ -121,6 +129,34 @@ def test_a_threshold_from_the_environment_counts(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("STETHOSCOPE_THRESHOLDS", "error_ratio=0.03:0.2")
     assert cli.main(["rules", "--out", str(tmp_path)]) == 0
     assert "> 0.03" in (tmp_path / "rules/alerts.yaml").read_text()
+
+
+def test_a_threshold_that_is_given_comes_on_top_of_those_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STETHOSCOPE_THRESHOLDS", "pool_use=0.5:0.6,error_ratio=0.03:0.2")
+    assert cli.main(["rules", "--out", str(tmp_path), "--threshold", "error_ratio=0.04"]) == 0
+    rules = yaml.safe_load((tmp_path / "rules/alerts.yaml").read_text())["groups"][0]["rules"]
+
+    def limits(alert: str) -> list[str]:
+        return [rule["expr"].partition("\n")[0].rpartition("> ")[2] for rule in rules if rule["alert"] == alert]
+
+    assert limits("ASGIDBPoolSaturated") == ["0.5", "0.6"]
+    assert limits("ASGIHighErrorRate") == ["0.04", "0.2"]
+
+
+@pytest.mark.parametrize("given", ["0.3", "none"])
+@pytest.mark.parametrize("command", ["dashboards", "rules"])
+def test_a_threshold_at_which_nothing_is_counted_is_named(
+    command: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The app can tell one slow query from another at any time; Prometheus has the buckets."""
+    monkeypatch.setenv("STETHOSCOPE_THRESHOLDS", f"slow_query={given}")
+    assert cli.main([command, "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert f"threshold slow_query={given}, from --threshold or STETHOSCOPE_THRESHOLDS, is not a bucket bound of" in said
+    assert "expected one of 0.001, " in said
+    assert cli.main([command, "--out", str(tmp_path / "out"), "--threshold", "slow_query=0.1"]) == 0
 
 
 def test_a_pool_with_a_limit_of_its_own_is_left_out_of_the_rule_for_all(tmp_path: Path) -> None:
