@@ -21,7 +21,7 @@ def _asked(frame: Frame) -> str:
 
 
 def _saturated(config: Config) -> Iterable[Condition]:
-    """Pools with a limit of their own have one rule each, and are left out of those for all."""
+    """Pools with a limit of their own have one rule each, or none if all may be used, and are left out of those for all."""
     frame = config.in_rules().keep(config.instance_label, POOL)
     special = "|".join(name for name, _ in config.pools)
     others = frame.where(f'{POOL}!~"{special}"') if special else frame
@@ -29,8 +29,11 @@ def _saturated(config: Config) -> Iterable[Condition]:
         if (limit := getattr(config.thresholds.pool_use, level)) is not None:
             yield Condition(severity, f"({POOL_USE.expression(others)}) > {limit:.12g}", _HOLDS[level])
     for name, limit in config.pools:
+        if limit == 1:
+            continue
         one = POOL_USE.expression(frame.where(f'{POOL}="{name}"'))
-        yield Condition("warning", f"({one}) > {limit:.12g}", _HOLDS["warn"])
+        # The label is there anyway, and tells the rules apart.
+        yield Condition("warning", f"({one}) > {limit:.12g}", _HOLDS["warn"], {POOL: name})
 
 
 DATABASE_ALERTS: Final = (

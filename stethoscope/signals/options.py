@@ -82,7 +82,7 @@ def _add_limits(add: Callable[..., Action]) -> None:
         metavar="NAME=SHARE",
         action="append",
         default=[],
-        help="share of this pool's connections that may be in use, if it differs from the others; may be repeated",
+        help="share of this pool's connections that may be in use, if it differs from the others; 1 for no alert; may be repeated",
     )
 
 
@@ -133,4 +133,4 @@ def _pool(text: str) -> tuple[str, float]:
     try:
         return name, float(share)
     except ValueError:
-        raise ConfigError(f"pool {text!r} is not valid: expected NAME=SHARE, such as reports=1") from None
+        raise ConfigError(f"pool {text!r} is not valid: expected NAME=SHARE, such as reports=0.95") from None

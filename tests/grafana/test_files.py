@@ -97,6 +97,12 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.
     assert "cannot be written" in capsys.readouterr().err
 
 
+def assert_promtool_is_content(folder: Path) -> None:
+    command = ["promtool", "check", "rules", "--lint=all", "--lint-fatal", *map(str, folder.glob("rules/*.yaml"))]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_choices_reach_the_rules(tmp_path: Path) -> None:
     chosen = [
         *("--service", "shop", "--job-label", "app", "--group-label", "cluster"),
@@ -116,13 +122,7 @@ def test_choices_reach_the_rules(tmp_path: Path) -> None:
     ]
     assert 'http_route!="/report"' in bad
     assert 'le="0.25"' in bad
-    checked = subprocess.run(
-        ["promtool", "check", "rules", "--lint=all", "--lint-fatal", *map(str, tmp_path.glob("rules/*.yaml"))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stderr
+    assert_promtool_is_content(tmp_path)
 
 
 def test_a_threshold_from_the_environment_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,13 +160,14 @@ def test_a_threshold_at_which_nothing_is_counted_is_named(
 
 
 def test_a_pool_with_a_limit_of_its_own_is_left_out_of_the_rule_for_all(tmp_path: Path) -> None:
-    assert cli.main(["rules", "--out", str(tmp_path), "--pool", "reports=1"]) == 0
+    assert cli.main(["rules", "--out", str(tmp_path), "--pool", "reports=0.95", "--pool", "jobs=1"]) == 0
     groups = yaml.safe_load((tmp_path / "rules/alerts.yaml").read_text())["groups"]
     rules = [rule["expr"] for rule in groups[0]["rules"] if rule["alert"] == "ASGIDBPoolSaturated"]
-    assert [rule.rpartition("> ")[2] for rule in rules] == ["0.75", "0.9", "1"]
-    own, others = 'db_client_connection_pool_name="reports"', 'db_client_connection_pool_name!~"reports"'
+    assert [rule.rpartition("> ")[2] for rule in rules] == ["0.75", "0.9", "0.95"]
+    own, others = 'db_client_connection_pool_name="reports"', 'db_client_connection_pool_name!~"reports|jobs"'
     assert [own in rule for rule in rules] == [False, False, True]
     assert [others in rule for rule in rules] == [True, True, False]
+    assert_promtool_is_content(tmp_path)
 
 
 def test_requests_that_last_by_design_count_in_no_objective_on_latency(tmp_path: Path) -> None:
