@@ -49,6 +49,10 @@ class Catalogue:
         except KeyError:
             return self._add(metric, labels)
 
+    def has(self, metric: Metric, labels: tuple[str, ...]) -> bool:
+        """Whether these label values have a series of their own by now, which the overflow series is not."""
+        return labels in self._series.get(metric.name, ())
+
     def of(self, metric: Metric) -> list[AnySeries]:
         """The series of a metric, without its overflow series."""
         return list(self._series.get(metric.name, {}).values())

@@ -170,6 +170,10 @@ class Recorder:
     def warn_once(self, topic: str, message: str, *arguments: object) -> None:
         self._lock.report_once(topic, message, *arguments)
 
+    def has(self, metric: Metric, labels: tuple[str, ...]) -> bool:
+        """Whether these label values have a series of their own by now, which the overflow series is not."""
+        return self._catalogue.has(metric, labels)
+
     def here(self, metric: Metric) -> float:
         """The sum of a counter's or gauge's series, as this process has recorded them, without other workers."""
         return sum(series.get() for series in self._catalogue.of(metric) if isinstance(series, Scalar))

@@ -81,7 +81,12 @@ def _unfit(metric: Metric) -> str:
 
 
 class Sink(Protocol):
-    """Takes what is done to one value. ``carry`` takes what was done to it before: ``number`` is its result."""
+    """Takes what is done to one value. ``carry`` takes what was done to it before: ``number`` is its result.
+
+    Several may be made for one value, by threads at the same time. Only one of them is used, from ``begin`` on.
+    """
+
+    def begin(self) -> None: ...
 
     def inc(self, amount: float) -> None: ...
 
@@ -106,6 +111,9 @@ class _CounterSink:
     def __init__(self, recorder: Recorder, metric: Metric, labels: tuple[str, ...]) -> None:
         self._recorder, self._metric = recorder, metric
         self._series = recorder.counter(metric, labels)
+
+    def begin(self) -> None:
+        pass
 
     def inc(self, amount: float) -> None:
         if 0 <= amount < math.inf:
@@ -132,10 +140,16 @@ class _GaugeSink:
     def __init__(self, recorder: Recorder, metric: Metric, labels: tuple[str, ...]) -> None:
         self._recorder, self._metric = recorder, metric
         self._series = recorder.gauge(metric, labels)
-        # There already when the label values were removed and come again, which starts at zero. A time
-        # of setting, which some modes go by, is no matter of `add`.
-        if before := self._series.get():
-            self._series.add(-before)
+        # There already when the label values were removed and come again, which starts at zero. What is in an
+        # overflow series is others'.
+        self._before = self._series.get() if recorder.has(metric, labels) else 0.0
+
+    def begin(self) -> None:
+        # A time of setting, which some modes go by, is no matter of `add`.
+        if not math.isfinite(self._before):
+            self._series.set(0.0)
+        elif self._before:
+            self._series.add(-self._before)
 
     def inc(self, amount: float) -> None:
         if math.isfinite(amount):
@@ -147,7 +161,9 @@ class _GaugeSink:
         self._series.set(value)
 
     def carry(self, child: Child, number: float) -> None:
-        if number:
+        if number and math.isfinite(number) and self._metric.merge in self._NEUTRAL:
+            self._series.add(number)  # in an overflow series, to what others have there
+        elif number:
             self._series.set(number)
 
     def declare(self) -> None:
@@ -161,6 +177,9 @@ class _ObservationSink:
     def __init__(self, recorder: Recorder, metric: Metric, labels: tuple[str, ...]) -> None:
         self._recorder, self._metric = recorder, metric
         self._series = recorder.histogram(metric, labels)
+
+    def begin(self) -> None:
+        pass
 
     def inc(self, amount: float) -> None:
         if 0 <= amount < math.inf:

@@ -109,24 +109,29 @@ class SharedValue(library.MutexValue):
         if child is None or getattr(child, _SPEAKING[child._type], None) is not self:
             self._known = recorders
             return
-        living = [recorder for one in recorders if (recorder := one())]
+        connected = self._connected()
+        living = [recorder for one in recorders if (recorder := one()) and recorder not in connected]
         found = [(recorder, sink) for recorder in living if (sink := _sink(recorder, child))]
         with self._lock:
-            still = [one for one in self._connections if one.recorder() is not None]
-            connected = [one.recorder() for one in still]
-            added = [(recorder, sink) for recorder, sink in found if recorder not in connected]
+            by_now = self._connected()
+            added = [(recorder, sink) for recorder, sink in found if recorder not in by_now]
             for recorder, sink in added:
                 _sinks_of(recorder)[self] = sink
+            still = [one for one in self._connections if one.recorder() is not None]
             self._connections = (*still, *(_Connection(ref(recorder), ref(sink)) for recorder, sink in added))
             self._known = recorders
             number = self._value
-        if inherited_counts() or not (number or carry_zero):
-            return
+        carries = not inherited_counts() and bool(number or carry_zero)
         for recorder, sink in added:
             try:
-                sink.carry(child, number)
+                sink.begin()
+                if carries:
+                    sink.carry(child, number)
             except Exception as error:
                 recorder.failed("prometheus_client", error)
+
+    def _connected(self) -> list[Recorder]:
+        return [recorder for one in self._connections if (recorder := one.recorder())]
 
     def declare(self) -> None:
         """Make the series exist although nothing happened to it yet."""

@@ -120,6 +120,10 @@ class TestAdopted:
             assert number(recorder, "level", "tea") == 3.0
             sold.remove("tea")
             level.clear()
+        level.labels("tea").set(float("inf"))
+        level.clear()
+        level.labels("tea").inc()
+        assert number(recorder, "level", "tea") == 1.0
 
     def test_metrics_of_other_registries_stay_out(self, recorder: Recorder) -> None:
         Counter("mine", "Mine.", registry=None).inc()
@@ -191,6 +195,29 @@ class TestAdopted:
         adopt(second)
         sold.inc()
         assert (number(recorder, "sold"), number(second, "sold")) == (3.0, 3.0)
+
+    def test_a_gauge_keeps_its_value_when_another_recorder_comes(self, recorder: Recorder) -> None:
+        level = Gauge("level", "Level.", multiprocess_mode="livesum")
+        level.inc(5)
+        second = private_recorder()
+        adopt(second)
+        assert (number(recorder, "level"), number(second, "level")) == (5.0, 5.0)
+        level.dec(5)
+        assert (number(recorder, "level"), number(second, "level")) == (0.0, 0.0)
+
+    def test_what_is_beyond_the_cap_is_added_up_in_gauges_too(self) -> None:
+        before, after = (Gauge(name, "Level.", ["sku"], multiprocess_mode="livesum") for name in ("before", "after"))
+        skus = [str(number) for number in range(5)]
+        for sku in skus:
+            before.labels(sku).inc()
+        recorder = Recorder("test", lambda: None, series_cap=2)
+        adopt(recorder)
+        for sku in skus:
+            after.labels(sku).inc()
+        assert [number(recorder, name, "") for name in ("before", "after")] == [3.0, 3.0]
+        for sku in skus:
+            after.labels(sku).dec()
+        assert number(recorder, "after", "") == 0.0
 
 
 class TestCarriedOver:
