@@ -30,8 +30,8 @@ async function ask(path: string, query: Query, init: RequestInit): Promise<Respo
   throw response.status === 401 ? new SignedOut(detail) : new Problem(response.status, detail);
 }
 
-export async function get<T>(path: string, query: Query = {}): Promise<T> {
-  return (await ask(path, query, {})).json();
+export async function get<T>(path: string, query: Query = {}, init: RequestInit = {}): Promise<T> {
+  return (await ask(path, query, init)).json();
 }
 
 /** Asked before anything else, because an answer that refuses is an error in the browser's console. */

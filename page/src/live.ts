@@ -6,7 +6,7 @@ import type { Point } from "./documents.ts";
 
 export type View = "overview" | "endpoints" | "database" | "requests" | "system";
 export type WindowName = "1m" | "5m" | "15m" | "all";
-export type Connection = "connecting" | "live" | "paused" | "lost" | "hidden";
+export type Connection = "connecting" | "live" | "paused" | "lost" | "failing" | "hidden";
 
 interface Tick {
   readonly document: unknown;
@@ -20,9 +20,14 @@ export interface Live<T> {
   /** How many have come. */
   readonly ticks: number;
   readonly connection: Connection;
+  /** What the service says of why it has no new numbers; empty unless the connection is failing. */
+  readonly trouble: string;
 }
 
+/** Milliseconds. */
 const RETRY = 1500;
+/** Milliseconds without an event, of which one comes every two seconds: a connection can be dead and not know it. */
+const SILENCE = 10_000;
 
 interface Options {
   readonly paused: boolean;
@@ -36,6 +41,7 @@ export function useLive<T>(view: View, window: WindowName, { paused, onPoint, on
   const [latest, setLatest] = useState<{ key: string; document: T; at: number }>();
   const [ticks, setTicks] = useState(0);
   const [connection, setConnection] = useState<Connection>("connecting");
+  const [trouble, setTrouble] = useState("");
   const visible = useVisible();
   const told = useRef({ onPoint, onSignedOut });
   told.current = { onPoint, onSignedOut };
@@ -46,41 +52,66 @@ export function useLive<T>(view: View, window: WindowName, { paused, onPoint, on
       return;
     }
     setConnection("connecting");
-    return subscribe(
-      address("stream", { view, window }),
-      (tick) => {
+    return subscribe(address("stream", { view, window }), {
+      onTick: (tick) => {
         setConnection("live");
         setLatest({ key, document: tick.document as T, at: Date.now() / 1000 });
         setTicks((before) => before + 1);
         if (tick.point) told.current.onPoint(tick.point);
       },
-      () => setConnection("lost"),
-      () => told.current.onSignedOut(),
-    );
+      onFailed: (detail) => {
+        setConnection("failing");
+        setTrouble(detail);
+      },
+      onLost: () => setConnection("lost"),
+      onSignedOut: () => told.current.onSignedOut(),
+    });
   }, [key, paused, visible]);
 
   const shown = latest?.key === key ? latest : undefined;
-  return { document: shown?.document, at: shown?.at, ticks, connection };
+  return { document: shown?.document, at: shown?.at, ticks, connection, trouble: connection === "failing" ? trouble : "" };
 }
 
-/** Listens until the returned function is called; comes back by itself when the connection was lost. */
-function subscribe(url: URL, onTick: (tick: Tick) => void, onLost: () => void, onSignedOut: () => void): () => void {
+interface Listener {
+  readonly onTick: (tick: Tick) => void;
+  readonly onFailed: (detail: string) => void;
+  readonly onLost: () => void;
+  readonly onSignedOut: () => void;
+}
+
+/** Listens until the returned function is called; comes back by itself when the connection was lost, or silent. */
+function subscribe(url: URL, { onTick, onFailed, onLost, onSignedOut }: Listener): () => void {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let over = false;
 
   function open(): void {
     source = new EventSource(url);
-    source.addEventListener("tick", (event) => onTick(JSON.parse((event as MessageEvent<string>).data)));
+    source.addEventListener("tick", (event) => onTick(received(event)));
+    source.addEventListener("failed", (event) => onFailed(received<{ detail: string }>(event).detail));
     source.addEventListener("error", () => void lost());
+    listen();
+  }
+
+  /** Be patient from now on. */
+  function listen(): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => void lost(), SILENCE);
+  }
+
+  function received<T>(event: Event): T {
+    listen();
+    return JSON.parse((event as MessageEvent<string>).data);
   }
 
   async function lost(): Promise<void> {
     source?.close();
+    clearTimeout(timer);
     if (over) return;
     onLost();
-    // An EventSource does not say why; an ordinary request does.
-    const error = await get("thresholds").then(() => undefined, (error: unknown) => error);
+    // An EventSource does not say why; an ordinary request does, unless it gets no answer either.
+    const signal = AbortSignal.timeout(SILENCE);
+    const error = await get("thresholds", {}, { signal }).then(() => undefined, (error: unknown) => error);
     if (over) return;
     if (error instanceof SignedOut) onSignedOut();
     else timer = setTimeout(open, RETRY);

@@ -76,7 +76,7 @@ function Watching({ thresholds, theme, nextTheme, onSignedOut }: WatchingProps) 
   const [paused, setPaused] = useState(false);
   const series = useSeries(paused, onSignedOut);
   const view = VIEWS.find((one) => one.name === place.view) ?? VIEWS[0]!;
-  const { document: latest, at, ticks, connection } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {
+  const { document: latest, at, ticks, connection, trouble } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {
     paused,
     onPoint: series.add,
     onSignedOut,
@@ -98,9 +98,9 @@ function Watching({ thresholds, theme, nextTheme, onSignedOut }: WatchingProps) 
       <Navigation current={view.name} />
       <main id="main" class={connection} tabIndex={-1}>
         <h1 class="unseen">{view.title}</h1>
-        <Shown view={view.name} rest={place.rest} latest={latest} context={context} connection={connection} />
+        <Shown view={view.name} rest={place.rest} latest={latest} context={context} waiting={trouble || (WAITING[connection] ?? "Listening…")} />
       </main>
-      {connection === "lost" && at !== undefined && <p class="stale">The service does not answer. These numbers are of {clock(at)}.</p>}
+      {STALE.includes(connection) && at !== undefined && <p class="stale" role="alert">{trouble || "The service does not answer."} These numbers are of {clock(at)}.</p>}
       <Hints />
     </>
   );
@@ -111,15 +111,16 @@ interface ShownProps {
   readonly rest: readonly string[];
   readonly latest: unknown;
   readonly context: Context;
-  readonly connection: Connection;
+  /** What to say while there is nothing to show. */
+  readonly waiting: string;
 }
 
-function Shown({ view, rest, latest, context, connection }: ShownProps) {
+function Shown({ view, rest, latest, context, waiting }: ShownProps) {
   const [first, second] = rest;
   if (view === "routes" && first !== undefined && second !== undefined) {
     return <Route key={`${first} ${second}`} method={first} route={second} tick={latest} context={context} />;
   }
-  if (latest === undefined) return <p class="empty" role="status">{WAITING[connection] ?? "Listening…"}</p>;
+  if (latest === undefined) return <p class="empty" role="status">{waiting}</p>;
   // The stream sends the document that the view asked for.
   if (view === "routes") return <Routes document={latest as never} context={context} />;
   if (view === "database") return <Database document={latest as never} context={context} />;
@@ -127,6 +128,9 @@ function Shown({ view, rest, latest, context, connection }: ShownProps) {
   if (view === "runtime") return <Runtime document={latest as never} context={context} />;
   return <Overview document={latest as never} context={context} />;
 }
+
+/** States in which what is shown does not hold any more. */
+const STALE: readonly Connection[] = ["lost", "failing"];
 
 const WAITING: Partial<Readonly<Record<Connection, string>>> = {
   paused: "Paused: nothing of this view has come yet.",
@@ -155,9 +159,11 @@ function useSeries(paused: boolean, onSignedOut: () => void) {
   return { add, clear, last: (range: number) => series.current.last(range) };
 }
 
+const MARKS: Partial<Readonly<Record<Connection, string>>> = { lost: "Lost · ", failing: "Failing · " };
+
 function useTitle(title: string, connection: Connection): void {
   useEffect(() => {
-    document.title = `${connection === "lost" ? "Lost · " : ""}${title} · Stethoscope`;
+    document.title = `${MARKS[connection] ?? ""}${title} · Stethoscope`;
   }, [title, connection]);
 }
 

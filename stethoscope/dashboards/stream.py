@@ -6,7 +6,8 @@ task of our own: on each event loop one of the viewers leads. It waits for the n
 a few at a time, because a thousand writes at once would hold up the app's requests. Then the next one leads. While nobody
 looks it costs nothing.
 
-A viewer that takes no bytes for some time is dropped. When the server is about to end, so do the streams.
+A viewer that takes no bytes for some time is dropped. When the server is about to end, so do the streams. An event ``failed``
+in place of ``tick`` says that there are no new numbers, and why, so that nobody takes silence for it.
 """
 
 from __future__ import annotations
@@ -83,10 +84,10 @@ class Frame:
 
 @dataclass(slots=True)
 class Tick:
-    """What is sent at one time."""
+    """What is sent at one time. Without a moment it tells that there is none."""
 
     number: int
-    moment: Moment
+    moment: Moment | None
     point: Point | None
     frames: dict[View, Frame] = field(default_factory=dict)
 
@@ -152,19 +153,19 @@ class Stream:
         loops[self].listens(scope)
         return loops[self]
 
-    def _tick(self, number: int, earlier: deque[Snapshot], views: list[View]) -> Tick | None:
+    def _tick(self, number: int, earlier: deque[Snapshot], views: list[View]) -> Tick:
         """Make the next tick, with a frame for each view that somebody looks at. In a thread. Raises nothing."""
         ask = self._moments.ask()
         try:
             moment = ask.result()
             tick = Tick(number, moment, _live(moment, earlier))
-            for view in views:
-                self._frame(tick, view)
         except Exception as error:
             self._on_error("stream", error)
-            return None
+            tick = Tick(number, None, None)
         finally:
             ask.leave()
+        for view in views:
+            self._frame(tick, view)
         return tick
 
     def _frame(self, tick: Tick, view: View) -> Frame:
@@ -174,23 +175,25 @@ class Stream:
             return tick.frames[view]
 
     def _made_frame(self, tick: Tick, view: View) -> Frame:
+        if tick.moment is None:
+            return _encoded(b"failed", tick, {"detail": "The numbers could not be read; the log says why."})
         try:
-            return _encoded(b"tick", tick, self._document(tick, view))
+            return _encoded(b"tick", tick, self._document(tick.moment, tick.point, view))
         except Exception as error:
             self._on_error("stream", error)
             return _encoded(b"failed", tick, {"detail": "This view could not be made; the log says why."})
 
-    def _document(self, tick: Tick, view: View) -> Mapping[str, Any]:
+    def _document(self, moment: Moment, live: Point | None, view: View) -> Mapping[str, Any]:
         operation = next(one for one in OPERATIONS if one.path == _OPERATION[view[0]])
         values = {parameter.name: parameter.default for parameter in operation.parameters}
         values |= _ALL.get(view[0], {})
         if "window" in values:
             values["window"] = view[1]
-        document = operation.answer(Question(lambda: tick.moment, self._beside, values, self._thresholds))
-        return {"view": view[0], "point": tick.point, "document": document}
+        document = operation.answer(Question(lambda: moment, self._beside, values, self._thresholds))
+        return {"view": view[0], "point": live, "document": document}
 
 
-Make = Callable[[int, deque[Snapshot], list[View]], Tick | None]
+Make = Callable[[int, deque[Snapshot], list[View]], Tick]
 """Makes the tick of this number for these views; told what was made earlier, to which it adds."""
 
 
@@ -264,20 +267,17 @@ class _Loop:
                 if self._listening is not None and self._listening.is_over():
                     self._over = True
                     return
-            if await self._advance(make):
-                await self._take_turns()
+            await self._advance(make)
+            await self._take_turns()
         finally:
             self._leading = False
             self._call(self._called, len(self._called))
             self._call(self._waiting, len(self._waiting) if self._over else 1)
 
-    async def _advance(self, make: Make) -> bool:
+    async def _advance(self, make: Make) -> None:
         self._due = time.monotonic() + self._tick_seconds
         number = self._latest.number + 1 if self._latest else 1
-        tick = await to_thread.run_sync(make, number, self._earlier, list(self._viewers), limiter=threads())
-        if tick is not None:
-            self._latest = tick
-        return tick is not None
+        self._latest = await to_thread.run_sync(make, number, self._earlier, list(self._viewers), limiter=threads())
 
     async def _take_turns(self) -> None:
         """Call all who wait for the tick: few at once, many a few at a time."""

@@ -68,6 +68,19 @@ async hours => {
 """Ticks as the stream sends them, of so many hours."""
 
 
+BY_HAND = """
+window.EventSource = class extends EventTarget { constructor() { super(); window.stream = this } close() {} };
+window.send = (type, data) => window.stream.dispatchEvent(new MessageEvent(type, {data: JSON.stringify(data)}));
+window.tick = async (more = {}) => {
+  const document = await (await fetch('api/overview')).json();
+  const point = {seconds: 2, requests_per_second: 0, errors_per_second: 0, error_ratio: 0, p50_seconds: null, p95_seconds: null,
+    p99_seconds: null, active_requests: 0, workers: 1, queries_per_second: 0, query_p95_seconds: null, routes: {}, ...more};
+  window.send('tick', {view: 'overview', point, document});
+};
+"""
+"""Events come when a test sends them."""
+
+
 def figure(page: Page, label: str) -> Locator:
     """The large number under a label."""
     return page.locator(".stat", has_text=label).locator(".figure")
@@ -244,6 +257,37 @@ def test_a_service_that_goes_away_leaves_numbers_that_say_of_when_they_are(open_
     expect(page.locator("main")).to_have_css("filter", "grayscale(1)")
     page.get_by_role("link", name="Routes").click()
     expect(page.locator("main > .empty")).to_have_text("The service does not answer. Trying again…")
+
+
+def test_a_service_that_falls_silent_is_not_called_live(open_page: OpenPage, tmp_path: Path) -> None:
+    """Its connection stays open, as one does whose other end is gone without a word."""
+    tmp_path.chmod(0o700)
+    env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(tmp_path)}
+    with serve("uvicorn", "tests.page.app:app", env=env) as server:
+        page = open_page("overview", address=f"{server.url}/_stethoscope/")
+        expect(page.locator(".state")).to_have_text("Live")
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            expect(page.locator(".state")).to_have_text("Connection lost, trying again")
+            expect(page.locator(".stale")).to_contain_text("The service does not answer. These numbers are of")
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        expect(page.locator(".state")).to_have_text("Live")
+        expect(page.locator(".stale")).to_have_count(0)
+
+
+def test_a_view_that_cannot_be_made_says_so(open_page: OpenPage, watched: Watched) -> None:
+    watched.visit("/fast")
+    page = open_page("overview", script=BY_HAND)
+    wait_for(page, "() => window.stream !== undefined")
+    page.evaluate("window.send('failed', {detail: 'The log says why.'})")
+    expect(page.locator(".state")).to_have_text("No new numbers")
+    expect(page.locator("main > .empty")).to_have_text("The log says why.")
+    page.evaluate("window.tick()")
+    expect(page.locator(".state")).to_have_text("Live")
+    page.evaluate("window.send('failed', {detail: 'The log says why.'})")
+    expect(page.locator(".stale")).to_have_text(re.compile(r"The log says why. These numbers are of \d\d:\d\d:\d\d\."))
+    expect(page.locator("main")).to_have_css("filter", "grayscale(1)")
 
 
 def test_a_request_that_a_worker_does_not_know_yet_is_asked_for_again(open_page: OpenPage, watched: Watched) -> None:

@@ -32,6 +32,7 @@ const STATES: Readonly<Record<Connection, string>> = {
   live: "Live",
   paused: "Paused",
   lost: "Connection lost, trying again",
+  failing: "No new numbers",
   hidden: "Asleep",
 };
 

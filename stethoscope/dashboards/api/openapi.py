@@ -134,6 +134,7 @@ def _stream() -> dict[str, Any]:
     return {
         "operationId": "stream",
         "summary": "One view of the page again and again, as server-sent events, until the client leaves",
+        "description": "Every two seconds an event `tick` with the document, or `failed` with a `detail` that says why there is none.",
         "tags": ["overview"],
         "parameters": [_parameter(VIEW), _parameter(WINDOW)],
         "responses": {
