@@ -13,27 +13,27 @@ LONGEST_WAIT: Final = 300.0
 
 
 class Periodic:
-    """Calls ``work`` every ``interval`` seconds in a daemon thread of its own, never twice at once, until it is closed.
+    """Calls what it is started with, ``work``, every ``interval`` seconds in a daemon thread of its own, never twice at once, until it is closed.
 
     ``work`` returns how many seconds the next call must wait at least; 0.0 is no wish. It is called one
     last time when it is closed. ``prepare`` is called once before. Neither may raise. A forked child has no such thread, and
-    its `close` does nothing.
+    its `close` does nothing. What it calls is known to the thread alone, so that an exporter and its service are not kept by
+    their own methods once it has ended.
     """
 
-    def __init__(self, name: str, interval: float, work: Callable[[], float], prepare: Callable[[], None]) -> None:
+    def __init__(self, name: str, interval: float) -> None:
         self._name = name
         self._interval = interval
-        self._work = work
-        self._prepare = prepare
         self._process = 0
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
+    def start(self, work: Callable[[], float], prepare: Callable[[], None]) -> None:
         """Start the thread; to be called in each process. Raises RuntimeError if none can be started."""
         self._process = os.getpid()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(self._closing,), name=self._name, daemon=True)
+        arguments = (self._closing, work, prepare)
+        self._thread = threading.Thread(target=self._run, args=arguments, name=self._name, daemon=True)
         self._thread.start()
 
     @property
@@ -49,16 +49,16 @@ class Periodic:
         self._thread.join(max(0.0, seconds))
         return not self._thread.is_alive()
 
-    def _run(self, closing: threading.Event) -> None:
+    def _run(self, closing: threading.Event, work: Callable[[], float], prepare: Callable[[], None]) -> None:
         due = time.monotonic() + self._interval
-        self._prepare()
+        prepare()
         while not closing.wait(max(0.0, due - time.monotonic())):
-            wait = self._work()
+            wait = work()
             now = time.monotonic()
             # On the beat of the interval, so that points are evenly spaced; beats that were missed are left out.
             due = due + self._interval if due + self._interval > now else now + self._interval
             due = max(due, now + wait)
-        self._work()
+        work()
 
 
 def backed_off(interval: float, failures: int) -> float:

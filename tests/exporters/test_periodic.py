@@ -34,8 +34,8 @@ class Work:
 
 
 def started(work: Work, interval: float = STEP) -> Periodic:
-    periodic = Periodic("test", interval, work, lambda: None)
-    periodic.start()
+    periodic = Periodic("test", interval)
+    periodic.start(work, lambda: None)
     return periodic
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, get_args
 from urllib.parse import urlsplit
+from weakref import ref
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from stethoscope.exporters.periodic import LONGEST_WAIT, backed_off
 from stethoscope.names import EXPORTED_POINTS, Kind, Metric
 from stethoscope.store.folder import Folder
 from stethoscope.store.recorder import Recorder
+from stethoscope.store.watched import Watched
 from tests.otlp.served import ask, pushing
 from tests.receivers.inbox import FINE, HALF, PATIENCE, Answer
 from tests.receivers.otlp import MetricsCollector, Protocol, Push, metrics
@@ -322,6 +324,26 @@ def test_whoever_does_not_push_any_more_has_no_connection(
             else:
                 monkeypatch.setattr(pushing.recorder, "leads", lambda duty: False)
             until(lambda: connections(collector) == 0)
+    finally:
+        gc.enable()
+
+
+def test_an_exporter_that_has_ended_is_gone_with_its_service(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As above; the service has a folder open."""
+    gc.disable()
+    try:
+        with metrics("http/protobuf") as collector:
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
+            Recorder("shop", lambda: Folder(str(place))).counter(BEATS).add(1.0)
+            service = Watched("shop", Folder(str(place)), lambda where, error: None)
+            exporter = OTLPExporter(service, Configuration(interval=0.05))
+            exporter.start()
+            collector.next()
+            exporter.close(PATIENCE)
+            service.leave()
+        gone = ref(service), ref(exporter)
+        del service, exporter
+        assert [one() for one in gone] == [None, None]
     finally:
         gc.enable()
 

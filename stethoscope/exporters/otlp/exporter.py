@@ -45,13 +45,13 @@ class OTLPExporter:
         self._source = source
         self._configuration = configuration
         self._pusher: Pusher | None = None
-        self._periodic = Periodic("stethoscope-otlp", configuration.interval, self._work, self._prepare)
+        self._periodic = Periodic("stethoscope-otlp", configuration.interval)
 
     def start(self) -> None:
         """Begin. A process that can have no more threads does not push; others may."""
         self._pusher = None
         try:
-            self._periodic.start()
+            self._periodic.start(self._work, self._prepare)
         except RuntimeError as error:
             self._source.failed("otlp", error)
 
