@@ -22,7 +22,7 @@ from stethoscope.signals.promql import (
     Frame,
     amount,
     buckets,
-    how_many,
+    counted,
     level,
     mean,
     per_second,
@@ -81,7 +81,7 @@ EXCEPTIONS: Final = Signal(
     "Unhandled exceptions",
     "How many requests ended with an exception that nobody handled, in the last ten minutes?",
     "short",
-    lambda frame: how_many(REQUEST_DURATION, frame.where(*RAISED).keep("error_type")),
+    lambda frame: counted(REQUEST_DURATION, frame.where(*RAISED).keep("error_type")),
     "exceptions",
 )
 

@@ -8,8 +8,8 @@ from typing import Final
 from stethoscope.names import REQUEST_DURATION
 from stethoscope.signals.alert import TRAFFIC, Alert, always, beyond, busy
 from stethoscope.signals.config import Config
-from stethoscope.signals.http import ERRORS, EXCEPTIONS, FAILED, LEAVING, SLOW, failed_share
-from stethoscope.signals.promql import Frame, how_many, per_second, quantile
+from stethoscope.signals.http import ERRORS, EXCEPTIONS, FAILED, LEAVING, SLOW
+from stethoscope.signals.promql import Frame, counted, per_second, quantile
 from stethoscope.signals.signal import Signal
 
 _ROUTE_P95: Final = Signal(
@@ -28,9 +28,9 @@ def _route_in_use(frame: Frame) -> str:
 def _few_but_failing(config: Config) -> str:
     """Failures where there is too little traffic for `ASGIHighErrorRate`."""
     frame = config.in_rules("1h")
-    failures = how_many(REQUEST_DURATION, frame.where(*FAILED))
+    failures, requests = counted(REQUEST_DURATION, frame.where(*FAILED)), counted(REQUEST_DURATION, frame)
     quiet = f"({per_second(REQUEST_DURATION, config.in_rules())}) <= {TRAFFIC:g}"
-    return f"({failures}) >= 5\nand ({failed_share(frame)}) > 0.25\nand {quiet}"
+    return f"({failures}\n> 0.25 * {requests}) >= 5\nand {quiet}"
 
 
 def _traffic_left(frame: Frame) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from stethoscope.names import REQUEST_DURATION
+from tests.grafana.birth_cases import born
 from tests.grafana.case import BOTH, CRITICAL, HOSTS, INFO, NONE, WARNING, Case, values
+
+_COUNT: Final = f"{REQUEST_DURATION.name}_count"
 
 
 def requests(
@@ -114,6 +118,29 @@ def _low_traffic() -> Iterator[Case]:
         {119: WARNING, 123: NONE, 150: NONE},
     )
 
+    failed = f'{_COUNT}{{job="shop", instance="a", http_route="/new", error_type="KeyError"}}'
+    said = "5 requests to shop failed in the last hour, where there are few"
+    yield from born(name, failed, 5, WARNING, said, window=60)
+    there = {f'stethoscope_workers{{job="shop", instance="{host}"}}': "1x200" for host in HOSTS}
+    routes = {
+        failed.replace("/new", f"/{place}"): f"_x{90 + place} {count}x90" for place, count in enumerate((1, 1, 5, 3))
+    }
+    yield Case(name, "four routes fail for the first time", {**there, **routes}, {89: NONE, 91: NONE, 95: WARNING})
+    succeeded = failed.replace("KeyError", "")
+    host = {
+        'stethoscope_workers{job="shop", instance="c"}': "_x90 1x90",
+        succeeded.replace('"a"', '"c"'): "_x90 1000x90",
+    }
+    yield Case(name, "a new host has counted before", {**there, **routes, **host}, {95: WARNING})
+    back = {succeeded: "_x27 1000x2 _x60 1000x90"}
+    yield Case(name, "what succeeded comes back", {**there, failed: "_x90 5x90", **back}, {95: WARNING})
+    neighbour = {'stethoscope_workers{job="shop", instance="a", service_name="till"}': "_x90 1x90"}
+    for of in ("}", ', service_name="shop"}'):
+        workers = {one.replace("}", of): text for one, text in there.items()}
+        for others, fires in ((14, WARNING), (16, NONE)):
+            series = {failed.replace("}", of): "_x90 5x90", succeeded.replace("}", of): f"_x90 {others}x90"}
+            yield Case(name, f"{others} others are as new", {**workers, **neighbour, **series}, {95: fires, 140: fires})
+
 
 def _exceptions() -> Iterator[Case]:
     name = "ASGIUnhandledExceptions"
@@ -137,6 +164,11 @@ def _exceptions() -> Iterator[Case]:
         {**raised(4), **{key: value for key, value in raised(4, "KeyError").items() if "KeyError" in key}},
         {40: NONE},
     )
+    raised_first = f'{_COUNT}{{job="shop", instance="a", http_route="/new", error_type="KeyError"}}'
+    said = "400 requests to shop ended with KeyError in ten minutes"
+    yield from born(name, raised_first, 400, WARNING, said, error_type="KeyError")
+    few = {raised_first: "_x40 5x90", 'stethoscope_workers{job="shop", instance="a"}': "1x130"}
+    yield Case(name, "five of a new type at once are not enough", few, {41: NONE})
     for error in ("500", "503", "client_disconnect", "cancelled", "incomplete_response"):
         yield Case(name, f"{error} is no exception", raised(60, error), {40: NONE})
 

@@ -3,8 +3,9 @@
 Mutants of an expression are made by its text: thresholds and other numbers, operators, matchers, labels that
 are kept; beside it the time that a condition has to hold and to last. Left out is what could not be
 noticed: what reads native histograms, because promtool has no notation for them (the live tests execute it);
-zeros for what is missing, because both a zero and nothing are not above a threshold; the lengths of windows,
-which change how soon an alert fires by less than the time it has to hold.
+a matcher less, where the same series are named beside it with all of them; zeros for what is missing, because
+both a zero and nothing are not above a threshold; the lengths of windows, which change how soon an alert fires
+by less than the time it has to hold.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _NATIVE: Final = re.compile(
     r"| or histogram_fraction\([^()]*rate\([^()]*\)\) \* \(histogram_count\(rate\([^()]*\)\) > 0\)"
 )
 _ZERO: Final = re.compile(r" or sum by \([^()]*\) \(rate\([^()]*\) or histogram_count\(rate\([^()]*\)\)\) \* 0")
+_ALIKE: Final = re.compile(r"\([^()]* unless last_over_time\([^()]*\) and count_over_time\([^()]*\)")
 _TOKEN: Final = re.compile(
     r'(?P<matcher>\w+(?:=~|!~|!=|=)"(?:[^"\\]|\\.)*"(?:, )?)'
     r"|(?P<offset>(?<=offset )\d+[smhd])"
@@ -55,10 +57,13 @@ def mutants(rule: Rule) -> Iterator[Mutant]:
     # Less traffic than before is what one alert is about: there a zero is below the threshold.
     spared = [_NATIVE] if rule["alert"] == "ASGITrafficDropped" else [_NATIVE, _ZERO]
     spans = [found.span() for pattern in spared for found in pattern.finditer(expression)]
+    alike = [found.span() for found in _ALIKE.finditer(expression)]
     for token in _TOKEN.finditer(expression):
         if any(start <= token.start() < end for start, end in spans):
             continue
         for text in _changes(token):
+            if not text and any(start <= token.start() < end for start, end in alike):
+                continue
             changed = expression[: token.start()] + text + expression[token.end() :]
             around = expression[max(0, token.start() - 25) : token.start()].rpartition("\n")[2]
             yield Mutant(f"…{around}⟨{token[0]} → {text}⟩", {**rule, "expr": changed})
