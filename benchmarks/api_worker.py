@@ -14,7 +14,8 @@ from benchmarks.requests import make_scope, receive
 from benchmarks.stores.stethoscope import observed, record
 from benchmarks.workload import traffic
 from stethoscope.dashboards.api.operations import OPERATIONS
-from stethoscope.store.history import History, since_boot
+from stethoscope.store.clock import since_boot
+from stethoscope.store.history import History
 
 if TYPE_CHECKING:
     from starlette.types import Message

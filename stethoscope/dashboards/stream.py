@@ -308,7 +308,7 @@ def _live(moment: Moment, earlier: deque[Snapshot]) -> Point | None:
     earlier.append(present)
     if start is None:
         return None
-    seconds, since_reset = max(0.001, present.taken_at - start.taken_at), moment.since_reset()
+    seconds, since_reset = max(0.001, present.since_boot - start.since_boot), moment.since_reset()
     later = since_reset.seconds is not None and since_reset.seconds < seconds
     return point(since_reset if later else present.minus(start, seconds))
 

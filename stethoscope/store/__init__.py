@@ -23,6 +23,7 @@ Producers hold a `recorder` and its `series`; consumers read a `snapshot`. From 
   reading
     lanes, merge  adding up the counts of many workers
     distribution  a merged histogram, and its quantiles
+    clock         one that nobody sets
     snapshot      what comes out
     totals        what ended workers have left
     gather        one snapshot from all of it

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from stethoscope.store.clock import since_boot
 from stethoscope.store.folder import Folder
 from stethoscope.store.housekeeper import STEP
 from stethoscope.store.layout import VERSION
@@ -38,12 +38,6 @@ TIMELINE: Final = 3600.0
 """Seconds for which points are kept."""
 _REMEMBERED: Final = 4
 """Snapshots that stay decoded, so that asking for the same window again is quick."""
-
-
-def since_boot() -> float:
-    """Seconds since the machine started, also while it slept: comparable between processes."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def boot_id() -> str:
@@ -118,6 +112,11 @@ class History:
             with suppress(OSError, ValueError, zlib.error):
                 found.append(json.loads(zlib.decompress(self._bytes("point", stamp))))
         return found
+
+    def reaches_back(self) -> float:
+        """Seconds since the first thing was put aside, of what is left: up to an hour, and 0 when there is nothing."""
+        now = self._clock()
+        return max((now - stamp for kind in ("history", "point") for stamp in self._stamps(kind)), default=0.0)
 
     def _last_reset(self) -> float:
         return max(self._stamps("reset"), default=-1.0)

@@ -8,6 +8,7 @@ from functools import reduce
 from typing import NamedTuple, TypeVar, cast
 
 from stethoscope.names import Kind, Metric
+from stethoscope.store.clock import since_boot
 from stethoscope.store.distribution import Distribution
 
 T = TypeVar("T")
@@ -58,7 +59,8 @@ class Snapshot:
     ``taken_at`` is Unix time in seconds; ``families`` are by metric name, sorted.
     ``workers`` are the process ids of living workers. ``seconds`` is the length of the window that
     the numbers cover, or None when they count from the beginning. ``created`` is the Unix time at which the oldest
-    series was made, None where that is not known.
+    series was made, None where that is not known. ``since_boot`` is when it was taken too, by a clock that nobody sets
+    (`stethoscope.store.clock`): for the time between two snapshots.
     """
 
     service: str
@@ -67,6 +69,7 @@ class Snapshot:
     workers: tuple[int, ...] = ()
     seconds: float | None = None
     created: float | None = None
+    since_boot: float = field(default_factory=since_boot, compare=False)
     _known: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, work_out: Callable[[Snapshot], T]) -> T:

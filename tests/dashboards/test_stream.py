@@ -19,10 +19,11 @@ import httpx
 import pytest
 
 from stethoscope.asgi import Message
-from stethoscope.dashboards.documents.window import Moment, Nothing
+from stethoscope.dashboards.documents.window import WINDOWS, Moment, Nothing
 from stethoscope.dashboards.flight import Flight
 from stethoscope.dashboards.stream import Stream
 from stethoscope.names import REQUEST_DURATION, NoteKind
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import Folder
 from stethoscope.store.history import History
 from stethoscope.store.notes import Note
@@ -31,6 +32,7 @@ from stethoscope.store.snapshot import Snapshot
 from stethoscope.thresholds import Thresholds
 from tests.dashboards.boards import busy
 from tests.dashboards.calling import http_scope
+from tests.exporters.snapshots import BORN
 from tests.servers import Kind, serve
 
 BACKENDS = ["asyncio", "trio"]
@@ -143,7 +145,7 @@ def test_a_live_point_has_nothing_of_what_was_before_a_reset(tmp_path: Path) -> 
         clock.now += seconds
         for _ in range(requests):
             durations.record(0.1)
-        return Moment(replace(recorder.snapshot(), taken_at=clock.now), history)
+        return Moment(replace(recorder.snapshot(), since_boot=clock.now), history)
 
     def moments() -> Iterator[Moment]:
         yield pass_by(0, 2.0)
@@ -158,6 +160,48 @@ def test_a_live_point_has_nothing_of_what_was_before_a_reset(tmp_path: Path) -> 
         (2.0, 5.0),
         (1.0, 2.0),
     ]
+
+
+def test_a_live_point_is_as_long_as_it_was_when_the_clock_is_set_back_meanwhile() -> None:
+    recorder, since_boot = Recorder("shop", lambda: None), count(100.0, 2.0)
+
+    def moments() -> Iterator[Moment]:
+        for taken_at in (1000.0, 990.0, 5000.0):
+            yield Moment(replace(recorder.snapshot(), taken_at=taken_at, since_boot=next(since_boot)))
+
+    viewer = Viewer(3)
+    anyio.run(viewer.look, stream_of(moments().__next__), "")
+    assert [one["point"]["seconds"] for one in events(viewer.bodies)[1:]] == [2.0, 4.0]
+
+
+def test_windows_are_as_long_as_they_were_when_the_clock_was_set_back(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir(0o700)
+    clock, recorder = Steps(100.0), Recorder("shop", lambda: None)
+    history = History(Folder(str(tmp_path / "store")), clock)
+    durations = recorder.histogram(REQUEST_DURATION, ("GET", "/", "200", "http", ""))
+    for _ in range(11):
+        history.put_aside(recorder.snapshot())
+        durations.record(0.1)
+        clock.now += 15.0
+    moment = Moment(replace(recorder.snapshot(), taken_at=1.0), history)
+    windows = {name: moment.window(name) for name in WINDOWS}
+    assert {name: window.seconds for name, window in windows.items()} == {
+        "1m": 60.0,
+        "5m": 165.0,
+        "15m": 165.0,
+        "all": 165.0,
+    }
+    assert [summed(window) for window in windows.values()] == [4, 11, 11, 11]
+
+
+def test_windows_are_as_long_as_the_service_is_old_until_something_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir(0o700)
+    moment = Moment(replace(busy(), taken_at=BORN + 7200.0), History(Folder(str(tmp_path / "store"))))
+    assert [moment.window(name).seconds for name in WINDOWS] == [7200.0] * 4
+
+
+def summed(window: Snapshot) -> int:
+    return sum(one.value.count for one in window.family(REQUEST_DURATION).series if isinstance(one.value, Distribution))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

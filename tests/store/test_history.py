@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stethoscope.names import REQUEST_DURATION, Kind, Merge, Metric
+from stethoscope.store.clock import since_boot
 from stethoscope.store.folder import Folder
-from stethoscope.store.history import LONGEST_WINDOW, History, needed, since_boot
+from stethoscope.store.history import LONGEST_WINDOW, History, needed
 from stethoscope.store.housekeeper import STEP
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image

@@ -77,11 +77,17 @@ class Moment:
     def _cut(self, seconds: float | None) -> Snapshot:
         since_reset = self.since_reset()
         if since_reset.seconds is None:
-            since_reset = self.present.minus(_NOTHING, max(1.0, self.present.taken_at - self.present.beginning()))
+            since_reset = self.present.minus(_NOTHING, self._age())
         # A window that reaches back to the beginning has all; the first snapshot was put aside later than that.
         if seconds is None or self.history is None or (since_reset.seconds or 0.0) <= seconds:
             return since_reset
-        return self.history.window(self.present, seconds)
+        found = self.history.window(self.present, seconds)
+        return since_reset if found.seconds is None else found
+
+    def _age(self) -> float:
+        """Seconds since the beginning, at least 1. That the clock was set back since then is no reason to take the service for young."""
+        reaches_back = self.history.reaches_back() if self.history else 0.0
+        return max(1.0, self.present.taken_at - self.present.beginning(), reaches_back)
 
 
 def described(name: WindowName, window: Snapshot) -> Window:
