@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from stethoscope.instruments.machine.growth import Growth
+from stethoscope.instruments.machine.process import ProcessVitals
 from stethoscope.instruments.sampling import SHARE, Sample, Sampler
-from stethoscope.names import DISK_IO_TIME
+from stethoscope.names import DISK_IO_TIME, PROCESS_UPTIME
 from stethoscope.store.recorder import Recorder
 
 
@@ -67,3 +70,23 @@ def test_growth_goes_on_where_the_foreign_counter_began_anew_and_after_others_ha
     growth.forget()
     growth.follow(DISK_IO_TIME, ("sda",), 100.0)
     assert counted(recorder) == 3.0
+
+
+def test_growth_takes_a_foreign_counter_that_goes_back_a_little_for_one_that_stands_still() -> None:
+    """As the kernel's time of waiting for disks does: taken for a reset, it would count once more what it had since boot."""
+    recorder = Recorder("test", lambda: None)
+    growth = Growth(recorder, from_zero=False)
+    for reading in (250_000.0, 250_000.5, 250_000.25, 250_000.25, 250_001.0):
+        growth.follow(DISK_IO_TIME, ("sda",), reading)
+    assert counted(recorder) == 1.0
+
+
+def test_a_worker_is_as_old_as_it_was_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder, clock = Recorder("test", lambda: None), time.time
+    vitals = ProcessVitals(recorder)
+    vitals.sample()
+    before = recorder.gauge(PROCESS_UPTIME).get()
+    for step in (-3600.0, 86_400.0):
+        monkeypatch.setattr(time, "time", lambda step=step: clock() + step)
+        vitals.sample()
+        assert before <= recorder.gauge(PROCESS_UPTIME).get() < before + 3600
