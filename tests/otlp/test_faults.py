@@ -222,22 +222,26 @@ def test_one_metric_that_is_refused_keeps_no_other_from_arriving(
     assert "still refused: none" in caplog.text
 
 
+@PROTOCOLS
 @pytest.mark.parametrize(
-    ("endpoint", "answer"),
+    "endpoint",
     [
-        ("http://127.0.0.1:{nobody}/v1/metrics?api-key=SECRET", FINE),
-        ("http://somebody:SECRET@127.0.0.1:{nobody}/v1/metrics", FINE),
-        ("http://somebody:SECRET@[::1/v1/metrics?key=SECRET", FINE),
-        ("http://somebody:SECRET@/v1/metrics?key=SECRET", FINE),
-        ("ftp://somebody:SECRET@host/v1/metrics?key=SECRET", FINE),
-        ("http://somebody:SECRET@host.invalid/v1/metrics?key=SECRET", FINE),
+        "http://127.0.0.1:{nobody}/v1/metrics?api-key=SECRET",
+        "http://somebody:SECRET@127.0.0.1:{nobody}/v1/metrics",
+        "http://somebody:SECRET@[::1/v1/metrics?key=SECRET",
+        "http://somebody:SECRET@/v1/metrics?key=SECRET",
+        "ftp://somebody:SECRET@host/v1/metrics?key=SECRET",
+        "http://somebody:SECRET@host.invalid/v1/metrics?key=SECRET",
+        "http://somebody:SECRET@host:port/v1/metrics?key=SECRET",
+        "http://somebody:SECRET@ho\N{FULLWIDTH SOLIDUS}st/v1/metrics?key=SECRET",
+        "somebody:SECRET@127.0.0.1:{nobody}?key=SECRET",
     ],
 )
 def test_no_secret_of_an_endpoint_is_logged(
-    endpoint: str, answer: Answer, place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    protocol: Protocol, endpoint: str, place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint.format(nobody=free_port()))
-    with beating(place, "", "http/protobuf", monkeypatch):
+    with beating(place, "", protocol, monkeypatch):
         while not caplog.records:
             threading.Event().wait(0.05)
     assert "SECRET" not in caplog.text

@@ -10,9 +10,8 @@ Within the time for one request (``OTEL_EXPORTER_OTLP_TIMEOUT``) the exporters t
 from __future__ import annotations
 
 import logging
-import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -21,15 +20,14 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach,
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
+from stethoscope.exporters.secrets import without_secrets
+
 if TYPE_CHECKING:
     import requests
 
 
 UNASKED: Final = "unknown"
 """The `error.type` of a request of which no receiver was asked: the exporter could not encode it, or found it too large."""
-
-_SECRETS: Final = re.compile(r"""\?[^\s'")>]*|[^\s/'"(]*@""")
-"""What an address may hold that is nobody else's business: all from a question mark on, and a name with its password."""
 
 
 @dataclass(slots=True)
@@ -48,7 +46,7 @@ class Outcome:
     final: bool = False
 
     def __post_init__(self) -> None:
-        self.reason = _SECRETS.sub("", self.reason)
+        self.reason = without_secrets(self.reason)
 
 
 class Transport:
@@ -139,8 +137,16 @@ def _kept_from_the_log(names: tuple[str, ...], heard: _Heard) -> Iterator[None]:
             logger.removeFilter(keep)
 
 
+def _exporter(make: Callable[[], MetricExporter]) -> MetricExporter:
+    """Raises ValueError for what the environment has wrong, in which an endpoint may be told whole otherwise."""
+    try:
+        return make()
+    except Exception as error:
+        raise ValueError(without_secrets(f"{type(error).__qualname__}: {error}")) from None
+
+
 def http() -> Transport:
-    """OTLP over HTTP with protobuf. Raises ImportError where ``stethoscope[otlp]`` is not installed."""
+    """OTLP over HTTP with protobuf. Raises ImportError where ``stethoscope[otlp]`` is not installed, and ValueError."""
     import requests
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
@@ -158,7 +164,7 @@ def http() -> Transport:
             return response
 
     return Transport(
-        OTLPMetricExporter(session=Listening()),
+        _exporter(lambda: OTLPMetricExporter(session=Listening())),
         "otlp_http_metric_exporter",
         ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "urllib3.connectionpool"),
         heard,
@@ -188,7 +194,7 @@ def _seconds(text: str) -> float:
 
 
 def grpc() -> Transport:
-    """OTLP over gRPC. Raises ImportError where ``stethoscope[otlp]`` is not installed."""
+    """OTLP over gRPC. Raises as `http` does."""
     from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
     heard = _Heard()
@@ -201,7 +207,7 @@ def grpc() -> Transport:
             self._client: Any = _Ear(self._client, heard)
 
     return Transport(
-        Listening(), "otlp_grpc_metric_exporter", ("opentelemetry.exporter.otlp.proto.grpc.exporter",), heard
+        _exporter(Listening), "otlp_grpc_metric_exporter", ("opentelemetry.exporter.otlp.proto.grpc.exporter",), heard
     )
 
 

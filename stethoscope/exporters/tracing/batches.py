@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from stethoscope import names
+from stethoscope.exporters.secrets import without_secrets
 
 if TYPE_CHECKING:
     from stethoscope.store.recorder import Recorder
@@ -146,7 +147,7 @@ class Batches(SpanProcessor):
                 except Exception as error:
                     sent, said.last = False, repr(error)
             if not sent:
-                self._lose(len(batch), "not_delivered", said.last)
+                self._lose(len(batch), "not_delivered", without_secrets(said.last))
         self._empty.set()
 
     def _lose(self, count: int, reason: str, why: str = "") -> None:

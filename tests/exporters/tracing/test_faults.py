@@ -6,11 +6,16 @@ How fast a request is answered is compared with a healthy collector, as a ratio 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from stethoscope.exporters.tracing.batches import Batches, Limits
+from stethoscope.store.recorder import Recorder
 from tests.receivers.inbox import HALF, Answer
 from tests.receivers.otlp import spans
 from tests.receivers.troubles import TROUBLES, Trouble, down, ends_in_time, hanging, lost, slowdown
@@ -103,3 +108,16 @@ def test_collector_that_dies_and_comes_back_gets_what_comes_then(tmp_path: Path)
         with spans(port=port) as second:
             while not second.spans(1, seconds=0.1):
                 ask(client)
+
+
+def test_no_secret_of_an_endpoint_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            raise ValueError("no adapter for 'ftp://somebody:SECRET@host/v1/traces?api-key=SECRET'")
+
+    provider = TracerProvider()
+    provider.add_span_processor(Batches(Failing, Recorder("shop", lambda: None), Limits()))
+    provider.get_tracer("test").start_span("one").end()
+    provider.shutdown()
+    assert "no adapter for 'ftp://host/v1/traces'" in caplog.text
+    assert "SECRET" not in caplog.text
