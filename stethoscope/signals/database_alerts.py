@@ -23,8 +23,7 @@ def _asked(frame: Frame) -> str:
 def _saturated(config: Config) -> Iterable[Condition]:
     """Pools with a limit of their own have one rule each, or none if all may be used, and are left out of those for all."""
     frame = config.in_rules().keep(config.instance_label, POOL)
-    special = "|".join(name for name, _ in config.pools)
-    others = frame.where(f'{POOL}!~"{special}"') if special else frame
+    others = frame.where(*(f'{POOL}!="{name}"' for name, _ in config.pools))
     for level, severity in (("warn", "warning"), ("critical", "critical")):
         if (limit := getattr(config.thresholds.pool_use, level)) is not None:
             yield Condition(severity, f"({POOL_USE.expression(others)}) > {limit:.12g}", _HOLDS[level])

@@ -11,6 +11,7 @@ import yaml
 
 from stethoscope import cli
 from stethoscope.signals.config import Config
+from stethoscope.signals.database import POOL
 from stethoscope.signals.files import KINDS, everything
 from tests.docs.pages import ROOT
 
@@ -160,11 +161,11 @@ def test_a_threshold_at_which_nothing_is_counted_is_named(
 
 
 def test_a_pool_with_a_limit_of_its_own_is_left_out_of_the_rule_for_all(tmp_path: Path) -> None:
-    assert cli.main(["rules", "--out", str(tmp_path), "--pool", "reports=0.95", "--pool", "jobs=1"]) == 0
+    assert cli.main(["rules", "--out", str(tmp_path), "--pool", "reports=0.95", "--pool", "jobs(2)=1"]) == 0
     groups = yaml.safe_load((tmp_path / "rules/alerts.yaml").read_text())["groups"]
     rules = [rule["expr"] for rule in groups[0]["rules"] if rule["alert"] == "ASGIDBPoolSaturated"]
     assert [rule.rpartition("> ")[2] for rule in rules] == ["0.75", "0.9", "0.95"]
-    own, others = 'db_client_connection_pool_name="reports"', 'db_client_connection_pool_name!~"reports|jobs"'
+    own, others = f'{POOL}="reports"', f'{POOL}!="reports", {POOL}!="jobs(2)"'
     assert [own in rule for rule in rules] == [False, False, True]
     assert [others in rule for rule in rules] == [True, True, False]
     assert_promtool_is_content(tmp_path)
