@@ -63,6 +63,12 @@ def label_value(value: object) -> str:
     return str(value)[:MOST_CHARACTERS]
 
 
+def taken_by_another(metric: Metric) -> str:
+    """A name of its samples that a metric of Stethoscope's or of the user's has already; empty where there is none."""
+    taken = _taken_names()
+    return next((sample for sample in metric.sample_names if taken.get(sample, metric.name) != metric.name), "")
+
+
 def _full_name(kind: Kind, name: str, namespace: str, subsystem: str, unit: str) -> str:
     """As prometheus_client makes it: what is exposed of a counter ends in ``_total`` whether it is said here or not."""
     if not name:

@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from stethoscope import names
-from stethoscope.instruments.definitions import LABEL_NAME, METRIC_NAME
+from stethoscope.instruments.definitions import (
+    LABEL_NAME,
+    METRIC_NAME,
+    MOST_CHARACTERS,
+    label_value,
+    taken_by_another,
+)
 from stethoscope.names import PER_WORKER, Kind, Merge, Metric
 from stethoscope.store.recorder import Recorder
 
@@ -53,8 +59,8 @@ class Refused(Exception):
 
 
 def metric_of(child: Child) -> Metric:
-    """Raises Refused when the store has no place for such a metric."""
-    metric = Metric(
+    """What it is to a recorder, which may have no place for it."""
+    return Metric(
         name=child._name,
         kind=_KINDS[child._type],
         help=child._documentation,
@@ -63,14 +69,13 @@ def metric_of(child: Child) -> Metric:
         bounds=tuple(child._upper_bounds[:-1]) if child._type == "histogram" else (),
         merge=Merge(child._multiprocess_mode) if child._type == "gauge" else Merge.LIVESUM,
     )
-    if reason := _unfit(metric):
-        raise Refused(reason)
-    return metric
 
 
 def _unfit(metric: Metric) -> str:
     if metric.name in _OURS:
         return "Stethoscope has a metric of this name"
+    if taken := taken_by_another(metric):
+        return f"the name {taken} is taken already"
     if not (METRIC_NAME.fullmatch(metric.name) and all(map(LABEL_NAME.fullmatch, metric.labels))):
         return "its name or a label's name is not of the form that every Prometheus reads"
     if metric.bounds and metric.bounds[0] < 0:
@@ -99,10 +104,12 @@ class Sink(Protocol):
 
 
 def sink_for(recorder: Recorder, child: Child) -> Sink:
-    """Raises Refused as `metric_of` does, and when the recorder has another metric of this name."""
+    """Raises Refused when the store has no place for such a metric, and when the recorder has another one of this name."""
     metric = metric_of(child)
+    if reason := _unfit(metric):
+        raise Refused(reason)
     try:
-        return _SINKS[child._type](recorder, metric, tuple(child._labelvalues))
+        return _SINKS[child._type](recorder, metric, tuple(map(label_value, child._labelvalues)))
     except (ValueError, AssertionError) as error:
         raise Refused(str(error) or "stethoscope has another metric of this name") from error
 
@@ -141,8 +148,9 @@ class _GaugeSink:
         self._recorder, self._metric = recorder, metric
         self._series = recorder.gauge(metric, labels)
         # There already when the label values were removed and come again, which starts at zero. What is in an
-        # overflow series is others'.
-        self._before = self._series.get() if recorder.has(metric, labels) else 0.0
+        # overflow series is others', and so may be what is in that of labels that were cut.
+        alone = recorder.has(metric, labels) and all(len(label) < MOST_CHARACTERS for label in labels)
+        self._before = self._series.get() if alone else 0.0
 
     def begin(self) -> None:
         # A time of setting, which some modes go by, is no matter of `add`.

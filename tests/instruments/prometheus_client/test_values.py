@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram, Summary
 from prometheus_client import values as library
 
 from stethoscope import forked, names
+from stethoscope.instruments import definitions
 from stethoscope.instruments.prometheus_client import adopt, foreign
 from stethoscope.names import Kind, Merge
 from stethoscope.store.recorder import Recorder
@@ -204,6 +205,33 @@ class TestAdopted:
         assert (number(recorder, "level"), number(second, "level")) == (5.0, 5.0)
         level.dec(5)
         assert (number(recorder, "level"), number(second, "level")) == (0.0, 0.0)
+
+    def test_label_values_are_cut(self, recorder: Recorder) -> None:
+        """Whoever can choose values must not be able to fill the memory with them."""
+        sold = Counter("sold", "Sold.", ["agent"])
+        level = Gauge("level", "Level.", ["agent"], multiprocess_mode="livesum")
+        for end in "ab":
+            sold.labels("x" * 1000 + end).inc()
+            level.labels("x" * 1000 + end).inc(2)
+        assert (number(recorder, "sold", "x" * 256), number(recorder, "level", "x" * 256)) == (2.0, 4.0)
+
+    def test_a_metric_is_refused_whose_samples_would_be_named_as_those_of_another_are(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """B26: a reader refuses a whole page in which a name comes twice."""
+        monkeypatch.setattr(definitions, "_defined", {})
+        monkeypatch.setattr(definitions, "_taken", {})
+        definitions.define(Kind.COUNTER, "orders", "Orders.")
+        definitions.define(Kind.GAUGE, "probe_sum", "As we name what we try prometheus_client out with.")
+        recorder = private_recorder()
+        adopt(recorder)
+        Gauge("orders_total", "Orders.").set(7)
+        Gauge("orders_open", "Orders.").set(7)
+        found = recorder.snapshot().families
+        assert "orders_open" in found
+        assert "orders_total" not in found
+        [warning] = caplog.messages
+        assert warning.endswith("the name orders_total is taken already")
 
     def test_what_is_beyond_the_cap_is_added_up_in_gauges_too(self) -> None:
         before, after = (Gauge(name, "Level.", ["sku"], multiprocess_mode="livesum") for name in ("before", "after"))
