@@ -11,8 +11,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 # What these return is no part of the specification, but servers and apps look at it, so it is passed on.
 Send = Callable[[Message], Awaitable[Any]]
-NameRoute = Callable[[Scope], str | None]
-"""The route template of a request that is being served, from its scope."""
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))

@@ -22,7 +22,6 @@ from stethoscope.middleware.frameworks import install_in_place, observe_routes, 
 from stethoscope.middleware.layer import Layer, OwnEndpoints
 from stethoscope.middleware.observer import Announcer, Observer
 from stethoscope.middleware.queueing import QueueObserver
-from stethoscope.middleware.routes import name_route
 from stethoscope.settings import OWN_NAMES, Options, Settings, ignored
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.registry import main_module, recorder_for
@@ -90,7 +89,7 @@ def name_of(app: Any) -> str:
 def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
     """Who else is told of each request, outermost first."""
     if settings.tracing is not False:
-        yield Later(layer, lambda: server_spans(layer, settings, name_route))
+        yield Later(layer, lambda: server_spans(layer, settings))
     from stethoscope.instruments.vitals import watch_worker  # asyncio with it, which only those who serve need
 
     worker = watch_worker(layer.recorder, settings.instruments, settings.thresholds)
@@ -99,7 +98,7 @@ def _observers(layer: Layer, settings: Settings) -> Iterator[Observer]:
     if "queue" in settings.instruments:
         yield QueueObserver(layer.recorder)
     if settings.sentry is not None:
-        yield Later(layer, begin_sentry(layer, settings, settings.sentry, name_route, _database_details))
+        yield Later(layer, begin_sentry(layer, settings, settings.sentry, _database_details))
     if "requests" in settings.instruments or settings.request_log:
         yield follower_for(layer.recorder, settings.request_log, [_database_details])
 

@@ -16,7 +16,6 @@ from stethoscope.names import UNMATCHED_ROUTE
 if TYPE_CHECKING:
     from sentry_sdk.client import BaseClient
 
-    from stethoscope.asgi import NameRoute
     from stethoscope.sentry_options import SentryOptions
     from stethoscope.settings import Settings
     from stethoscope.store.recorder import Recorder
@@ -64,11 +63,10 @@ class Client:
     one of an exception; it is told what we know of the current request; and scrubbed.
     """
 
-    def __init__(self, recorder: Recorder, settings: Settings, options: SentryOptions, name_route: NameRoute) -> None:
+    def __init__(self, recorder: Recorder, settings: Settings, options: SentryOptions) -> None:
         self._recorder = recorder
         self._query_strings = settings.query_strings
         self._options = options
-        self._name_route = name_route
         self._watched: object = None
         self.describe: Callable[[Current], dict[str, object]] = lambda current: {}
         """What an event says of a request, as its context ``stethoscope``."""
@@ -111,7 +109,7 @@ class Client:
         event.setdefault("contexts", {})["stethoscope"] = self.describe(current)
 
     def route(self, current: Current) -> str:
-        return current.route or self._name_route(current.scope) or UNMATCHED_ROUTE
+        return current.route_by_now() or UNMATCHED_ROUTE
 
     def _lost(self, reason: str) -> None:
         try:

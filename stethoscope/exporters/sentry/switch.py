@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stethoscope.asgi import NameRoute
     from stethoscope.current import Current
     from stethoscope.exporters.sentry.requests import SentryRequests
     from stethoscope.middleware.layer import Layer
@@ -20,7 +19,7 @@ Details = Callable[["Current"], Mapping[str, object]]
 
 
 def begin_sentry(
-    layer: Layer, settings: Settings, options: SentryOptions, name_route: NameRoute, details: Details
+    layer: Layer, settings: Settings, options: SentryOptions, details: Details
 ) -> Callable[[], SentryRequests | None]:
     """Initialise the SDK if SENTRY_DSN is set and nobody has. Returns what makes the observer.
 
@@ -52,6 +51,6 @@ def begin_sentry(
             return None
         from stethoscope.exporters.sentry.requests import SentryRequests
 
-        return SentryRequests(layer, settings, Client(layer.recorder, settings, options, name_route), details)
+        return SentryRequests(layer, settings, Client(layer.recorder, settings, options), details)
 
     return make

@@ -33,7 +33,6 @@ from stethoscope.names import REQUEST_DURATION
 from stethoscope.store.exemplars import Exemplars
 
 if TYPE_CHECKING:
-    from stethoscope.asgi import NameRoute
     from stethoscope.middleware.exchange import Exchange
     from stethoscope.middleware.layer import Layer
     from stethoscope.settings import Settings
@@ -64,9 +63,8 @@ class ServerSpans(hot.Spans):
     """The same for children of parents that are sampled."""
     _bound_of_unsampled: bytes | None
 
-    def __init__(self, layer: Layer, settings: Settings, tracer: Tracer, name_route: NameRoute) -> None:
+    def __init__(self, layer: Layer, settings: Settings, tracer: Tracer) -> None:
         self._layer = layer
-        self._name_route = name_route
         self._conventions = Conventions(query_strings=settings.query_strings)
         budget = settings.thresholds.request_p95
         self._budget = budget.warn or budget.critical or math.inf
@@ -157,7 +155,7 @@ class ServerSpans(hot.Spans):
         if type(pending) is not Pending:
             return []
         if pending.joined is not None:
-            self._complete(pending.joined, exchange, exchange.route or self._name_route(exchange.scope))
+            self._complete(pending.joined, exchange, exchange.route_by_now() or None)
         if not self._tells_trace:
             return []
         context = pending.span_context()

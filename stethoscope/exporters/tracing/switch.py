@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from stethoscope.asgi import NameRoute
     from stethoscope.exporters.tracing.server_spans import ServerSpans
     from stethoscope.middleware.layer import Layer
     from stethoscope.settings import Settings
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 _FOR_TRACES: Final = re.compile(r"OTEL_EXPORTER_OTLP_(?!METRICS_|LOGS_)")
 
 
-def server_spans(layer: Layer, settings: Settings, name_route: NameRoute) -> ServerSpans | None:
+def server_spans(layer: Layer, settings: Settings) -> ServerSpans | None:
     """What makes the spans, or None where tracing is off.
 
     With ``tracing`` None, it is on where a tracer provider is set up or the standard variables ask for
@@ -39,7 +38,7 @@ def server_spans(layer: Layer, settings: Settings, name_route: NameRoute) -> Ser
             )
         return None
     tracer = find_tracer(layer.recorder, wanted=wanted)
-    return None if tracer is None else ServerSpans(layer, settings, tracer, name_route)
+    return None if tracer is None else ServerSpans(layer, settings, tracer)
 
 
 def _is_set_up() -> bool:

@@ -16,7 +16,6 @@ from stethoscope.asgi import ASGIApp, Message, Scope
 from stethoscope.exporters.tracing.joining import watch
 from stethoscope.exporters.tracing.server_spans import ServerSpans
 from stethoscope.middleware.layer import Layer
-from stethoscope.middleware.routes import name_route
 from stethoscope.settings import Settings
 from tests.middleware.scripted import Client, Records, http_scope, run
 
@@ -37,7 +36,7 @@ class Traced:
     def around(self, records: Records, app: ASGIApp, settings: Settings | None = None) -> Layer:
         settings = settings or Settings()
         layer = Layer(app, records.recorder, settings)
-        layer.appoint([ServerSpans(layer, settings, self.provider.get_tracer("stethoscope"), name_route)])
+        layer.appoint([ServerSpans(layer, settings, self.provider.get_tracer("stethoscope"))])
         return layer
 
     def call(

@@ -25,7 +25,6 @@ from stethoscope.asgi import ASGIApp
 from stethoscope.exporters.later import Later
 from stethoscope.exporters.tracing.server_spans import ServerSpans
 from stethoscope.middleware.layer import Layer
-from stethoscope.middleware.routes import name_route
 from stethoscope.settings import Settings
 from tests.exporters.tracing.spans import Traced, told
 
@@ -119,9 +118,7 @@ def calls(make: Make, traced: Traced, *numbers: int, settings: Settings | None =
             return [(await client.get(f"{prefix}/items/{number}")).headers["x-request-id"] for number in numbers]
 
     # The layer of these tests has a provider of its own instead of the one global one.
-    layer.appoint(
-        [Later(layer, lambda: ServerSpans(layer, settings, traced.provider.get_tracer("stethoscope"), name_route))]
-    )
+    layer.appoint([Later(layer, lambda: ServerSpans(layer, settings, traced.provider.get_tracer("stethoscope")))])
     return asyncio.run(call())
 
 

@@ -15,7 +15,6 @@ from sqlalchemy.exc import OperationalError
 
 import stethoscope
 from stethoscope.exporters.tracing.server_spans import ServerSpans
-from stethoscope.middleware.routes import name_route
 from stethoscope.settings import Settings
 from tests.exporters.tracing.spans import Traced, told
 
@@ -34,7 +33,7 @@ def call(traced: Traced, directory: Path) -> None:
 
     layer = stethoscope.Stethoscope(app, tracing=False, dir=directory)
     stethoscope.watch(engine)
-    layer.observe(ServerSpans(layer, Settings(), traced.provider.get_tracer("stethoscope"), name_route))
+    layer.observe(ServerSpans(layer, Settings(), traced.provider.get_tracer("stethoscope")))
 
     async def get() -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(layer), base_url="http://shop") as client:
