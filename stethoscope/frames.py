@@ -55,7 +55,18 @@ def _walk(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
 
 def place_of(frame: FrameType, line: int | None) -> Place:
     file, own = _file(frame.f_code.co_filename)
-    return Place(file, line or 0, frame.f_code.co_qualname, own)
+    return Place(file, line_of_source(frame, line or 0), frame.f_code.co_qualname, own)
+
+
+def line_of_source(frame: FrameType, line: int) -> int:
+    """The line that somebody wrote: of a template of Jinja's for one of the code that was made of it. Never raises."""
+    template = frame.f_globals.get("__jinja_template__")
+    if template is None:
+        return line
+    try:
+        return int(template.get_corresponding_lineno(line))
+    except Exception:  # whatever calls itself so
+        return line
 
 
 def innermost_own(places: Iterable[Place]) -> Place | None:

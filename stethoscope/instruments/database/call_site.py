@@ -12,6 +12,8 @@ import sysconfig
 from types import FrameType
 from typing import Final
 
+from stethoscope.frames import line_of_source
+
 _MOST_FRAMES: Final = 150
 _MOST_REMEMBERED: Final = 10_000
 
@@ -123,7 +125,7 @@ def _shown(frame: FrameType) -> str:
     line = (frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lineno)
     text = _texts.get(line)
     if text is None:
-        text = f"{_short(line[0])}:{line[2]} in {line[1]}"[:256]
+        text = f"{_short(line[0])}:{line_of_source(frame, line[2])} in {line[1]}"[:256]
         if len(_texts) < _MOST_REMEMBERED:
             _texts[line] = text
     return text

@@ -33,6 +33,13 @@ _AFTER_TABLE: Final = _words(
     "WHERE SET VALUES ORDER GROUP LIMIT OFFSET FETCH HAVING RETURNING FOR UNION INTERSECT EXCEPT WINDOW SELECT DEFAULT "
     "USING ON AS"
 )
+_CHANGING: Final = frozenset(("INSERT", "UPDATE", "DELETE", "MERGE"))
+_ANEW: Final = _words(
+    "CLOCK_TIMESTAMP CURRVAL GEN_RANDOM_UUID GET_LOCK LASTVAL NEWID NEXTVAL PG_NOTIFY RAND RANDOM RELEASE_LOCK SETVAL TIMEOFDAY "
+    "UUID UUID_GENERATE_V4"
+)
+_LOCKING: Final = ("PG_ADVISORY_", "PG_TRY_ADVISORY_")
+"""Functions that change something, or say something else each time."""
 _NO_TABLE: Final = frozenset(("ONLY", "LATERAL", "UNNEST"))
 
 _BACKSLASH: Final = frozenset(("mysql", "mariadb"))
@@ -102,6 +109,8 @@ class Outline:
     text: str
     operation: str
     collection: str
+    reads: bool
+    """Whether it asks for rows and changes nothing, so that asking again at once is answered the same."""
     offset: Operand | None
     is_part: bool
     """Whether it asks for a part of what there is, to be asked for the next: a page, or those of a list of values."""
@@ -123,6 +132,7 @@ def outline(sql: str, system: str) -> Outline:
         text=text[:_MOST_TEXT] + ("…" if len(text) > _MOST_TEXT else ""),
         operation=operation,
         collection=_collection(operation, tokens[start:]),
+        reads=operation == "SELECT" and not _changes(tokens),
         offset=offset,
         is_part=offset is not None or _asks_for_many(tokens) or _is_page(tokens),
     )
@@ -186,6 +196,17 @@ def _verb_outside_parentheses(tokens: Sequence[Token]) -> tuple[str, int]:
         if depth == 0 and kind == "word" and text.upper() in _DATA:
             return text.upper(), index + 1
     return OTHER_OPERATION, 0
+
+
+def _changes(tokens: Sequence[Token]) -> bool:
+    """Whether a statement that asks for rows does more than that: in a common table expression, or by a function."""
+    seen = [token.text.upper() for token in tokens if token.kind != "space"]
+    for before, word, after in zip(["", *seen], seen, [*seen[1:], ""], strict=False):
+        if word in _CHANGING and before not in ("FOR", "KEY"):  # FOR UPDATE, FOR NO KEY UPDATE
+            return True
+        if after == "(" and (word in _ANEW or word.startswith(_LOCKING)):
+            return True
+    return False
 
 
 def _collection(operation: str, rest: Sequence[Token]) -> str:

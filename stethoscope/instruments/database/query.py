@@ -24,7 +24,7 @@ class Query:
         self.text = seen.text
         self.operation = seen.operation
         self.collection = seen.collection
-        self.reads = seen.operation == "SELECT"
+        self.reads = seen.reads
         self.duration = duration
         self.rows = rows
 

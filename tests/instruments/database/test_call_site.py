@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import Any
+
+from jinja2 import Environment
+
+from stethoscope.frames import stack
 from stethoscope.instruments.database.call_site import Depth, call_site, call_site_near
 
 
 def one(depth: Depth) -> tuple[str, str]:
     return call_site_near(depth), call_site()
+
+
+def test_line_in_a_template_is_that_of_the_template() -> None:
+    """Jinja runs Python code that it has made of one, with lines of its own."""
+    seen: list[str] = []
+    library = os.path.join(os.sep, "site-packages", "sqlalchemy", "loading.py")
+    text = "def load(items): seen.extend([near(Depth()), site(), str(stack(sys._getframe(1), 1)[0])])"
+    loading: dict[str, Any] = {
+        "sys": sys,
+        "seen": seen,
+        "stack": stack,
+        "site": call_site,
+        "near": call_site_near,
+        "Depth": Depth,
+    }
+    exec(compile(text, library, "exec"), loading)
+    environment = Environment()
+    environment.filters["load"] = loading["load"]
+    lines = ["<ul>"] * 30 + ["{{ items | load }}"] + ["</ul>"] * 5
+    name = os.path.join(os.getcwd(), "templates", "orders.html")
+    code = environment.compile("\n".join(lines), name="orders.html", filename=name)
+    environment.template_class.from_code(environment, code, {}).render()
+    assert len(seen) == 3
+    assert all("orders.html:31 in root" in place for place in seen), seen
 
 
 def other(depth: Depth) -> tuple[str, str]:

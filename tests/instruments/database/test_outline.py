@@ -68,6 +68,29 @@ def test_operation_and_table(sql: str, operation: str, collection: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sql", "reads"),
+    [
+        ("SELECT a FROM t", True),
+        ("SELECT a FROM t FOR UPDATE SKIP LOCKED", True),
+        ("SELECT a FROM t FOR NO KEY UPDATE", True),
+        ("WITH x AS (SELECT 1) SELECT * FROM x", True),
+        ('SELECT "update", nextval FROM t', True),
+        ("SELECT 'delete'", True),
+        ("WITH taken AS (UPDATE t SET a = 1 WHERE b RETURNING c) SELECT c FROM taken", False),
+        ("WITH gone AS (DELETE FROM t RETURNING c) SELECT c FROM gone", False),
+        ("SELECT nextval('s')", False),
+        ("SELECT a FROM t ORDER BY random () LIMIT 1", False),
+        ("SELECT pg_try_advisory_xact_lock(7)", False),
+        ("INSERT INTO t (a) SELECT 1", False),
+        ("UPDATE t SET a = 1", False),
+    ],
+)
+def test_what_changes_something_or_answers_anew_does_not_only_read(sql: str, reads: bool) -> None:
+    """Else its repetition would be found, and the cure, to keep the first answer, would break the app."""
+    assert outline(sql, "postgresql").reads is reads
+
+
+@pytest.mark.parametrize(
     ("sql", "parameters", "offset"),
     [
         ("SELECT a FROM t LIMIT 10 OFFSET 5000", (), 5000),
