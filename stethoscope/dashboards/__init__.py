@@ -8,5 +8,5 @@
     flight       one snapshot for all who ask at once
     responses, threads, listening    answering over ASGI without holding up the app
 
-The commands `top` and `diagnose` show the same in a terminal (`source`, `terminal`).
+The commands `top` and `diagnose` show the same in a terminal (`source`, `shape`, `terminal`).
 """

@@ -14,6 +14,7 @@ what sends by itself
   sending              which there are, and their life in a process
   periodic             the thread that one sends from
   otlp                 metrics over OTLP
+  secrets              what of an endpoint belongs into no log
 
 what is told of every request
   tracing              spans for OpenTelemetry
