@@ -27,6 +27,7 @@ What is where:
     names         every metric: name, kind, unit, labels, buckets
     settings      what users can choose, with `thresholds` and `sentry_options`
     current       what the running code works for: where middleware and instruments meet without knowing each other
+    sql           texts of statements, and where their literals are
     hot           which methods are compiled
     forked        what came by a fork
 """

@@ -20,4 +20,5 @@ what is told of every request
   tracing              spans for OpenTelemetry
   sentry               errors and transactions for Sentry
   later                either of them, made when the first request comes
+  database_errors      what errors of databases say, without the values in it
 """

@@ -10,49 +10,38 @@ import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any, Final
 
+from stethoscope.exporters.database_errors import is_drivers, without_values
+from stethoscope.sql import without_literals
+
 Event = MutableMapping[str, Any]
 
 _HEADERS: Final = frozenset(("cookie", "set-cookie", "authorization", "proxy-authorization"))
 _LINKS: Final = frozenset(("referer", "location", "origin"))
 _QUERIES: Final = frozenset(("http.query", "url.query", "http.fragment", "url.fragment", "query_string"))
 _URLS: Final = frozenset(("url", "url.full", "http.url", "http.target", "to", "from"))
-_STATEMENTS: Final = frozenset(("db.statement", "db.query.text", "db.params", "db.parameters"))
-_SQL: Final = re.compile(
-    r"\s*(?:/\*.*?\*/\s*)*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|CALL|EXEC|COPY|CREATE|ALTER|SET|VALUES|EXPLAIN)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-# Text in any of the usual quotes, and numbers that are no part of a name.
-_LITERAL: Final = re.compile(
-    r"'(?:[^'\\]|''|\\.)*'?|(\$\w*\$).*?(?:\1|$)|(?<![\w$.])[-+]?(?:0x[0-9a-f]+|\d+(?:\.\d*)?(?:e[-+]?\d+)?)(?![\w.])",
-    re.IGNORECASE | re.DOTALL,
-)
-# As SQLAlchemy puts them behind what a driver says.
-_STATEMENT: Final = re.compile(r"\[SQL: (.*?)\](?=\s*(?:\n|$))", re.DOTALL)
-_PARAMETERS: Final = re.compile(r"\[parameters: .*?\](?=\s*(?:\n|$))", re.DOTALL)
+_STATEMENTS: Final = frozenset(("db.statement", "db.query.text"))
+_PARAMETERS: Final = ("db.params", "db.parameters", "db.query.parameter")
+_QUERY_CRUMBS: Final = ("query", "sqlalchemy.engine", "django.db")
+"""Categories of breadcrumbs that are statements: those of the SDK's integrations, and loggers that write down statements."""
 
 
 def scrub(event: Event, *, query_strings: bool, local_variables: bool) -> None:
     _scrub_request(event.get("request"), query_strings=query_strings)
     for exception in _values(event.get("exception")):
         if isinstance(exception.get("value"), str):
-            exception["value"] = _scrub_message(exception["value"])
+            exception["value"] = without_values(
+                exception["value"], is_drivers=is_drivers(str(exception.get("module") or ""))
+            )
     if not local_variables:
         for frame in _frames(event):
             frame.pop("vars", None)
     for told in _told(event):
         _scrub_told(told, query_strings=query_strings)
     for crumb in _values(event.get("breadcrumbs")):
-        _scrub_statement(crumb, "message")
-    for span in event.get("spans") or ():
-        if not query_strings and str(span.get("op", "")).startswith("http"):
-            span["description"] = _without_query(span.get("description"))
-        _scrub_statement(span, "description")
-    _scrub_logged(event)
-
-
-def mask_literals(sql: str) -> str:
-    """A statement with ``?`` for each text and number in it."""
-    return _LITERAL.sub("?", sql)
+        _scrub_crumb(crumb)
+    for span in _spans(event):
+        _scrub_span(span, query_strings=query_strings)
+    _scrub_logged(event.get("logentry"))
 
 
 def _scrub_request(request: object, *, query_strings: bool) -> None:
@@ -75,35 +64,46 @@ def _scrub_request(request: object, *, query_strings: bool) -> None:
 def _scrub_told(told: Event, *, query_strings: bool) -> None:
     """Data of a span or a breadcrumb."""
     for name in list(told):
-        if name in _STATEMENTS:
-            if isinstance(told[name], str) and name in ("db.statement", "db.query.text"):
-                told[name] = mask_literals(told[name])
-            else:
-                del told[name]
-        elif not query_strings and name in _QUERIES:
+        if name in _STATEMENTS and isinstance(told[name], str):
+            told[name] = without_literals(told[name], _system(told))
+        elif name in _STATEMENTS or name.startswith(_PARAMETERS) or (name in _QUERIES and not query_strings):
             del told[name]
         elif not query_strings and name in _URLS:
             told[name] = _without_query(told[name])
 
 
-def _scrub_statement(holder: Event, name: str) -> None:
-    text = holder.get(name)
-    if isinstance(text, str) and _SQL.match(text):
-        holder[name] = mask_literals(text)
+def _scrub_span(span: Event, *, query_strings: bool) -> None:
+    operation, text = str(span.get("op") or ""), span.get("description")
+    if not isinstance(text, str):
+        return
+    if operation.startswith("db"):
+        span["description"] = without_literals(text, _system(span.get("data")))
+    elif operation.startswith("http") and not query_strings:
+        span["description"] = _without_query(text)
 
 
-def _scrub_logged(event: Event) -> None:
-    logged = event.get("logentry")
+def _scrub_crumb(crumb: Event) -> None:
+    text = crumb.get("message")
+    if not isinstance(text, str):
+        return
+    is_statement = str(crumb.get("category") or "").startswith(_QUERY_CRUMBS)
+    crumb["message"] = without_literals(text) if is_statement else without_values(text)
+
+
+def _scrub_logged(logged: object) -> None:
     if not isinstance(logged, dict):
         return
     for name in ("message", "formatted"):
         if isinstance(logged.get(name), str):
-            logged[name] = _scrub_message(logged[name])
+            logged[name] = without_values(logged[name])
+    parameters = logged.get("params")
+    if isinstance(parameters, list):
+        logged["params"] = [without_values(one) if isinstance(one, str) else one for one in parameters]
 
 
-def _scrub_message(text: str) -> str:
-    text = _STATEMENT.sub(lambda found: f"[SQL: {mask_literals(found[1])}]", text)
-    return _PARAMETERS.sub("[parameters left out]", text)
+def _system(data: object) -> str:
+    """The database product that data of a span names."""
+    return str(data.get("db.system.name") or data.get("db.system") or "") if isinstance(data, dict) else ""
 
 
 def _without_query(url: object) -> object:
@@ -111,11 +111,14 @@ def _without_query(url: object) -> object:
 
 
 def _told(event: Event) -> Iterator[Event]:
-    holders = [*(event.get("spans") or ()), *_values(event.get("breadcrumbs"))]
-    trace = (event.get("contexts") or {}).get("trace")
-    for holder in [*holders, trace]:
-        if isinstance(holder, dict) and isinstance(holder.get("data"), dict):
+    for holder in [*_spans(event), *_values(event.get("breadcrumbs"))]:
+        if isinstance(holder.get("data"), dict):
             yield holder["data"]
+
+
+def _spans(event: Event) -> list[Event]:
+    """Those of a transaction, and the one that an event is of or was made in."""
+    return _values([*(event.get("spans") or ()), (event.get("contexts") or {}).get("trace")])
 
 
 def _frames(event: Event) -> Iterator[Event]:

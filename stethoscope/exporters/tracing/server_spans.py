@@ -21,6 +21,7 @@ from opentelemetry.propagate import get_global_textmap
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, Tracer, get_current_span
 
 from stethoscope import hot
+from stethoscope.exporters.database_errors import message_of, stacktrace_of
 from stethoscope.exporters.tracing.batches import flush
 from stethoscope.exporters.tracing.conventions import KEPT, REQUEST_ID, Attributes, Conventions, missing
 from stethoscope.exporters.tracing.joining import has_inside
@@ -287,7 +288,9 @@ def _began(pending: Pending) -> int:
 def _end(span: Span, exchange: Exchange, status: int, seconds: float, exception: BaseException | None) -> None:
     failed = exception is not None and exchange.error not in _LEFT
     if failed:
-        span.record_exception(cast("BaseException", exception))
+        raised = cast("BaseException", exception)
+        told = {"exception.message": message_of(raised), "exception.stacktrace": stacktrace_of(raised)}
+        span.record_exception(raised, told)
     if failed or status >= 500:  # a 4xx is the client's mistake: the conventions leave its status unset
         span.set_status(Status(StatusCode.ERROR))
     began = getattr(span, "start_time", None)

@@ -1,16 +1,17 @@
 """What a statement is about, without its literals.
 
-The scanner goes through a statement once and takes time linear in its length, of which it reads 16 kB.
-Where it cannot know whether something is a literal, it takes it for one: no literal is ever kept.
+Of a statement 16 kB are read. Where it cannot be known whether something is a literal, it is taken for one: none is ever kept.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
+
+from stethoscope.sql import Token, tokens_of
 
 MOST_CHARACTERS: Final = 16_384
 """Of a statement that are looked at."""
@@ -28,7 +29,6 @@ OPERATIONS: Final = _words(
 )
 OTHER_OPERATION: Final = "_OTHER"
 _DATA: Final = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"))
-_BEFORE_NAMES: Final = frozenset(("FROM", "JOIN", "INTO", "UPDATE", "TABLE", "AS", "ON", "."))
 _AFTER_TABLE: Final = _words(
     "WHERE SET VALUES ORDER GROUP LIMIT OFFSET FETCH HAVING RETURNING FOR UNION INTERSECT EXCEPT WINDOW SELECT DEFAULT "
     "USING ON AS"
@@ -42,36 +42,6 @@ _LOCKING: Final = ("PG_ADVISORY_", "PG_TRY_ADVISORY_")
 """Functions that change something, or say something else each time."""
 _NO_TABLE: Final = frozenset(("ONLY", "LATERAL", "UNNEST"))
 
-_BACKSLASH: Final = frozenset(("mysql", "mariadb"))
-"""Products in which a backslash escapes within strings."""
-_STRICT: Final = frozenset(("postgresql", "oracle.db", "microsoft.sql_server", "ibm.db2", "cockroachdb"))
-"""Products in which double quotes are only ever around names, and a backslash is a character like others."""
-
-_ESCAPED: Final = r"'(?:[^'\\]|''|\\.)*(?:'|$)"
-_PLAIN: Final = r"'(?:[^']|'')*(?:'|$)"
-
-
-def _scanner(string: str) -> re.Pattern[str]:
-    return re.compile(
-        rf"""
-          (?P<space>\s+)
-        | (?P<comment>--[^\n]*|/\*.*?(?:\*/|$))
-        | (?P<string>[Ee]{_ESCAPED}|(?:[NnBbXxUu]&?)?{string}|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|$))
-        | (?P<quoted>"(?:[^"]|"")*(?:"|$))
-        | (?P<backtick>`(?:[^`]|``)*(?:`|$))
-        | (?P<named>%\([^)]*\)s|(?<![:\w]):[^\W\d]\w*)
-        | (?P<numbered>[$:]\d+)
-        | (?P<unnamed>\?|%s)
-        | (?P<word>[^\W\d][\w$]*)
-        | (?P<number>(?:\d[\w.]*|\.\d[\w]*)(?:(?<=[eE])[+-]\d+)?)
-        | (?P<cast>::)
-        | (?P<sign>.)
-        """,
-        re.VERBOSE | re.DOTALL,
-    )
-
-
-_SCANNERS: Final = {False: _scanner(_PLAIN), True: _scanner(_ESCAPED)}
 _CAST: Final = re.compile(
     r"(?<=\?)::\w+(?: (?:WITH(?:OUT)? TIME ZONE|PRECISION|VARYING))?(?:\(\?(?:, \?)*\))?(?:\[\])*", re.IGNORECASE
 )
@@ -116,14 +86,9 @@ class Outline:
     """Whether it asks for a part of what there is, to be asked for the next: a page, or those of a list of values."""
 
 
-class Token(NamedTuple):
-    kind: str
-    text: str
-
-
 def outline(sql: str, system: str) -> Outline:
     """The outline of a statement for a database product (``db.system.name``). Never raises."""
-    tokens = list(_tokens(sql[:MOST_CHARACTERS], system))
+    tokens = list(tokens_of(sql[:MOST_CHARACTERS], system))
     text = _rendered(tokens)
     operation, start = _operation(tokens)
     offset = _operand(tokens, "OFFSET") or _first_of_two(tokens)
@@ -136,34 +101,6 @@ def outline(sql: str, system: str) -> Outline:
         offset=offset,
         is_part=offset is not None or _asks_for_many(tokens) or _is_page(tokens),
     )
-
-
-def _tokens(sql: str, system: str) -> Iterator[Token]:
-    """Tokens without comments, literals as ``?``; spaces are one space."""
-    strict = system in _STRICT
-    if not strict and system not in _BACKSLASH and system != "sqlite" and "\\" in sql:
-        # Unknown rules for strings: where one ends cannot be told.
-        sql = re.split(r"['\"$]", sql, maxsplit=1)[0] + " ?"
-    before = ""
-    spaced = False
-    for match in _SCANNERS[system in _BACKSLASH].finditer(sql):
-        kind = match.lastgroup or "sign"
-        if kind == "tag":
-            kind = "string"
-        if kind in ("space", "comment"):
-            spaced = True
-            continue
-        if spaced and before:
-            yield Token("space", " ")
-        spaced = False
-        text = match.group()
-        if kind in ("string", "number") or (kind == "quoted" and not strict and before.upper() not in _BEFORE_NAMES):
-            yield Token(
-                "number" if kind == "number" and text.isdecimal() else "literal", text if kind == "number" else ""
-            )
-        else:
-            yield Token(kind, text)
-        before = text
 
 
 def _joined(tokens: Sequence[Token]) -> str:

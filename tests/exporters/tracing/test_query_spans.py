@@ -14,9 +14,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 import stethoscope
+from stethoscope.asgi import Receive, Scope, Send
 from stethoscope.exporters.tracing.server_spans import ServerSpans
 from stethoscope.settings import Settings
 from tests.exporters.tracing.spans import Traced, told
+from tests.middleware.scripted import Records
 
 
 def call(traced: Traced, directory: Path) -> None:
@@ -62,3 +64,22 @@ def test_queries_of_an_unsampled_request_make_no_spans(tmp_path: Path) -> None:
     traced = Traced(ALWAYS_OFF)
     call(traced, tmp_path / "segments")
     assert [span for span in traced.spans() if span.kind is SpanKind.CLIENT] == []
+
+
+def test_an_exception_that_tells_of_a_statement_is_recorded_without_its_values(records: Records) -> None:
+    traced, engine = Traced(), create_engine("sqlite://")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with engine.connect() as connection:
+            connection.execute(text("select :mail from nowhere where 'Lovelace' = 1"), {"mail": "bob@secret.example"})
+
+    with pytest.raises(OperationalError):
+        traced.call(records, app)
+    engine.dispose()
+    (event,) = traced.spans()[-1].events
+    told = event.attributes or {}
+    assert "(sqlite3.OperationalError) no such table: nowhere" in str(told["exception.message"])
+    assert "[SQL: select ? from nowhere where ? = ?]" in str(told["exception.message"])
+    message, stacktrace = str(told["exception.message"]), str(told["exception.stacktrace"])
+    assert message in stacktrace
+    assert "secret" not in message + stacktrace.replace('"bob@secret.example"', "the line of code")
