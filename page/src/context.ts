@@ -13,4 +13,6 @@ export interface Context {
   readonly thresholds: Thresholds;
   readonly theme: string;
   readonly paused: boolean;
+  /** To be told when an answer is that whoever looks is not signed in any more. */
+  readonly onSignedOut: () => void;
 }

@@ -1,7 +1,7 @@
 // One view of the service, live: server-sent events while somebody looks, nothing while nobody does.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { address, get, SignedOut } from "./api.ts";
+import { address, get, isSignedIn, SignedOut } from "./api.ts";
 import type { Point } from "./documents.ts";
 
 export type View = "overview" | "endpoints" | "database" | "requests" | "system";
@@ -28,6 +28,8 @@ export interface Live<T> {
 const RETRY = 1500;
 /** Milliseconds without an event, of which one comes every two seconds: a connection can be dead and not know it. */
 const SILENCE = 10_000;
+/** Milliseconds between two looks whether whoever looks is signed in: he may have signed out elsewhere, of which a stream knows nothing. */
+const ACCESS = 60_000;
 
 interface Options {
   readonly paused: boolean;
@@ -117,9 +119,16 @@ function subscribe(url: URL, { onTick, onFailed, onLost, onSignedOut }: Listener
     else timer = setTimeout(open, RETRY);
   }
 
+  async function look(): Promise<void> {
+    const out = await isSignedIn().then((is) => !is, () => false);
+    if (out && !over) onSignedOut();
+  }
+
   open();
+  const looking = setInterval(() => void look(), ACCESS);
   return () => {
     over = true;
+    clearInterval(looking);
     source?.close();
     clearTimeout(timer);
   };

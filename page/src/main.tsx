@@ -84,7 +84,7 @@ function Watching({ thresholds, theme, nextTheme, onSignedOut }: WatchingProps) 
   useTitle(view.title, connection);
   useShortcut("p", () => setPaused((before) => !before));
 
-  const context: Context = { window, range, points: series.last(range), thresholds, theme, paused };
+  const context: Context = { window, range, points: series.last(range), thresholds, theme, paused, onSignedOut };
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
@@ -124,7 +124,7 @@ function Shown({ view, rest, latest, context, waiting }: ShownProps) {
   // The stream sends the document that the view asked for.
   if (view === "routes") return <Routes document={latest as never} context={context} />;
   if (view === "database") return <Database document={latest as never} context={context} />;
-  if (view === "requests") return <Requests document={latest as never} id={first} />;
+  if (view === "requests") return <Requests document={latest as never} id={first} context={context} />;
   if (view === "runtime") return <Runtime document={latest as never} context={context} />;
   return <Overview document={latest as never} context={context} />;
 }

@@ -73,11 +73,14 @@ class Board:
         answer = await self._refusal(path, scope)
         try:
             if answer is None and path == _STREAM:
-                await self._stream.serve(scope, receive, send)
+                await self._stream.serve(scope, receive, send, lambda: self._lets_in(path, scope))
                 return
         except BadQuery as mistake:
             answer = problem(400, str(mistake))
         await respond(answer or await self._api.answer(path, scope, receive), scope, send)
+
+    async def _lets_in(self, path: str, scope: Scope) -> bool:
+        return await self._refusal(path, scope) is None
 
     async def _refusal(self, path: str, scope: Scope) -> Response | None:
         try:

@@ -17,7 +17,7 @@ import threading
 import time
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -44,6 +44,8 @@ TICK: Final = 2.0
 """Seconds from one event to the next."""
 PATIENCE: Final = 20.0
 """Seconds after which a viewer that takes no bytes is dropped."""
+ACCESS: Final = 60.0
+"""Seconds after which it is asked again whether a viewer may look: sessions end, and a user's own rule can change its mind."""
 _LOOK: Final = 0.2
 """Seconds after which the leader checks whether the server is about to end."""
 _SMOOTHED: Final = 5
@@ -72,6 +74,12 @@ _ALL: Final[Mapping[str, Mapping[str, Value]]] = {"endpoints": {"limit": 1000}}
 
 View = tuple[str, str]
 """A view and a window."""
+Access = Callable[[], Awaitable[bool]]
+"""Whether a viewer may look. It may take its time: only its viewer waits."""
+
+
+async def _anybody() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,7 @@ class Stream:
         on_error: OnError,
         tick_seconds: float = TICK,
         patience_seconds: float = PATIENCE,
+        access_seconds: float = ACCESS,
         beside: Beside = NOTHING,
     ) -> None:
         self._moments = moments
@@ -110,10 +119,14 @@ class Stream:
         self._on_error = on_error
         self._tick_seconds = tick_seconds
         self._patience_seconds = patience_seconds
+        self._access_seconds = access_seconds
         self._encoding = threading.Lock()
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the viewer leaves, hangs, or the server is about to end. Raises `BadQuery` before anything is sent."""
+    async def serve(self, scope: Scope, receive: Receive, send: Send, access: Access = _anybody) -> None:
+        """Send events until the viewer leaves, hangs, has no ``access`` any more, or the server is about to end.
+
+        Raises `BadQuery` before anything is sent.
+        """
         values = read_query(scope.get("query_string", b""), (VIEW, WINDOW))
         view = (str(values["view"]), str(values["window"]))
         compressed = wants_gzip(scope)
@@ -125,10 +138,12 @@ class Stream:
             tasks.start_soon(_leave_with_client, receive, tasks.cancel_scope)
             loop = self._loop(scope)
             with loop.viewer(view):
-                await self._feed(loop, view, compressed, send, tasks.cancel_scope)
+                await self._feed(loop, view, compressed, send, _Asked(access, self._access_seconds), tasks.cancel_scope)
             tasks.cancel_scope.cancel()
 
-    async def _feed(self, loop: _Loop, view: View, compressed: bool, send: Send, viewing: anyio.CancelScope) -> None:
+    async def _feed(
+        self, loop: _Loop, view: View, compressed: bool, send: Send, access: Access, viewing: anyio.CancelScope
+    ) -> None:
         opening = _GZIP_HEADER if compressed else b""
         seen = 0
         while (tick := await loop.after(seen, self._tick)) is not None:
@@ -137,6 +152,8 @@ class Stream:
                 frame = await to_thread.run_sync(self._frame, tick, view, limiter=threads())
             body = opening + (frame.deflated if compressed else frame.plain)
             viewing.deadline = anyio.current_time() + self._patience_seconds
+            if not await access():
+                break
             await send({"type": "http.response.body", "body": body, "more_body": True})
             viewing.deadline = math.inf
             seen, opening = tick.number, b""
@@ -191,6 +208,22 @@ class Stream:
             values["window"] = view[1]
         document = operation.answer(Question(lambda: moment, self._beside, values, self._thresholds))
         return {"view": view[0], "point": live, "document": document}
+
+
+class _Asked:
+    """Asks for a viewer who was let in a moment ago, and then no more often than every so many seconds."""
+
+    def __init__(self, access: Access, seconds: float) -> None:
+        self._access = access
+        self._seconds = seconds
+        self._due = anyio.current_time() + seconds
+
+    async def __call__(self) -> bool:
+        if anyio.current_time() < self._due:
+            return True
+        may = await self._access()
+        self._due = anyio.current_time() + self._seconds
+        return may
 
 
 Make = Callable[[int, deque[Snapshot], list[View]], Tick]

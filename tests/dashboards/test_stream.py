@@ -18,10 +18,11 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from stethoscope.asgi import Message
+from stethoscope.asgi import Message, Scope
+from stethoscope.dashboards.board import Board
 from stethoscope.dashboards.documents.window import WINDOWS, Moment, Nothing
 from stethoscope.dashboards.flight import Flight
-from stethoscope.dashboards.stream import Stream
+from stethoscope.dashboards.stream import Access, Stream
 from stethoscope.names import REQUEST_DURATION, NoteKind
 from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import Folder
@@ -92,6 +93,9 @@ class Viewer:
 
     async def look(self, stream: Stream, query: str = "", *headers: tuple[str, str]) -> None:
         await stream.serve(http_scope("/api/stream", query=query, headers=headers), self.receive, self.send)
+
+    async def look_while(self, stream: Stream, access: Access) -> None:
+        await stream.serve(http_scope("/api/stream"), self.receive, self.send, access)
 
 
 def stream_of(source: Callable[[], Moment], **options: Any) -> Stream:
@@ -284,6 +288,62 @@ def test_a_viewer_that_hangs_is_dropped_and_holds_up_nobody(backend: str) -> Non
 
     anyio.run(main, backend=backend)
     assert (hanging.bodies, len(other.bodies)) == ([], 8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_stream_of_a_viewer_who_may_look_no_longer_ends(backend: str) -> None:
+    viewer, answers = Viewer(100), iter([True, True, False])
+
+    async def access() -> bool:
+        return next(answers)
+
+    anyio.run(viewer.look_while, stream_of(Counted(), access_seconds=0.0), access, backend=backend)
+    assert viewer.ended
+    assert len(viewer.bodies) == 3  # two events, and the end
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_rule_that_takes_its_time_holds_up_nobody_else_and_lets_nobody_look_meanwhile(backend: str) -> None:
+    asked, other = Viewer(100), Viewer(8)
+
+    async def access() -> bool:
+        await anyio.sleep_forever()
+        return True
+
+    async def main() -> None:
+        stream = stream_of(Counted(), access_seconds=0.0, patience_seconds=0.1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(asked.look_while, stream, access)
+            tasks.start_soon(other.look_while, stream, yes)
+
+    async def yes() -> bool:
+        return True
+
+    anyio.run(main, backend=backend)
+    assert (asked.bodies, len(other.bodies)) == ([], 8)
+
+
+def test_who_was_let_in_is_not_asked_again_at_each_event() -> None:
+    times = count()
+
+    async def access() -> bool:
+        next(times)
+        return True
+
+    asyncio.run(Viewer(5).look_while(stream_of(Counted()), access))
+    assert next(times) == 0
+
+
+def test_the_board_asks_the_users_own_rule_while_somebody_looks() -> None:
+    viewer, answers = Viewer(100), iter([True, False])
+
+    async def rule(scope: Scope) -> bool:
+        return next(answers)
+
+    board = Board(Counted(), token=None, access=rule, on_error=lambda where, error: None)
+    board._stream._access_seconds = 0.0
+    asyncio.run(board.serve("/api/stream", http_scope("/api/stream"), viewer.receive, viewer.send))
+    assert (viewer.bodies, viewer.ended) == ([b""], True)
 
 
 def test_events_are_compressed_once_so_that_each_viewer_can_read_on_from_any() -> None:

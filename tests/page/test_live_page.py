@@ -81,6 +81,13 @@ window.tick = async (more = {}) => {
 """Events come when a test sends them."""
 
 
+SOONER = """
+const every = setInterval;
+window.setInterval = (act, milliseconds) => every(act, milliseconds === 60_000 ? 200 : milliseconds);
+"""
+"""What is done every minute is done at once."""
+
+
 def figure(page: Page, label: str) -> Locator:
     """The large number under a label."""
     return page.locator(".stat", has_text=label).locator(".figure")
@@ -288,6 +295,60 @@ def test_a_view_that_cannot_be_made_says_so(open_page: OpenPage, watched: Watche
     page.evaluate("window.send('failed', {detail: 'The log says why.'})")
     expect(page.locator(".stale")).to_have_text(re.compile(r"The log says why. These numbers are of \d\d:\d\d:\d\d\."))
     expect(page.locator("main")).to_have_css("filter", "grayscale(1)")
+
+
+def test_a_route_without_requests_in_the_window_keeps_no_numbers_of_another(
+    open_page: OpenPage, watched: Watched
+) -> None:
+    watched.visit("/fast")
+    page = open_page(ROUTE)
+    expect(figure(page, "Rate")).to_be_visible()
+    page.route("**/api/performance/endpoint?*", lambda route: route.fulfill(status=404, json={"detail": "Unknown."}))
+    expect(page.locator("main .empty").first).to_have_text("No request to it was completed in this window.")
+    expect(page.locator(".stat")).to_have_count(0)
+    page.unroute("**/api/performance/endpoint?*")
+    expect(figure(page, "Rate")).to_be_visible()
+
+
+def test_an_answer_that_comes_late_does_not_take_the_place_of_what_was_asked_for_since(
+    open_page: OpenPage, watched: Watched
+) -> None:
+    watched.visit("/fast")
+    page = open_page(ROUTE)
+    expect(figure(page, "Rate")).to_be_visible()
+    page.keyboard.press("p")
+    expect(page.locator(".state")).to_have_text("Paused")
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/api/performance/endpoint?*window=1m", hold)
+    numbers = page.locator("header select").first
+    numbers.select_option("1m")
+    while not waiting:
+        page.wait_for_timeout(20)
+    with page.expect_response("**/api/performance/endpoint?*window=15m"):
+        numbers.select_option("15m")
+    late = waiting[0].fetch()
+    report = late.json()
+    report["endpoint"]["count"] = 987
+    with page.expect_response("**/api/performance/endpoint?*window=1m"):
+        waiting[0].fulfill(response=late, json=report)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    expect(page.locator(".stat", has_text="Rate")).not_to_contain_text("987")
+
+
+@pytest.mark.parametrize("view", ["overview", ROUTE, "requests/unknown"])
+def test_who_signed_out_elsewhere_is_asked_to_sign_in(view: str, open_page: OpenPage, watched: Watched) -> None:
+    watched.visit("/fast")
+    page = open_page(view, script=SOONER if view == "overview" else "")
+    expect(page.locator(".state")).to_have_text("Live")
+    expect(page.locator("main .card").first).to_be_visible()
+    page.context.request.delete("api/session")
+    if view.startswith("requests"):
+        page.evaluate("location.hash = '#/requests/another'")
+    expect(page.get_by_label("Token")).to_be_visible()
 
 
 def test_a_request_that_a_worker_does_not_know_yet_is_asked_for_again(open_page: OpenPage, watched: Watched) -> None:

@@ -1,7 +1,8 @@
 // Requests that can be followed, and the way to one by its ID.
 
 import { useEffect, useState } from "preact/hooks";
-import { get } from "../api.ts";
+import { get, SignedOut } from "../api.ts";
+import type { Context } from "../context.ts";
 import { type Followed, type FollowedPage, type FollowedRequest, HINTS } from "../documents.ts";
 import { ago, count, NONE, seconds, text } from "../format.ts";
 import { href } from "../place.ts";
@@ -10,7 +11,13 @@ import { EndpointName } from "./endpoints.tsx";
 import { RequestCard } from "./request.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 
-export function Requests({ document, id }: { document: FollowedPage; id: string | undefined }) {
+interface Props {
+  readonly document: FollowedPage;
+  readonly id: string | undefined;
+  readonly context: Context;
+}
+
+export function Requests({ document, id, context }: Props) {
   const [wanted, setWanted] = useState(id ?? "");
   useEffect(() => setWanted(id ?? ""), [id]);
   const { held, newer, release } = useHeld(document.items);
@@ -25,7 +32,7 @@ export function Requests({ document, id }: { document: FollowedPage; id: string 
   );
   return (
     <>
-      {id && <One key={id} id={id} listed={document.items.some((one) => one.request_id === id)} />}
+      {id && <One key={id} id={id} listed={document.items.some((one) => one.request_id === id)} context={context} />}
       <Card title="Requests" hint="The slowest, the failed, and a sample of each route, of all workers; the latest first. They stay in place: newer ones come when you ask for them." more={search} wide>
         <Table caption="Requests that can be followed" columns={COLUMNS} rows={held} rowKey={keyOf} empty={<None />} />
       </Card>
@@ -65,12 +72,13 @@ const COLUMNS: readonly Column<Followed>[] = [
 ];
 
 /** Asked for again while it is `listed`: who opens one at once may have come before it was kept, or asked a worker that did not know yet. */
-function One({ id, listed }: { id: string; listed: boolean }) {
+function One({ id, listed, context: { onSignedOut } }: { id: string; listed: boolean; context: Context }) {
   const [found, setFound] = useState<FollowedRequest>();
   const [missing, setMissing] = useState("");
   useEffect(() => {
     let over = false;
     const ask = () => void get<FollowedRequest>(`requests/${encodeURIComponent(id)}`).then(setFound, (error: Error) => {
+      if (error instanceof SignedOut) return onSignedOut();
       setMissing(error.message);
       if (listed && !over) setTimeout(ask, AGAIN);
     });

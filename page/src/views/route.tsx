@@ -1,8 +1,7 @@
 // All about one endpoint.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { get, Problem } from "../api.ts";
+import { useAnswer } from "../answer.ts";
 import type { Context } from "../context.ts";
 import { type EndpointReport, HINTS } from "../documents.ts";
 import { ago, bytes, count, counted, digits, NONE, perSecond, ratio, seconds, text } from "../format.ts";
@@ -25,16 +24,8 @@ interface Props {
 }
 
 export function Route({ method, route, tick, context }: Props) {
-  const { window, thresholds, points, range, theme } = context;
-  const [report, setReport] = useState<EndpointReport>();
-  const [missing, setMissing] = useState("");
-
-  useEffect(() => {
-    get<EndpointReport>("performance/endpoint", { method, route, window }).then(
-      (found) => (setReport(found), setMissing("")),
-      (error: unknown) => error instanceof Problem && setMissing(error.message),
-    );
-  }, [tick, window]);
+  const { window, thresholds, points, range, theme, onSignedOut } = context;
+  const { answer: report, problem } = useAnswer<EndpointReport>("performance/endpoint", { method, route, window }, tick, onSignedOut);
 
   const key = `${method} ${route}`;
   const lines = (of: keyof EndpointReport["endpoint"] & ("p95_seconds" | "error_ratio")): readonly Line[] => [
@@ -42,11 +33,11 @@ export function Route({ method, route, tick, context }: Props) {
   ];
   const head = <p class="verdict"><a href={href("routes")}>Routes</a> <span aria-hidden="true">›</span> <Method name={method} /> <strong class="route">{named(route)}</strong></p>;
   // Charts that are drawn before the figures above them are known would move.
-  if (!report && !missing) return <>{head}<p class="empty" role="status">Listening…</p></>;
+  if (!report && !problem) return <>{head}<p class="empty" role="status">Listening…</p></>;
   return (
     <Gradually>
       {head}
-      {missing && !report && <p class="empty" role="status">No request to it was completed in this window. {missing}</p>}
+      {problem && <p class="empty" role="status">{problem.status === 404 ? "No request to it was completed in this window." : problem.message}</p>}
       {report && <Figures report={report} context={context} />}
       <div class="columns">
         <Chart title="Duration p95" hint={HINTS.RoutePoint.p95_seconds} lines={lines("p95_seconds")} points={points} range={range} theme={theme} format={(value) => text(seconds(value))} budget={thresholds["request_p95"]} />
