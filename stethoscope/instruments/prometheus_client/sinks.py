@@ -86,7 +86,8 @@ def _unfit(metric: Metric) -> str:
 
 
 class Sink(Protocol):
-    """Takes what is done to one value. ``carry`` takes what was done to it before: ``number`` is its result.
+    """Takes what is done to one value. ``carry`` takes what was done to it before: ``number`` is its result, ``within`` says that
+    it is called in the midst of the next observation.
 
     Several may be made for one value, by threads at the same time. Only one of them is used, from ``begin`` on.
     """
@@ -97,7 +98,7 @@ class Sink(Protocol):
 
     def set(self, value: float, before: float) -> None: ...
 
-    def carry(self, child: Child, number: float) -> None: ...
+    def carry(self, child: Child, number: float, within: bool) -> None: ...
 
     def declare(self) -> None:
         """Make the series exist although nothing was recorded, if that changes no merged number."""
@@ -133,7 +134,7 @@ class _CounterSink:
         if value > before:
             self.inc(value - before)
 
-    def carry(self, child: Child, number: float) -> None:
+    def carry(self, child: Child, number: float, within: bool) -> None:
         self.set(number, 0.0)
 
     def declare(self) -> None:
@@ -168,7 +169,7 @@ class _GaugeSink:
     def set(self, value: float, before: float) -> None:
         self._series.set(value)
 
-    def carry(self, child: Child, number: float) -> None:
+    def carry(self, child: Child, number: float, within: bool) -> None:
         if number and math.isfinite(number) and self._metric.merge in self._NEUTRAL:
             self._series.add(number)  # in an overflow series, to what others have there
         elif number:
@@ -198,8 +199,8 @@ class _ObservationSink:
     def set(self, value: float, before: float) -> None:
         pass
 
-    def carry(self, child: Child, number: float) -> None:
-        for value in _replayed(child, number):
+    def carry(self, child: Child, number: float, within: bool) -> None:
+        for value in _replayed(child, number, within):
             self.inc(value)
 
     def declare(self) -> None:
@@ -214,14 +215,14 @@ _SINKS: Final[dict[str, type[_CounterSink | _GaugeSink | _ObservationSink]]] = {
 }
 
 
-def _replayed(child: Child, total: float) -> Iterator[float]:
+def _replayed(child: Child, total: float, within: bool) -> Iterator[float]:
     """Observations that give the same counts, and a sum as near as the buckets allow.
 
     A bucket's observations are put at the same share of its width in all buckets, the share that
     gives the sum; those above the last bound at that bound or, all together, where the sum says.
     """
     if child._type == "summary":
-        count = int(child._count.get())
+        count = int(child._count.get()) - within  # an observation begins with its count, and ends with a histogram's
         yield from [total / count] * count if count else []
         return
     counts = [int(value.get()) for value in child._buckets]

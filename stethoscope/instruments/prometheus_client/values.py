@@ -68,7 +68,7 @@ class SharedValue(library.MutexValue):
 
     def inc(self, amount: float) -> None:
         if self._known is not _recorders:
-            self._connect(carry_zero=False)
+            self._connect(within=True)
         with self._lock:
             self._value += amount
             connections = self._connections
@@ -81,7 +81,7 @@ class SharedValue(library.MutexValue):
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         if self._known is not _recorders:
-            self._connect(carry_zero=False)
+            self._connect(within=True)
         with self._lock:
             before, self._value = self._value, value
             connections = self._connections
@@ -96,17 +96,22 @@ class SharedValue(library.MutexValue):
         """Become known to all recorders now, with what was counted before."""
         self._address = address
         if self._known is not _recorders or not self._connections:
-            self._connect(carry_zero=True)
+            self._connect(within=False)
 
-    def _connect(self, carry_zero: bool) -> None:
+    def _connect(self, within: bool) -> None:
         """Find the recorders' series, and give them what was counted before: once each, in whatever thread.
 
-        A sum of zero may be one of many observations. But with the first observation of a summary its
-        count is up already, so that then a zero means that there is nothing to carry.
+        ``within`` says that it is done in the midst of the next observation. What is not registered may be so later, and is
+        looked for again each time.
         """
         recorders = _recorders
-        child = _registered(self._address) if self._address else None
-        if child is None or getattr(child, _SPEAKING[child._type], None) is not self:
+        if self._address is None:
+            self._known = recorders
+            return
+        child = _registered(self._address)
+        if child is None:
+            return
+        if getattr(child, _SPEAKING[child._type], None) is not self:
             self._known = recorders
             return
         connected = self._connected()
@@ -121,12 +126,11 @@ class SharedValue(library.MutexValue):
             self._connections = (*still, *(_Connection(ref(recorder), ref(sink)) for recorder, sink in added))
             self._known = recorders
             number = self._value
-        carries = not inherited_counts() and bool(number or carry_zero)
         for recorder, sink in added:
             try:
                 sink.begin()
-                if carries:
-                    sink.carry(child, number)
+                if not inherited_counts():
+                    sink.carry(child, number, within)
             except Exception as error:
                 recorder.failed("prometheus_client", error)
 
@@ -147,7 +151,9 @@ def _sinks_of(recorder: Recorder) -> WeakKeyDictionary[SharedValue, Sink]:
 def _registered(address: tuple[str, tuple[str, ...]]) -> Child | None:
     name, labels = address
     collector = REGISTRY._names_to_collectors.get(name)
-    if not isinstance(collector, SHARED_KINDS):
+    if collector is None or not isinstance(
+        collector, SHARED_KINDS
+    ):  # asked of each observation of what is not registered
         return None
     metric = cast(Child, collector)
     return metric._metrics.get(labels) if metric._labelnames else metric

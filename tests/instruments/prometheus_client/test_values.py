@@ -147,6 +147,28 @@ class TestAdopted:
         late.inc()
         assert number(recorder, "late") == 3.0
 
+    def test_a_metric_registered_after_it_counted_is_carried_over_with_its_next_observation(
+        self, recorder: Recorder
+    ) -> None:
+        sold, level = Counter("sold", "Sold.", registry=None), Gauge("level", "Level.", registry=None)
+        price = Histogram("price", "Price.", registry=None, buckets=(1,))
+        weight = Summary("weight", "Weight.", registry=None)
+
+        def count() -> None:
+            sold.inc()
+            level.set(7)
+            price.observe(0)
+            weight.observe(2)
+
+        for _ in range(2):
+            count()
+        for metric in (sold, level, price, weight):
+            prometheus_client.REGISTRY.register(metric)
+        count()
+        assert (number(recorder, "sold"), number(recorder, "level")) == (3.0, 7.0)
+        assert (distribution(recorder, "price").count, distribution(recorder, "price").sum) == (3, 0.0)
+        assert (distribution(recorder, "weight").count, distribution(recorder, "weight").sum) == (3, 6.0)
+
     def test_a_failing_recorder_does_not_reach_the_caller(
         self, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
