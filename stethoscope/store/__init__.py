@@ -8,6 +8,7 @@ Producers hold a `recorder` and its `series`; consumers read a `snapshot`. From 
     segment       writing one
     reader        reading one, without trusting it
     lease         who does what a service needs done once
+    leftovers     folding the dead where nobody reads
 
   recording
     series        counters, gauges and histograms, as producers use them

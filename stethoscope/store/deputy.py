@@ -30,9 +30,10 @@ class Deputy(Recorder):
 
     def end(self) -> None:
         """Stop recording: readers fold what it has counted into the totals. What is recorded from then on is lost."""
-        self._find_folder = lambda: None
-        if self._place is not None:
-            self._place.release()
+        with self._lock.held:  # nobody is in the middle of a record
+            self._find_folder = lambda: None
+            if self._place is not None:
+                self._place.release()
 
     def _hire_housekeeper(self) -> None:
         return

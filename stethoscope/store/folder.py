@@ -40,6 +40,10 @@ _NOT_OURS: Final = (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
 """How opening a symbolic link, a socket, or a file without our rights fails."""
 
 
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
+"""How writing fails on a full disk, or at the end of a quota."""
+
+
 class FolderError(OSError):
     """A folder cannot be used; the text says which one and why."""
 
@@ -69,6 +73,7 @@ class Claim:
 
     def release(self) -> None:
         """Let go of the lock: to readers the writer has ended. Any number of times."""
+        self.segment.seal()
         descriptors, self._lock, self._data = (self._lock, self._data), -1, -1
         for descriptor in descriptors:
             if descriptor >= 0:
@@ -220,6 +225,24 @@ class Folder:
         finally:
             os.close(descriptor)
 
+    def has(self, name: str) -> bool:
+        """Needs no descriptor."""
+        try:
+            os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    def shorten(self, name: str, size: int) -> None:
+        """Give back the room that a file has beyond ``size`` bytes. Only for files that nobody writes any more, and nobody maps beyond."""
+        with suppress(OSError):
+            descriptor = self._open(name, os.O_WRONLY)
+            try:
+                if os.fstat(descriptor).st_size > size:
+                    os.ftruncate(descriptor, size)
+            finally:
+                os.close(descriptor)
+
     def remove(self, name: str) -> None:
         with suppress(OSError):
             os.unlink(name, dir_fd=self._descriptor)
@@ -315,6 +338,9 @@ class SharedFolder(Folder):
     def exclusive(self, name: str) -> Iterator[bool]:
         """Whoever asks is about to write."""
         yield False
+
+    def shorten(self, name: str, size: int) -> None:
+        return
 
     def remove(self, name: str) -> None:
         return

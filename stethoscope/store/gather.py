@@ -44,6 +44,48 @@ class _Reading:
     size: int = 0
 
 
+class _Source:
+    """A segment, as read again and again. Its file is open only while its writer lives: of the dead there may be thousands."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._reader = SegmentReader(descriptor)
+        self._last: Part | None = None
+        self.size = 0
+        """Bytes on the disk, when it was read the last time."""
+        self.open = True
+
+    def read(self) -> Part:
+        """Once the writer has ended, always the same. Raises `Damaged`; OSError when the file cannot be read."""
+        if self._last is None:
+            descriptor = self._reader.descriptor
+            alive = writer_holds(descriptor)  # before it is read: what the dead have written is complete
+            try:
+                part = Part(self._reader.read(), alive)
+                self.size = os.fstat(descriptor).st_blocks * 512
+            finally:
+                if not alive:
+                    self.close()
+            if alive:
+                return part
+            self._last = part
+        return self._last
+
+    @property
+    def damaged(self) -> bool:
+        return self._reader.damaged
+
+    @property
+    def lost(self) -> bool:
+        """Whether its writer has ended and it could not be read: only a new one can try again."""
+        return self._last is None and not self.open
+
+    def close(self) -> None:
+        """Any number of times."""
+        if self.open:
+            self.open = False
+            self._reader.close()
+
+
 class Gatherer:
     """Takes snapshots of one service. Safe in any thread; one snapshot at a time."""
 
@@ -53,7 +95,7 @@ class Gatherer:
         self._private = private
         self._cap = cap
         self._lock = threading.Lock()
-        self._readers: dict[str, SegmentReader] = {}
+        self._sources: dict[str, _Source] = {}
         self._merger = Merger()
         self._totals: Contents | None = None
         self._warned: set[str] = set()
@@ -104,42 +146,49 @@ class Gatherer:
             if self._totals.index.damaged:
                 self._skip(reading, TOTALS, Damaged("damaged"))
         for name in self._present(folder, reading):
-            try:
-                self._read_segment(self._readers[name], reading)
-                if self._readers[name].damaged:
-                    raise Damaged("damaged")
-            except (Damaged, OSError) as error:
-                self._skip(reading, name, error)
+            self._read_segment(folder, name, reading)
         return reading
 
-    def _read_segment(self, reader: SegmentReader, reading: _Reading) -> None:
-        contents = reader.read()
-        alive = writer_holds(reader.descriptor)
-        reading.size += os.fstat(reader.descriptor).st_blocks * 512
-        if contents.identity not in reading.identities:
-            reading.identities.add(contents.identity)
-            reading.parts.append(Part(contents, alive))
+    def _read_segment(self, folder: Folder, name: str, reading: _Reading) -> None:
+        try:
+            source = self._sources.get(name)
+            if source is None:
+                source = self._sources[name] = _Source(folder.open(name))
+            part = source.read()
+            reading.size += source.size
+            if part.contents.identity not in reading.identities:
+                reading.identities.add(part.contents.identity)
+                reading.parts.append(part)
+            if source.damaged:
+                raise Damaged("damaged")
+        except FileNotFoundError:
+            return
+        except (Damaged, OSError) as error:
+            self._skip(reading, name, error)
+            if name in self._sources and self._sources[name].lost:
+                del self._sources[name]
 
     def _present(self, folder: Folder, reading: _Reading) -> Iterable[str]:
-        """Names of the segments that are there now and have a reader; forgets those that are gone."""
-        names = folder.names()
+        """Names of the segments that are there now; forgets those that are gone."""
+        names = self._names(folder, reading)
         present = {name for name in names if name.endswith(SUFFIX)}
         for name in names:
             if _OTHER_VERSION.fullmatch(name) and name not in present:
                 self._skip(reading, name, Damaged("version"))
-        gone = self._readers.keys() - present
+        gone = self._sources.keys() - present
         for name in gone:
-            self._readers.pop(name).close()
+            self._sources.pop(name).close()
         if gone:
             self._merger = Merger()  # its tables would otherwise keep every series of every dead worker
-        for name in sorted(present - self._readers.keys()):
-            try:
-                self._readers[name] = SegmentReader(folder.open(name))
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                self._skip(reading, name, error)
-        return list(self._readers)
+        return sorted(present)
+
+    def _names(self, folder: Folder, reading: _Reading) -> Sequence[str]:
+        """What is in the folder. Where it cannot be listed (that needs a descriptor), what is still there of what was there the last time."""
+        try:
+            return folder.names()
+        except OSError as error:
+            self._skip(reading, "the list of files", error)
+            return [name for name in self._sources if folder.has(name)]
 
     def _skip(self, reading: _Reading, name: str, error: Exception) -> None:
         reason = str(error) if isinstance(error, Damaged) else "unreadable"
@@ -164,8 +213,8 @@ class Gatherer:
 
     def close(self) -> None:
         """Let go of all files. Ending does so too: in a forked child, or after a move to another folder."""
-        while self._readers:
-            self._readers.popitem()[1].close()
+        while self._sources:
+            self._sources.popitem()[1].close()
 
     __del__ = close
 

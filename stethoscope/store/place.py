@@ -10,9 +10,10 @@ from stethoscope import names
 from stethoscope.names import Metric, NoteKind
 from stethoscope.store import layout
 from stethoscope.store.catalogue import AnySeries, Entry
-from stethoscope.store.folder import Claim, Folder
+from stethoscope.store.folder import NO_ROOM, Claim, Folder
 from stethoscope.store.layout import Role
 from stethoscope.store.lease import Duties
+from stethoscope.store.leftovers import fold_leftovers
 from stethoscope.store.reporting import ReportingLock
 from stethoscope.store.segment import Segment, private_segment
 from stethoscope.store.series import HistogramSeries, Scalar, make_scalar
@@ -102,11 +103,11 @@ class Place:
     __del__ = release
 
 
-def settle(folder: Folder | None, role: Role, earlier: Place | None, lock: ReportingLock) -> Place:
+def settle(folder: Folder | None, role: Role, earlier: Place | None, lock: ReportingLock, cap: int) -> Place:
     """A place in ``folder``; in private memory without one, and where no segment can be made, which is reported."""
     if folder is not None:
         try:
-            claim = folder.create_segment(earlier.segment if earlier else None, role)
+            claim = _claim(folder, role, earlier, cap)
             return Place(folder, claim, earlier)
         except OSError as error:
             lock.report_once(
@@ -116,3 +117,15 @@ def settle(folder: Folder | None, role: Role, earlier: Place | None, lock: Repor
                 error,
             )
     return Place(folder, None, earlier)
+
+
+def _claim(folder: Folder, role: Role, earlier: Place | None, cap: int) -> Claim:
+    """Raises OSError."""
+    followed = earlier.segment if earlier else None
+    try:
+        return folder.create_segment(followed, role)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        fold_leftovers(folder, cap, more_than=0)
+        return folder.create_segment(followed, role)

@@ -22,6 +22,7 @@ from stethoscope.store.forking import no_fork
 from stethoscope.store.housekeeper import NEVER_AGAIN, Chore, Housekeeper
 from stethoscope.store.layout import Role
 from stethoscope.store.lease import HOUSEKEEPING
+from stethoscope.store.leftovers import fold_leftovers
 from stethoscope.store.place import Place, settle
 from stethoscope.store.reporting import ReportingLock
 from stethoscope.store.series import HistogramSeries, RequestSeries, Scalar, make_request
@@ -252,9 +253,11 @@ class Recorder:
         place = self._place
         if place is None:
             folder = self._find_folder()  # not under the lock: it may log
+            if folder is not None:
+                fold_leftovers(folder, self._cap)
             with self._lock.held:
                 if self._place is None:
-                    place = settle(folder, self._role, None, self._lock)
+                    place = settle(folder, self._role, None, self._lock, self._cap)
                     if self._place is None:
                         self._place = place
                         self._hire_housekeeper()
@@ -340,7 +343,7 @@ class Recorder:
             states = [(series, series.detach()) for series in [*self._catalogue, old.dropped]]
             # Detached means still: no thread can be between reading a series' place and using it, and
             # those that record now wait for our lock.
-            self._place = settle(folder, self._role, old, self._lock)
+            self._place = settle(folder, self._role, old, self._lock, self._cap)
             for series, state in states:
                 series.resume(self._place.segment, state)
             self._view = None

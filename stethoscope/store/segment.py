@@ -11,6 +11,8 @@ Guarantees
       and never a SIGBUS later.
   G2  A record is either published whole or not at all, wherever the writer dies.
   G3  Published records never move. Only their live parts change.
+  G4  Nothing is appended once the writer has let go of the lock that says that it lives: whoever finds
+      the file unlocked may cut off what is behind ``used``.
 """
 
 from __future__ import annotations
@@ -124,6 +126,11 @@ class Segment:
     def append_folded(self, identity: bytes) -> None:
         self._append(Record.FOLDED, identity, 0)
 
+    def seal(self) -> None:
+        """Refuse records from now on. Those that are there can still be counted in."""
+        self._reserved = self.used
+        self._reserve = _refuse
+
     def image(self) -> bytes:
         """The published bytes, as a reader of the file would get them."""
         return bytes(self.memory[: self.used])
@@ -151,6 +158,10 @@ class Segment:
         stop = min(max(layout.padded(needed), self._reserved + step), len(self.memory))
         self._reserve(self._reserved, stop)
         self._reserved = stop
+
+
+def _refuse(start: int, stop: int) -> None:
+    raise OSError("its writer has let go of the segment")
 
 
 def private_segment(role: Role = Role.WORKER, successor_of: Segment | None = None) -> Segment:

@@ -20,11 +20,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from stethoscope.names import Kind
 from stethoscope.store import layout
-from stethoscope.store.folder import SUFFIX, Folder, FolderError, writer_holds
+from stethoscope.store.folder import NO_ROOM, SUFFIX, Folder, FolderError, writer_holds
 from stethoscope.store.lanes import upwards
 from stethoscope.store.layout import VERSION, Role
 from stethoscope.store.merge import LIVE_ONLY, BlockDistribution, Merger, Part
@@ -60,8 +61,8 @@ def totals_identity(folder: Folder) -> bytes:
         os.close(descriptor)
 
 
-def fold(folder: Folder, cap: int) -> int:
-    """Fold all dead segments, unless somebody else is doing so. Returns how many were folded.
+def fold(folder: Folder, cap: int, at_most: int | None = None) -> int:
+    """Fold all dead segments, or ``at_most`` so many, unless somebody else is doing so. Returns how many were folded.
 
     Raises OSError when the new totals cannot be written: then everything is as before.
     """
@@ -71,13 +72,26 @@ def fold(folder: Folder, cap: int) -> int:
         folder.remove_unfinished()
         totals = _totals_or_none(folder)
         dead, left_behind = _dead_segments(folder, totals.index.folded if totals else set())
+        dead = dict(islice(dead.items(), at_most))
         if dead:
             parts = [Part(contents, alive=False) for contents in ([totals] if totals else []) + list(dead.values())]
             identities = [contents.identity for contents in dead.values()]
-            folder.write(TOTALS, folded_image(parts, identities + left_behind, cap))
+            _write(folder, folded_image(parts, identities + left_behind, cap), dead)
         for name in dead:
             folder.remove(name)
         return len(dead)
+
+
+def _write(folder: Folder, image: bytes, dead: Mapping[str, Contents]) -> None:
+    """Where the disk is full, the dead make room first: they have reserved more than they have used. Raises OSError."""
+    try:
+        folder.write(TOTALS, image)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        for name, contents in dead.items():
+            folder.shorten(name, len(contents.data))
+        folder.write(TOTALS, image)
 
 
 def folded_image(parts: Iterable[Part], folded: Iterable[bytes], cap: int) -> bytes:

@@ -17,7 +17,7 @@ from stethoscope import names
 from stethoscope.store.recorder import Recorder
 from tests.process.scrapes import ACTIVE, PRIVATE, get, scrape
 from tests.process.scrapes import REQUESTS as SERVED
-from tests.process.stores import REQUESTS, SECONDS, gatherer_in, recorder_in, total, value
+from tests.process.stores import REQUESTS, SECONDS, gatherer_in, recorder_in, segments, total, value
 from tests.servers import serve
 
 _OPTIONS = b"size=%dk,mode=700"
@@ -89,6 +89,19 @@ def growth_fails(place: Path) -> dict[str, object]:
     }
 
 
+def jobs_end(place: Path) -> dict[str, object]:
+    """More jobs than there is room for, one after the other, and nobody who reads meanwhile."""
+    mount(place, 256)
+    for _ in range(20):
+        job = os.fork()
+        if job == 0:
+            recorder_in(place).counter(REQUESTS, ("/a",)).add(1.0)
+            os._exit(0)
+        os.waitpid(job, 0)
+    seen = gatherer_in(place).gather()
+    return {"counted": value(seen, REQUESTS, "/a"), "left": len(segments(place))}
+
+
 def served(place: Path) -> dict[str, object]:
     """Servers on a disk that is full before, and one that gets full."""
     mount(place, 512)
@@ -110,6 +123,7 @@ def served(place: Path) -> dict[str, object]:
 SCENARIOS: dict[str, Callable[[Path], dict[str, object]]] = {
     "creation": creation_fails,
     "growth": growth_fails,
+    "jobs": jobs_end,
     "served": served,
 }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 from stethoscope import names
 from stethoscope.store import folder as folders
 from stethoscope.store.folder import SUFFIX, Folder
+from stethoscope.store.leftovers import MOST
+from stethoscope.store.reader import SegmentReader
 from stethoscope.store.recorder import SERIES_CAP
 from stethoscope.store.totals import TOTALS, fold, read_totals
 from tests.process.children import running
@@ -336,3 +339,125 @@ def test_recorders_in_two_folders_do_not_see_each_other(place: Path) -> None:
 def record_once(pipe: Connection, place: Path, count: float) -> None:
     recorder_in(place).counter(REQUESTS, ("/a",)).add(count)
     pipe.send("recorded")
+
+
+def test_a_reader_keeps_files_of_the_living_open_and_none_of_the_dead(place: Path) -> None:
+    """B5: a folder in which nobody can fold, so that the dead stay."""
+    for _ in range(20):
+        bury(place, {"/a": 1})
+    gatherer = gatherer_in(place)
+    with running(record_once_and_stay, place) as living, Folder(str(place)).exclusive("fold"):
+        living.hear()
+        seen = [value(gatherer.gather(), REQUESTS, "/a") for _ in range(2)]
+        held = [name for name in opened() if name.endswith(SUFFIX)]
+    assert seen == [21, 21]
+    assert len(held) == 1
+
+
+def record_once_and_stay(pipe: Connection, place: Path) -> None:
+    recorder = recorder_in(place)
+    recorder.counter(REQUESTS, ("/a",)).add(1.0)
+    pipe.send("recorded")
+    pipe.recv()
+
+
+def opened() -> Iterator[str]:
+    """The files that this process has open."""
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the folder's own, by now
+            yield str(descriptor.readlink())
+
+
+def test_more_dead_than_a_process_may_open_files_are_read_and_folded(place: Path) -> None:
+    """B5: jobs that ended while nobody looked took all descriptors of the first that did."""
+    for _ in range(60):
+        bury(place, {"/a": 1})
+    with running(read_with_few_descriptors, place) as reader:
+        assert reader.hear() == (60, {}, 0)
+
+
+def read_with_few_descriptors(pipe: Connection, place: Path) -> None:
+    gatherer = gatherer_in(place)
+    used = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 8, used + 8))
+    seen = gatherer.gather()
+    pipe.send((value(seen, REQUESTS, "/a"), skipped(seen), len(segments(place))))
+
+
+def test_a_reader_that_can_not_list_the_folder_goes_on_with_what_it_knows(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B5: a process that is out of descriptors scrapes, as all it knew of was folded, deleted, or is still there."""
+    gatherer = gatherer_in(place)
+    for route in ("/a", "/b"):
+        bury(place, {route: 3})
+    with Folder(str(place)).exclusive("fold"):
+        gatherer.gather()
+    (place / segments(place)[0]).unlink()
+
+    def no_names(self: Folder) -> list[str]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Folder, "names", no_names)
+    seen = gatherer.gather()
+    assert (total(seen, REQUESTS), skipped(seen)) == (3, {"unreadable": 1})
+
+
+def test_whoever_starts_folds_what_many_short_processes_have_left(place: Path) -> None:
+    """B6: each ends before its first round of housekeeping, and nobody reads."""
+    for _ in range(MOST + 1):
+        with running(record_once, place, 1.0) as job:
+            job.hear()
+    assert len(segments(place)) == MOST + 1
+    with running(record_once, place, 1.0) as job:
+        job.hear()
+    assert len(segments(place)) == 1
+    assert value(gatherer_in(place).gather(), REQUESTS, "/a") == MOST + 2
+
+
+def test_what_is_left_to_the_next_folder_by_one_that_folds_a_few_is_counted_once(place: Path) -> None:
+    """B5."""
+    for _ in range(5):
+        bury(place, {"/a": 1})
+    for left in (3, 1, 0):
+        fold(Folder(str(place)), SERIES_CAP, at_most=2)
+        assert len(segments(place)) == left
+        with Folder(str(place)).exclusive("fold"):
+            assert value(gatherer_in(place).gather(), REQUESTS, "/a") == 5
+
+
+def test_on_a_full_disk_the_dead_make_room_for_their_own_totals(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B5: folding needs room, and only folding makes some. Whoever reads them meanwhile misses nothing."""
+    for _ in range(3):
+        with running(record_once, place, 1.0) as job:
+            job.hear()
+    with Folder(str(place)).exclusive("fold"):
+        reader = SegmentReader(os.open(place / segments(place)[0], os.O_RDONLY))
+        before = reader.read()
+    write, sizes = Folder.write, []
+
+    def write_where_there_is_room(self: Folder, name: str, data: bytes) -> None:
+        sizes.append([(place / segment).stat().st_blocks * 512 for segment in segments(place)])
+        if sum(sizes[-1]) > 3 * 4096:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        assert reader.read().data == before.data
+        write(self, name, data)
+
+    monkeypatch.setattr(Folder, "write", write_where_there_is_room)
+    assert fold(Folder(str(place)), SERIES_CAP) == 3
+    assert len(sizes) == 2
+    assert (segments(place), value(gatherer_in(place).gather(), REQUESTS, "/a")) == ([], 3)
+    reader.close()
+
+
+def test_nothing_is_appended_to_a_segment_that_its_writer_has_let_go_of(place: Path) -> None:
+    """B5: readers take it for dead, and a folder may cut off what is behind its records."""
+    claim = Folder(str(place)).create_segment()
+    claim.segment.append_metric(REQUESTS)
+    word = claim.segment.append_series(0, b'["/a"]', 0.0, overflow=False)
+    claim.release()
+    with pytest.raises(OSError, match="let go of"):
+        claim.segment.append_series(0, b'["/b"]', 0.0, overflow=False)
+    Folder(str(place)).shorten(claim.name, claim.segment.used)
+    claim.segment.words[word] += 1.0
+    assert value(gatherer_in(place).gather(), REQUESTS, "/a") == 1

@@ -71,6 +71,14 @@ def test_a_disk_that_gets_full_costs_new_series_only_and_says_how_much(tmp_path:
     assert "cannot grow" in warning
 
 
+def test_a_disk_that_is_full_of_ended_jobs_has_room_for_the_next(tmp_path: Path) -> None:
+    """A2, B6: each reserves more than it uses, and folding them needs room as well."""
+    seen = outcome("jobs", tmp_path)
+    assert seen["counted"] == 20
+    assert seen["left"] == 0
+    assert seen["warnings"] == []
+
+
 def test_servers_go_on_answering_on_a_full_disk(tmp_path: Path) -> None:
     """A2: exit codes, answers and numbers of real servers."""
     seen = outcome("served", tmp_path)
