@@ -84,15 +84,17 @@ class Batches(SpanProcessor):
             self._lose(1, "closed" if self._closed else "queue_full")
             return
         self._queue.append(span)
-        if self._thread is None:
+        if not self._is_hired():
             self._hire()
         if waiting + 1 >= self._limits.batch:
             self._wake.set()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send all that has ended. False when that was not possible in time."""
-        if not self._queue and self._thread is None:
-            return True
+        if not self._is_hired():
+            if not self._queue:
+                return True
+            self._hire()
         until = monotonic() + timeout_millis / 1000
         while True:
             self._empty.clear()
@@ -115,10 +117,14 @@ class Batches(SpanProcessor):
             self._queue.clear()
             self._lose(left, "closed")
 
+    def _is_hired(self) -> bool:
+        # It may have ended: an exporter can raise what is no Exception.
+        return self._thread is not None and self._thread.is_alive()
+
     def _hire(self) -> None:
         try:
             with self._hiring:
-                if self._thread is None and not self._closed:
+                if not self._is_hired() and not self._closed:
                     thread = threading.Thread(target=self._run, name="stethoscope-spans", daemon=True)
                     thread.start()
                     self._thread = thread
@@ -139,15 +145,17 @@ class Batches(SpanProcessor):
     def _send_all(self) -> None:
         while self._queue:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limits.batch))]
-            with _Quiet() as said:
-                try:
+            said, sent = _Quiet(), False
+            try:
+                with said:
                     if self._exporter is None:
                         self._exporter = self._make_exporter()
                     sent = self._exporter.export(batch) is SpanExportResult.SUCCESS
-                except Exception as error:
-                    sent, said.last = False, repr(error)
-            if not sent:
-                self._lose(len(batch), "not_delivered", without_secrets(said.last))
+            except Exception as error:
+                said.last = repr(error)
+            finally:
+                if not sent:
+                    self._lose(len(batch), "not_delivered", without_secrets(said.last))
         self._empty.set()
 
     def _lose(self, count: int, reason: str, why: str = "") -> None:
@@ -180,7 +188,9 @@ class _Quiet(logging.Filter):
 
     def __enter__(self) -> _Quiet:
         # A filter is asked on the very logger that was called, and on none above it.
-        known = [name for name in logging.root.manager.loggerDict if name.startswith(_NOISY)]
+        # In one step, because other threads make loggers meanwhile.
+        all_of_them = list(logging.root.manager.loggerDict)
+        known = [name for name in all_of_them if name.startswith(_NOISY)]
         self._loggers = [logging.getLogger(name) for name in known]
         for logger in self._loggers:
             logger.addFilter(self)
