@@ -8,6 +8,8 @@ most readers want only a few.
 
 from __future__ import annotations
 
+import math
+import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -321,13 +323,18 @@ def _histograms(table: _Table, placed: _Placed, rounded: _Rounded, pause: Callab
 
 
 def _gauges(table: _Table, placed: _Placed) -> tuple[Series, ...]:
-    merge = table.metric.merge
+    merge, now = table.metric.merge, time.time()
     found: dict[int, tuple[float, float]] = {}
     for part, places in placed:
         if part.alive or merge not in LIVE_ONLY:
             words = part.contents.words()
             for series, place in zip(places.words[::2], places.words[1::2], strict=True):
                 here = (words[place // 8], words[place // 8 + 1])
+                if not part.alive:
+                    # The clock may have been ahead, and set right since then.
+                    here = (here[0], min(here[1], now))
+                    if math.isnan(here[0]) and merge is not Merge.MOSTRECENT:
+                        continue  # nobody could ever make it a number again
                 found[series] = _merged_gauge(merge, found[series], here) if series in found else here
     return tuple(_gauge(table.known[number], *found[number]) for number in table.in_order() if number in found)
 

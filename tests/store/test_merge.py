@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import time
 from collections import Counter
 
 import pytest
@@ -16,7 +18,7 @@ from stethoscope.store.distribution import Distribution
 from stethoscope.store.merge import Merger, Part
 from stethoscope.store.reader import read_image
 from stethoscope.store.segment import private_segment
-from stethoscope.store.totals import image_of
+from stethoscope.store.totals import folded_image, image_of
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, Recorded, merged, part, plain
 
 CELLS = buckets_for(HISTOGRAM).cell_count
@@ -120,6 +122,24 @@ def test_a_gauge_of_several_workers_becomes_one_value(mode: Merge, of_all: float
         assert merged(parts) == {(metric.name, "x"): of_all}
     dead_only = [one for one in parts if not one.alive]
     assert merged(dead_only) == ({} if of_the_dead is None else {(metric.name, "x"): of_the_dead})
+
+
+@pytest.mark.parametrize(("mode", "value"), [(Merge.SUM, 7.0), (Merge.MIN, 2.0), (Merge.MAX, 5.0)])
+def test_what_is_no_number_goes_with_the_worker_that_has_set_it(mode: Merge, value: float) -> None:
+    metric = GAUGES[mode]
+    parts = [part({(metric, "x"): A}), part({(metric, "x"): (math.nan, 200.0)}, alive=False), part({(metric, "x"): B})]
+    for _ in range(6):
+        random.shuffle(parts)
+        assert merged(parts) == {(metric.name, "x"): value}
+    assert math.isnan(float(merged([part({(metric, "x"): (math.nan, 200.0)})])[metric.name, "x"]))  # type: ignore[arg-type]
+
+
+def test_what_was_set_while_the_clock_was_ahead_is_as_old_as_its_fold() -> None:
+    metric, now = GAUGES[Merge.MOSTRECENT], time.time()
+    ahead = part({(metric, "x"): (1.0, now + 3600)}, alive=False)
+    totals = Part(read_image(folded_image([ahead], [], 10)), alive=False)
+    assert merged([totals, part({(metric, "x"): (2.0, now - 60)})]) == {(metric.name, "x"): 1.0}
+    assert merged([totals, part({(metric, "x"): (2.0, time.time())})]) == {(metric.name, "x"): 2.0}
 
 
 @pytest.mark.parametrize("mode", [Merge.ALL, Merge.LIVEALL])

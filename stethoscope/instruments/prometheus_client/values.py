@@ -151,9 +151,8 @@ def _sinks_of(recorder: Recorder) -> WeakKeyDictionary[SharedValue, Sink]:
 def _registered(address: tuple[str, tuple[str, ...]]) -> Child | None:
     name, labels = address
     collector = REGISTRY._names_to_collectors.get(name)
-    if collector is None or not isinstance(
-        collector, SHARED_KINDS
-    ):  # asked of each observation of what is not registered
+    # Most often there is none: who counts what is not registered asks each time, and classes that are abstract are slow to ask.
+    if collector is None or not isinstance(collector, SHARED_KINDS):
         return None
     metric = cast(Child, collector)
     return metric._metrics.get(labels) if metric._labelnames else metric
