@@ -171,5 +171,5 @@ def _board(recorder: Recorder, settings: Settings) -> Board:
         thresholds=settings.thresholds,
         on_error=recorder.failed,
     )
-    recorder.every_while(_REST, "live page", board.rest)
+    recorder.every_while(_REST, "live page", board, Board.rest)
     return board

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeVar, cast
-from weakref import WeakMethod, WeakSet
+from weakref import WeakSet, ref
 
 from stethoscope import names
 from stethoscope.names import Metric, NoteKind
@@ -120,16 +120,22 @@ class Recorder:
         """
         self._take_on(Chore(seconds, where, task))
 
-    def every_while(self, seconds: float, where: str, method: Callable[[], None]) -> None:
-        """As `every`, only as long as somebody else keeps the object that ``method`` is bound to: apps come and go."""
+    def every_while(self, seconds: float, where: str, owner: T, task: Callable[[T], None]) -> None:
+        """As `every`, with ``owner``, and only as long as somebody else keeps that: apps come and go."""
         chores = self.chores
-        weak = WeakMethod(method, lambda _: chores.remove(chore))
 
-        def task() -> None:
-            if living := weak():
-                living()
+        def forget(_: object) -> None:
+            with suppress(ValueError):  # all of it is collected, and the list is empty already
+                chores.remove(chore)
 
-        chore = Chore(seconds, where, task)
+        # No WeakMethod: one that is collected together with what keeps its object may call itself back when it is gone.
+        living = ref(owner, forget)
+
+        def task_of_living() -> None:
+            if (one := living()) is not None:
+                task(one)
+
+        chore = Chore(seconds, where, task_of_living)
         self._take_on(chore)
 
     def _take_on(self, chore: Chore) -> None:

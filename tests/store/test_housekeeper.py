@@ -56,7 +56,7 @@ def test_chore_ends_with_the_object_that_it_is_of(recorder: Recorder) -> None:
     owner, chores = Owner(), len(recorder.chores)
     gone = threading.Event()
     finalize(owner, gone.set)  # the last to be told, as the first that asked for it
-    recorder.every_while(0.001, "chores", owner.work)
+    recorder.every_while(0.001, "chores", owner, Owner.work)
     recorder.counter(COUNTER, ("x",)).add(1.0)
     assert owner.done.wait(PATIENCE)
     del owner

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
-from weakref import WeakMethod, ref
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from stethoscope.instruments.arrival import when_imported
 from stethoscope.settings import Settings
@@ -31,8 +32,12 @@ _LIBRARY: Final = "sqlalchemy"
 Attach = Callable[["Instrument"], None]
 """Has a layer tell an instrument of its requests: a method of the layer's."""
 
-_waiting: Final[dict[WeakMethod[Attach], tuple[ref[Recorder], Settings]]] = {}
-"""Layers that wait for the app to import SQLAlchemy."""
+_waiting: Final[dict[ref[object], tuple[Callable[[Any, Instrument], None], ref[Recorder], Settings]]] = {}
+"""Layers that wait for the app to import SQLAlchemy, each with the function that `Attach` is of it."""
+
+
+def _forget(gone: ref[object], waiting: dict[ref[object], Any] = _waiting) -> None:
+    waiting.pop(gone, None)
 
 
 def adopt(recorder: Recorder, settings: Settings, attach: Attach) -> None:
@@ -44,15 +49,17 @@ def adopt(recorder: Recorder, settings: Settings, attach: Attach) -> None:
     if f"{_LIBRARY}.engine" in sys.modules:
         _begin(recorder, settings, attach)
         return
-    _waiting[WeakMethod(attach, lambda gone: _waiting.pop(gone, None))] = ref(recorder), settings
+    # No WeakMethod: one that is collected together with what keeps its object may call itself back when it is gone.
+    layer, function = attach.__self__, attach.__func__  # type: ignore[attr-defined]  # it is a method
+    _waiting[ref(layer, _forget)] = function, ref(recorder), settings
     when_imported(_LIBRARY, _begin_waiting)
 
 
 def _begin_waiting() -> None:
-    for told, (wanted, settings) in list(_waiting.items()):
-        recorder, attach = wanted(), told()
-        if recorder is not None and attach is not None:
-            _begin(recorder, settings, attach)
+    for living, (function, wanted, settings) in list(_waiting.items()):
+        recorder, layer = wanted(), living()
+        if recorder is not None and layer is not None:
+            _begin(recorder, settings, MethodType(function, layer))
     _waiting.clear()
 
 
