@@ -8,17 +8,17 @@ from typing import Final
 
 _COUNTING: Final = "prometheus_client.metrics"
 
-_counts = False
+_times = 0
 
 
-def inherited_counts() -> bool:
-    """Whether this process was forked from one that may have counted with prometheus_client already."""
-    return _counts
+def times() -> int:
+    """How many forks lie behind this process, of processes that may have counted with prometheus_client before."""
+    return _times
 
 
 def _after_fork_in_child() -> None:
-    global _counts
-    _counts = _counts or _COUNTING in sys.modules
+    global _times
+    _times += _COUNTING in sys.modules
 
 
 if hasattr(os, "register_at_fork"):

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, ref
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Summary
 from prometheus_client import values as library
 
-from stethoscope.forked import inherited_counts
+from stethoscope import forked
 from stethoscope.instruments.prometheus_client.sinks import Child, Refused, Sink, metric_of, sink_for
 from stethoscope.store.recorder import Recorder
 
@@ -49,6 +49,8 @@ class SharedValue(library.MutexValue):
     _address: tuple[str, tuple[str, ...]] | None = None
     _known: tuple[ref[Recorder], ...] = ()
     _connections: tuple[_Connection, ...] = ()
+    _forks = 0
+    """After how many forks it was made: what was inherited is the parent's. One that has become ours may always be."""
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class SharedValue(library.MutexValue):
         super().__init__(typ, metric_name, name, labelnames, labelvalues, help_text, **options)  # type: ignore[no-untyped-call]
         if name == metric_name + _SPEAKING_SUFFIXES.get(typ, " "):
             self._address = (metric_name, tuple(labelvalues))
+        self._forks = forked.times()
 
     # No lock is held while a recorder is called: it may log, and a handler may count what is logged.
 
@@ -129,7 +132,7 @@ class SharedValue(library.MutexValue):
         for recorder, sink in added:
             try:
                 sink.begin()
-                if not inherited_counts():
+                if self._forks == forked.times():
                     sink.carry(child, number, within)
             except Exception as error:
                 recorder.failed("prometheus_client", error)

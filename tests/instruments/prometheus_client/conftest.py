@@ -22,7 +22,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(library, "ValueClass", library.MutexValue)
     monkeypatch.setattr(bridge, "_waiting", WeakSet())
     monkeypatch.setattr(values, "_recorders", ())
-    monkeypatch.setattr(forked, "_counts", False)
+    monkeypatch.setattr(forked, "_times", 0)
     present = set(registry._collector_to_names)
     yield
     for collector in set(registry._collector_to_names) - present:

@@ -316,13 +316,18 @@ class TestCarriedOver:
 
     def test_a_forked_process_carries_nothing_of_its_parents(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A16: else each of the children would count it once more."""
-        monkeypatch.setattr(forked, "_counts", True)
+        monkeypatch.setattr(forked, "_times", 1)
         sold = Counter("sold", "Sold.")
         sold.inc(3)
         recorder = private_recorder()
         adopt(recorder)
         sold.inc()
         assert number(recorder, "sold") == 1.0
+        own = Counter("own", "Of the child's own.", registry=None)
+        own.inc()
+        prometheus_client.REGISTRY.register(own)
+        own.inc()
+        assert number(recorder, "own") == 2.0
 
 
 class TestAnotherPrometheusClient:
