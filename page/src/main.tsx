@@ -1,11 +1,12 @@
 // The page: who looks, at what, since when; the views are in views/.
 
 import { render } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { get, isSignedIn, Problem, SignedOut, signOut } from "./api.ts";
 import type { Context } from "./context.ts";
-import type { Point, ThresholdTable, Timeline } from "./documents.ts";
+import type { ThresholdTable } from "./documents.ts";
 import { clock } from "./format.ts";
+import { useHour, usePast } from "./hour.ts";
 import type { Thresholds } from "./levels.ts";
 import { type Connection, useLive, type View, type WindowName } from "./live.ts";
 import { Hints } from "./parts/hint.tsx";
@@ -13,7 +14,6 @@ import { Header } from "./parts/header.tsx";
 import { Navigation, VIEWS } from "./parts/navigation.tsx";
 import { SignIn } from "./parts/signin.tsx";
 import { usePlace } from "./place.ts";
-import { Series } from "./series.ts";
 import { Database } from "./views/database.tsx";
 import { Overview } from "./views/overview.tsx";
 import { Requests } from "./views/requests.tsx";
@@ -74,13 +74,14 @@ function Watching({ thresholds, theme, nextTheme, onSignedOut }: WatchingProps) 
   const [window, setWindow] = useSetting<WindowName>("window", "5m");
   const [range, setRange] = useSetting<number>("range", 300);
   const [paused, setPaused] = useState(false);
-  const series = useSeries(paused, onSignedOut);
+  const series = useHour();
   const view = VIEWS.find((one) => one.name === place.view) ?? VIEWS[0]!;
   const { document: latest, at, ticks, connection, trouble } = useLive<unknown>(STREAMS[view.name] ?? "overview", window, {
     paused,
-    onPoint: series.add,
+    onPoint: series.follow,
     onSignedOut,
   });
+  usePast(ticks, series, onSignedOut);
   useTitle(view.title, connection);
   useShortcut("p", () => setPaused((before) => !before));
 
@@ -136,28 +137,6 @@ const WAITING: Partial<Readonly<Record<Connection, string>>> = {
   paused: "Paused: nothing of this view has come yet.",
   lost: "The service does not answer. Trying again…",
 };
-
-/** The last hour: from the store when the page is opened, from then on tick by tick. */
-function useSeries(paused: boolean, onSignedOut: () => void) {
-  const series = useRef(new Series());
-  const [, changed] = useState(0);
-  const add = (...points: Point[]): void => {
-    series.current.add(...points);
-    changed((count) => count + 1);
-  };
-  useEffect(() => {
-    if (paused) return;
-    get<Timeline>("timeline").then(
-      ({ items }) => add(...items),
-      (error: unknown) => error instanceof SignedOut && onSignedOut(),
-    );
-  }, [paused]);
-  const clear = (): void => {
-    series.current.clear();
-    changed((count) => count + 1);
-  };
-  return { add, clear, last: (range: number) => series.current.last(range) };
-}
 
 const MARKS: Partial<Readonly<Record<Connection, string>>> = { lost: "Lost · ", failing: "Failing · " };
 

@@ -6,6 +6,8 @@ export const HOUR = 3600;
 /** Points older than this are thinned out to one a step, as the store has them. */
 const FINE = 330;
 const STEP = 15;
+/** Seconds without a point after which nothing is known of what was between: a few steps. */
+export const HOLE = 4 * STEP;
 
 export class Series {
   #points: Point[] = [];
@@ -28,6 +30,21 @@ export class Series {
     this.#points = kept;
   }
 
+  /** A point of now. Returns whether those that are later are gone: the service's clock went back, or was wrong when they came. */
+  follow(point: Point): boolean {
+    const before = this.#points.length;
+    this.#points = this.#points.filter((one) => one.at_unix_seconds <= point.at_unix_seconds + STEP);
+    const back = this.#points.length < before;
+    this.add(point);
+    return back;
+  }
+
+  /** Points of the past, of which there are none after the last one of now. */
+  fill(points: readonly Point[]): void {
+    const end = this.#points.at(-1)?.at_unix_seconds ?? Infinity;
+    this.add(...points.filter((point) => point.at_unix_seconds <= end + STEP));
+  }
+
   clear(): void {
     this.#points = [];
   }
@@ -36,4 +53,20 @@ export class Series {
   last(range: number, end: number = this.#points.at(-1)?.at_unix_seconds ?? 0): Point[] {
     return this.#points.filter((point) => end - point.at_unix_seconds <= range);
   }
+}
+
+/** From when to when a line has a hole: between the values around a time of which nothing is known. Steps without a value are none. */
+export function holes(times: ArrayLike<number>, values: ArrayLike<number | null | undefined>): [number, number][] {
+  const found: [number, number][] = [];
+  let last: number | undefined;
+  let unknown = false;
+  for (let index = 0; index < times.length; index++) {
+    const time = times[index]!;
+    unknown ||= time - (times[index - 1] ?? time) > HOLE;
+    if (values[index] === null || values[index] === undefined) continue;
+    if (unknown && last !== undefined) found.push([last, time]);
+    last = time;
+    unknown = false;
+  }
+  return found;
 }

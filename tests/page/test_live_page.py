@@ -68,18 +68,35 @@ async hours => {
 """Ticks as the stream sends them, of so many hours."""
 
 
+POINT: dict[str, object] = {
+    **dict.fromkeys(
+        ("requests_per_second", "errors_per_second", "error_ratio", "active_requests", "queries_per_second"), 0
+    ),
+    **dict.fromkeys(("p50_seconds", "p95_seconds", "p99_seconds", "query_p95_seconds")),
+    "seconds": 2,
+    "workers": 1,
+    "routes": {},
+}
 BY_HAND = """
 window.EventSource = class extends EventTarget { constructor() { super(); window.stream = this } close() {} };
 window.send = (type, data) => window.stream.dispatchEvent(new MessageEvent(type, {data: JSON.stringify(data)}));
-window.tick = async (more = {}) => {
+window.tick = async (point = null) => {
   const document = await (await fetch('api/overview')).json();
-  const point = {seconds: 2, requests_per_second: 0, errors_per_second: 0, error_ratio: 0, p50_seconds: null, p95_seconds: null,
-    p99_seconds: null, active_requests: 0, workers: 1, queries_per_second: 0, query_p95_seconds: null, routes: {}, ...more};
   window.send('tick', {view: 'overview', point, document});
 };
 """
 """Events come when a test sends them."""
 
+
+PAINTED = """
+() => {
+  const canvas = document.querySelectorAll('.chart canvas')[1];
+  const {width, height} = canvas;
+  const middle = canvas.getContext('2d').getImageData(Math.round(width * 0.55), 0, 1, height).data;
+  return middle.filter((value, index) => index % 4 === 3 && value > 0).length > height / 3;
+}
+"""
+"""Whether the chart of the traffic has an area in its middle."""
 
 SOONER = """
 const every = setInterval;
@@ -337,6 +354,40 @@ def test_an_answer_that_comes_late_does_not_take_the_place_of_what_was_asked_for
         waiting[0].fulfill(response=late, json=report)
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     expect(page.locator(".stat", has_text="Rate")).not_to_contain_text("987")
+
+
+def test_what_happened_while_nobody_looked_comes_from_the_store_and_what_it_does_not_know_is_a_hole(
+    open_page: OpenPage, watched: Watched
+) -> None:
+    watched.visit("/fast")
+    page = open_page(signed_in=False, script=BY_HAND)
+    known: list[dict[str, object]] = []
+    page.route("**/api/timeline", lambda route: route.fulfill(json={"items": known}))
+    with page.expect_response("**/api/timeline"):
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+    wait_for(page, "() => window.stream !== undefined")
+    now, busy = time.time(), POINT | {"requests_per_second": 50}
+
+    def tick(at: float) -> None:
+        page.evaluate("point => window.tick(point)", busy | {"at_unix_seconds": at})
+
+    def sleep_and_tick(at: float) -> None:
+        page.evaluate("Date.now = (before => () => before() + 11_000)(Date.now)")
+        with page.expect_response("**/api/timeline"):
+            tick(at)
+
+    for at in (now - 280, now - 265, now - 250):
+        tick(at)
+    page.locator(".chart").last.scroll_into_view_if_needed()
+    expect(page.locator(".chart canvas")).to_have_count(2)
+    sleep_and_tick(now)
+    tick(now + 2)
+    expect(page.locator(".chart").last).to_contain_text("50")
+    wait_for(page, f"() => !({PAINTED})()")
+    known.extend(busy | {"at_unix_seconds": now - before} for before in range(240, 0, -15))
+    sleep_and_tick(now + 4)
+    wait_for(page, PAINTED)
 
 
 @pytest.mark.parametrize("view", ["overview", ROUTE, "requests/unknown"])

@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 import type { Limits } from "../documents.ts";
+import { holes } from "../series.ts";
 import type { Line } from "./chart.tsx";
 
 export const HEIGHT = 190;
@@ -75,7 +76,9 @@ function options(element: HTMLElement, { lines, format, times, frame, onCursor }
         label: line.name,
         stroke: colour(line.colour),
         width: 1.75,
-        spanGaps: true,
+        // A step without a value is bridged; a time of which nothing is known is not.
+        gaps: (plot: uPlot, index: number): uPlot.Series.Gaps =>
+          holes(plot.data[0], plot.data[index]!).map(([from, to]) => [place(plot, from), place(plot, to)]),
         points: { show: false },
         ...(line.filled ? { fill: `${colour(line.colour)}22` } : {}),
       })),
@@ -86,6 +89,9 @@ function options(element: HTMLElement, { lines, format, times, frame, onCursor }
     },
   };
 }
+
+/** Where a time is, in the canvas's pixels. */
+const place = (plot: uPlot, time: number): number => Math.round(plot.valToPos(time, "x", true));
 
 /** A little above the highest value; a budget is in the picture when it is not far away. */
 export function top(high: number, budget: Limits | undefined): number {
