@@ -88,8 +88,11 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
         {"table": "item", "worst_seconds": 0.31, "site": "orders.py:80 in turnover"},
     ),
     Illness.HELD_TRANSACTION: (
-        f"A connection was taken for {HELD_FROM * 1000:g} ms or more in which the request asked nothing of any database, "
-        "and its thread did not wait for a processor.",
+        f"A connection was taken for {HELD_FROM * 1000:g} ms or more in which the request asked nothing of any database: no query, no "
+        "commit, no rollback; and its thread did not wait for a processor. Not judged is a connection on which more may be asked than is "
+        "seen: one that a result is streamed from, one whose `driver_connection` was taken (for COPY, say), and one on which no query "
+        "went by way of SQLAlchemy; nor the time after a SELECT with a synchronous driver of SQLite, Oracle or SQL Server, which fetches "
+        "rows only when the app does. Work with a cursor of the driver's between two queries of SQLAlchemy's is taken for a pause.",
         "db:5432/shop",
         {"worst_seconds": 0.302, "site": "orders.py:90 in order"},
     ),

@@ -43,7 +43,7 @@ class Numbers(NamedTuple):
 class Checkout:
     """A connection that is taken."""
 
-    __slots__ = ("pool", "reused", "site", "starved", "started", "thread", "work")
+    __slots__ = ("pool", "reused", "site", "starved", "started", "thread", "unseen", "work")
 
     def __init__(self, pool: PoolWatch, work: Work | None, reused: bool) -> None:
         self.pool = pool
@@ -54,6 +54,21 @@ class Checkout:
         self.starved = starved() if pool.doubts else 0.0
         """Of the thread that took it, where that can matter."""
         self.thread = get_ident() if pool.doubts else 0
+        self.unseen = False
+        """Whether something may be asked on it that we are not told of: nobody knows any more how long it is idle."""
+
+    def look_at_gap(self) -> None:
+        """It will be committed, rolled back or given back. Not judged where nothing was asked on it: then it was by others than us."""
+        work, now = self.work, clock()
+        if work is not None and work.quiet_since > self.started and now - work.quiet_since > HELD_FROM:
+            self.pool.doubts = True
+            if work.waited({self: None, **work.checkouts}, now) > HELD_FROM:
+                work.note(Illness.HELD_TRANSACTION, self.pool.name, now - work.quiet_since)
+
+    def answered(self) -> None:
+        """The database has answered something that is no query."""
+        if self.work is not None and self in self.work.checkouts:
+            self.work.quiet_since = clock()
 
     def just_reused(self) -> bool:
         """Whether it was in the pool until a second ago, and its request was not answered anything since."""
@@ -82,6 +97,8 @@ class PoolWatch:
         """Gauges that show what pools have said, by name and labels."""
         self.leaks = False
         """Whether a connection of it was not given back."""
+        self.fetches_late = False
+        """Whether its database may be at work while rows are fetched, of which we are not told."""
         self.doubts = False
         """Whether a connection of it was kept and nothing asked of it. It may be that its thread had no processor: from now on that is looked at."""
         self.pending = recorder.gauge(names.POOL_PENDING, (name,))
@@ -114,11 +131,7 @@ class PoolWatch:
             if lost:
                 checkout.leak()
             if work is not None and work.checkouts.pop(checkout, work) is None:
-                gap = now - work.quiet_since
-                if gap > HELD_FROM:
-                    self.doubts = True
-                    if work.waited([checkout, *work.checkouts], now) > HELD_FROM:
-                        work.note(Illness.HELD_TRANSACTION, self.name, gap)
+                checkout.look_at_gap()
                 if not work.checkouts:
                     work.quiet_since = float("inf")
         except Exception as error:

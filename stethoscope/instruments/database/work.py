@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
@@ -175,15 +175,23 @@ class Work(Share):
                 self.signs[illness, subject] = sign
         return sign
 
-    def waited(self, checkouts: Iterable[Checkout], until: float) -> float:
+    def waited(self, checkouts: Collection[Checkout], until: float) -> float:
         """Seconds since it did something with a connection, as far as it was not its thread that had to wait for a processor.
 
         How long that was is known from when one of these was taken, where its pool is in doubt; else from when the thread was
-        started, so that less may come out than it was, and never more.
+        started, so that less may come out than it was, and never more. None where something may have been asked that we do not see.
         """
+        if any(one.unseen or (one.pool.fetches_late and self._has_read_last()) for one in checkouts):
+            return 0.0
         thread = get_ident()
         known = [one.starved for one in checkouts if one.thread == thread and one.started <= self.quiet_since]
         return until - self.quiet_since - (starved() - max(known, default=0.0))
+
+    def _has_read_last(self) -> bool:
+        """Whether what it did last with a connection was a query whose rows it may have fetched since."""
+        since = self.quiet_since
+        waiting = [run[2] for statement, runs in list(self.runs.items()) if statement.reads for run in runs[-1:]]
+        return since in waiting or any(uses.ended == since for query, uses in list(self.uses.items()) if query.reads)
 
     def note(self, illness: Illness, subject: object, seconds: float) -> Sign:
         """A sign of it, at the line that runs now."""

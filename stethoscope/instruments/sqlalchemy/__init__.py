@@ -3,6 +3,7 @@
 SQLAlchemy is imported by nobody but the app. `adopt` waits for that.
 
     engines     where SQLAlchemy is listened to
+    checkouts   what is asked on connections beside queries
     pools       what its pools say of themselves
     loaders     what the ORM knows of queries that it makes by itself
     eager       relationships that it loads ahead

@@ -1,4 +1,4 @@
-"""Where SQLAlchemy is listened to: three methods of a dialect, one of the class `Engine`, two events of pools.
+"""Where SQLAlchemy is listened to: methods of a dialect, one of the class `Engine`, two events of pools.
 
 Not its events of execution: an engine with any listener takes 12 µs more for each query, before the
 listener has done anything (``before_execute`` and the like are prepared too), and a session with one 40 µs. A
@@ -28,6 +28,13 @@ from stethoscope.instruments.database.comments import commenting
 from stethoscope.instruments.database.database import Database
 from stethoscope.instruments.database.pool import Checkout, PoolWatch
 from stethoscope.instruments.sqlalchemy import eager
+from stethoscope.instruments.sqlalchemy.checkouts import (
+    CHECKOUT,
+    around_settling,
+    checkout_of,
+    fetches_late,
+    notice_drivers,
+)
 from stethoscope.instruments.sqlalchemy.explain import Explainer
 from stethoscope.instruments.sqlalchemy.loaders import describe
 from stethoscope.instruments.sqlalchemy.own import OURS, own_dialects
@@ -36,9 +43,6 @@ from stethoscope.instruments.sqlalchemy.vitals import Vitals
 
 if TYPE_CHECKING:
     from stethoscope.instruments.database.instrument import Instrument
-
-_CHECKOUT: Final = "stethoscope"
-"""What a connection's record carries a checkout under."""
 
 _NEAR: Final = 8
 """Frames between an event of a pool and what it comes from."""
@@ -117,8 +121,9 @@ def _begin(engine: Engine, instrument: Instrument) -> _Watched:
     if "explain" in instrument.chosen:
         database.explain = Explainer(instrument, engine).ask
     database.look_ahead = eager.look
-    watched.watch_of(engine.pool)
-    _around_connect(dialect, instrument.pool(database.pool, read_pool), instrument)
+    watch = watched.watch_of(engine.pool)
+    watch.fetches_late = watch.fetches_late or fetches_late(dialect)
+    _around_connect(dialect, watch, instrument)
     return watched
 
 
@@ -168,7 +173,7 @@ def _look_for_stale(database: Database, dialect: Any, error: BaseException, curs
         if context is None or not isinstance(error, dialect.loaded_dbapi.Error):
             return
         connection = context.root_connection.connection
-        checkout: Checkout | None = connection.record_info.get(_CHECKOUT)
+        checkout = checkout_of(connection)
         pool = context.root_connection.engine.pool
         if checkout is None or not checkout.just_reused() or getattr(pool, "_pre_ping", True):
             return
@@ -189,6 +194,7 @@ def _listen() -> None:
     _listening = True
     event.listen(Pool, "checkin", _given_back)
     event.listen(Pool, "detach", _detached)
+    notice_drivers()
     plain = Engine.raw_connection
 
     @wraps(plain)
@@ -237,24 +243,25 @@ def _connect(watched: _Watched, pool: PoolWatch, plain: Callable[[Engine], Any],
             # Not before the first connection is there: what a dialect asks to learn the server's ways is not the app's.
             watched.listens = True
             _around_execution(engine.dialect, watched.database)
+            around_settling(engine.dialect, watched.instrument)
         record = connection.record_info
-        if record is not None and _CHECKOUT not in record:
-            reused = connection.info.setdefault(_CHECKOUT, started) != started
-            record[_CHECKOUT] = pool.taken(started, reused)
+        if record is not None and CHECKOUT not in record:
+            reused = connection.info.setdefault(CHECKOUT, started) != started
+            record[CHECKOUT] = pool.taken(started, reused)
     except Exception as error:
         watched.instrument.failed(error)
     return connection
 
 
 def _given_back(_connection: object, record: Any) -> None:
-    checkout: Checkout | None = record.record_info.pop(_CHECKOUT, None)
+    checkout: Checkout | None = record.record_info.pop(CHECKOUT, None)
     if checkout is not None:
         checkout.pool.given_back(checkout)
 
 
 def _detached(connection: object, record: Any) -> None:
     """By its user, or by the garbage collector, which can give back no connection of an async driver."""
-    checkout: Checkout | None = record.record_info.pop(_CHECKOUT, None)
+    checkout: Checkout | None = record.record_info.pop(CHECKOUT, None)
     if checkout is not None:
         checkout.pool.given_back(checkout, lost=_collects_garbage())
 

@@ -246,12 +246,95 @@ def test_query_on_the_event_loops_thread_blocks_it(own: Recorder, session: Sessi
 def test_connection_held_while_something_else_is_waited_for(own: Recorder, engine: sa.Engine, now: list[float]) -> None:
     def work() -> None:
         with engine.connect() as connection:
-            connection.execute(sa.select(Order.id)).all()
+            write(connection)
             now[0] += 50  # a call to somebody else
-            connection.execute(sa.select(Order.id)).all()
+            write(connection)
 
     assert found(own, work) == {("held_transaction", ROUTE, f"{engine.url.database}"): 1}
     assert evidence(own)["worst_seconds"] == 50
+
+
+def write(connection: sa.Connection) -> None:
+    """Of which no rows are left to be fetched."""
+    connection.execute(sa.update(Order).values(customer_id=1))
+
+
+def test_connection_held_until_it_is_committed(own: Recorder, engine: sa.Engine, now: list[float]) -> None:
+    def work() -> None:
+        with engine.begin() as connection:
+            now[0] += 1
+            write(connection)
+            now[0] += 40
+
+    assert found(own, work) == {("held_transaction", ROUTE, f"{engine.url.database}"): 1}
+    assert evidence(own)["worst_seconds"] == 40
+    assert "test_detection.py:" in str(evidence(own)["site"])
+
+
+def test_commit_and_rollback_that_take_long_are_no_holding(
+    own: Recorder, engine: sa.Engine, now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("do_commit", "do_rollback"):
+        plain = getattr(engine.dialect, name)
+
+        def settle(connection: object, plain: Callable[[object], None] = plain) -> None:
+            plain(connection)
+            now[0] += 50
+
+        monkeypatch.setattr(engine.dialect, name, settle)
+
+    def work() -> None:
+        with engine.connect() as connection:
+            for end in (connection.commit, connection.rollback):
+                now[0] += 1
+                write(connection)
+                now[0] += 1
+                end()
+            write(connection)
+
+    assert found(own, work) == {}
+
+
+def fetch(connection: sa.Connection) -> None:
+    """Where SQLite makes rows only now."""
+    connection.execute(sa.select(Order.id)).all()
+
+
+def stream(connection: sa.Connection) -> None:
+    connection.execute(sa.text("VALUES (1), (2)"), execution_options={"stream_results": True})
+
+
+def use_the_driver(connection: sa.Connection) -> None:
+    write(connection)
+    assert connection.connection.driver_connection is not None
+
+
+@pytest.mark.parametrize("use", [fetch, stream, use_the_driver])
+def test_connection_of_which_not_all_is_seen_is_not_known_to_be_idle(
+    own: Recorder,
+    engine: sa.Engine,
+    now: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    use: Callable[[sa.Connection], None],
+) -> None:
+    # What other databases have: the driver of this one has no cursors on a server's side.
+    dialect, context = engine.dialect, engine.dialect.execution_ctx_cls
+    own_cursor = {"create_server_side_cursor": context.create_default_cursor}  # type: ignore[attr-defined]
+    monkeypatch.setattr(dialect, "supports_server_side_cursors", True)
+    monkeypatch.setattr(dialect, "execution_ctx_cls", type("Context", (context,), own_cursor))
+
+    def work(ask: Callable[[sa.Connection], None]) -> Callable[[], None]:
+        def keep() -> None:
+            with engine.connect() as connection:
+                for _ in range(2):
+                    now[0] += 1
+                    ask(connection)
+                    now[0] += 50
+
+        return keep
+
+    assert found(own, work(use)) == {}
+    assert found(own, work(write)) == {("held_transaction", ROUTE, f"{engine.url.database}"): 1}
 
 
 @pytest.mark.parametrize("queries", [1, 2], ids=["until it is given back", "until the next query"])
@@ -265,11 +348,12 @@ def test_connection_kept_while_its_thread_has_no_processor_is_healthy(
     def work(without: float) -> Callable[[], None]:
         def keep() -> None:
             with engine.connect() as connection:
-                connection.execute(sa.select(Order.id)).all()
+                now[0] += 1  # not the moment in which it was taken
+                write(connection)
                 now[0] += 50
                 starved[0] += without
                 for _ in range(1, queries):
-                    connection.execute(sa.select(Order.id)).all()
+                    write(connection)
 
         return keep
 
