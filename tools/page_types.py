@@ -47,7 +47,8 @@ def _type(schema: dict[str, Any]) -> str:
     if isinstance(kind, list):
         return " | ".join(_PLAIN[one] for one in kind)
     if kind == "array":
-        return f"{_type(schema['items'])}[]"
+        items = _type(schema["items"])
+        return f"({items})[]" if " | " in items else f"{items}[]"
     if kind == "object" and "additionalProperties" in schema:
         return f"Record<string, {_type(schema['additionalProperties'])}>"
     return _PLAIN.get(kind or "", "unknown")

@@ -441,12 +441,12 @@ export interface Window {
   name: "1m" | "5m" | "15m" | "all";
   seconds: number;
   until_unix_seconds: number;
-  workers: number[];
+  workers: (number | string)[];
 }
 
 /** A living worker process, as it was sampled last. */
 export interface Worker {
-  pid: number;
+  pid: number | string;
   uptime_seconds: number | null;
   cpu_ratio: number | null;
   memory_bytes: number | null;
@@ -806,7 +806,7 @@ export const HINTS = {
     workers: "Process ids of the living workers; ended ones are in the numbers too.",
   },
   Worker: {
-    pid: "Its process id.",
+    pid: "Its process id; more than that (1-3fa2, say) where a worker in another container has the same.",
     uptime_seconds: "Time since it was started.",
     cpu_ratio: "Processor time, as a share of one core.",
     memory_bytes: "Physical memory (RSS).",

@@ -161,7 +161,7 @@ def _labels(metric: Metric, series: Series) -> bytes:
     labels = _label_text(metric.labels, series.labels)
     if series.overflow:
         labels += b'%b="true",' % OVERFLOW_LABEL.encode()
-    return b'%bpid="%d",' % (labels, series.pid) if series.pid else labels
+    return b'%bpid="%b",' % (labels, str(series.pid).encode()) if series.pid else labels
 
 
 # The same label sets come in every scrape, and in several families of one scrape. An entry is about

@@ -17,7 +17,7 @@ from stethoscope import names
 from stethoscope.names import Metric
 from stethoscope.store.folder import SUFFIX, Folder, writer_holds
 from stethoscope.store.layout import Role
-from stethoscope.store.merge import Merger, Part
+from stethoscope.store.merge import Merger, Part, worker_ids, worker_rank
 from stethoscope.store.reader import Contents, Damaged, SegmentReader
 from stethoscope.store.snapshot import Family, Series, Snapshot
 from stethoscope.store.totals import TOTALS, fold, read_totals, totals_identity
@@ -117,7 +117,9 @@ class Gatherer:
             created = self._merger.created()
             news = self._news(reading)
         self._tell(news)
-        workers = tuple(sorted(part.contents.pid for part in parts if part.alive and part.contents.role is Role.WORKER))
+        ids = worker_ids(parts)
+        found = (ids[part.contents.identity] for part in parts if part.alive and part.contents.role is Role.WORKER)
+        workers = tuple(sorted(found, key=worker_rank))
         is_private = any(part.alive for part in private)
         families = families.with_more(_own_families(len(workers), reading.size, reading.skipped, is_private))
         return Snapshot(self.service, time.time(), families, workers, created=created)

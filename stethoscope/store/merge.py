@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
@@ -22,7 +22,7 @@ from stethoscope.names import PER_WORKER, Kind, Merge, Metric
 from stethoscope.store.buckets import CELLS_PER_BLOCK, Buckets, buckets_for, cells_in_block
 from stethoscope.store.distribution import Distribution, Packed
 from stethoscope.store.lanes import NOWHERE, Lanes, LateCounts, add_buckets, add_words
-from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES
+from stethoscope.store.layout import BLOCK_BYTES, SCALAR_WORDS, WIDE_BYTES, Role
 from stethoscope.store.lazy import lazy
 from stethoscope.store.lock import ReentrantLock
 from stethoscope.store.reader import Contents, Index, Key, SeriesEntry
@@ -37,6 +37,31 @@ class Part:
 
     contents: Contents
     alive: bool
+
+
+def worker_ids(parts: Iterable[Part]) -> dict[bytes, int | str]:
+    """By the identity of their segments, what tells living writers from each other: their process ids.
+
+    Containers that share a folder count processes each for themselves. Of those with one id, workers and older ones before
+    others, only the first has it plain; the others' is followed by four hexadecimal digits of the segment's identity.
+    """
+    found: dict[bytes, int | str] = {}
+    taken = set()
+    for contents in sorted((part.contents for part in parts if part.alive), key=_seniority):
+        pid = contents.pid
+        found[contents.identity] = f"{pid}-{contents.identity.hex()[:4]}" if pid in taken else pid
+        taken.add(pid)
+    return found
+
+
+def _seniority(contents: Contents) -> tuple[bool, float, bytes]:
+    return contents.role is not Role.WORKER, contents.created, contents.identity
+
+
+def worker_rank(worker: int | str) -> tuple[int, str]:
+    """Sorts what `worker_ids` gives: by process ids."""
+    pid, _, digits = str(worker).partition("-")
+    return int(pid), digits
 
 
 class BlockDistribution(Distribution):
@@ -157,7 +182,7 @@ class _Table:
         self._numbers: dict[Key, int] = {}
         self._order: list[int] = []
 
-    def number(self, entry: SeriesEntry, pid: int) -> int:
+    def number(self, entry: SeriesEntry, pid: int | str) -> int:
         """The series' number in this table."""
         metric, key = self.metric, entry.key
         pid = pid if metric.merge in PER_WORKER and metric.kind is Kind.GAUGE else 0
@@ -183,15 +208,17 @@ class _Table:
             self._order = sorted(range(len(self.known)), key=self._rank)
         return self._order
 
-    def _rank(self, number: int) -> tuple[bool, tuple[str, ...], int]:
+    def _rank(self, number: int) -> tuple[bool, tuple[str, ...], tuple[int, str]]:
         key = self.known[number].key
-        return key.overflow, key.labels, key.pid
+        return key.overflow, key.labels, worker_rank(key.pid)
 
 
 class _Plan:
     """Where each series and block of one segment goes in the merger's tables, as far as its index was read."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: int | str) -> None:
+        self.worker = worker
+        """What tells its writer from the others."""
         self.series: list[tuple[_Table, int] | None] = []
         """By ordinal; None for those whose metric is defined otherwise."""
         self.places: dict[str, _Places] = {}
@@ -207,7 +234,7 @@ class _Plan:
         self.places = {name: places.copy() for name, places in self.places.items()}
         for entry in index.series[len(self.series) :]:
             table = table_of(entry.key.metric)
-            self.series.append(None if table is None else (table, self._add_series(table, entry, contents.pid)))
+            self.series.append(None if table is None else (table, self._add_series(table, entry)))
         for series, block, offset in index.blocks[self._blocks_seen :]:
             if (place := self.series[series]) is not None:
                 slot = place[0].slot(place[1], block)
@@ -221,8 +248,8 @@ class _Plan:
     def _of(self, table: _Table) -> _Places:
         return self.places.setdefault(table.metric.name, _Places())
 
-    def _add_series(self, table: _Table, entry: SeriesEntry, pid: int) -> int:
-        number, places = table.number(entry, pid), self._of(table)
+    def _add_series(self, table: _Table, entry: SeriesEntry) -> int:
+        number, places = table.number(entry, self.worker), self._of(table)
         places.words.extend((number, 8 * entry.word))
         if table.metric.kind is Kind.HISTOGRAM:
             places.buckets.extend((number, 8 * (entry.word + SCALAR_WORDS)))
@@ -252,8 +279,9 @@ class Merger:
         one. ``pause`` is called now and then, to let other threads run.
         """
         parts = sorted(parts, key=lambda part: part.contents.age_rank, reverse=True)
+        workers = worker_ids(parts)
         with self._lock:
-            plans = [self._plan(part.contents) for part in parts]
+            plans = [self._plan(part.contents, workers.get(part.contents.identity)) for part in parts]
             placed: dict[str, _Placed] = {name: [] for name in self._tables}
             for part, plan in zip(parts, plans, strict=True):
                 for name, places in plan.places.items():
@@ -270,8 +298,10 @@ class Merger:
         """The Unix time at which the oldest series was made; None without any."""
         return min((known.created for table in self._tables.values() for known in table.known), default=None)
 
-    def _plan(self, contents: Contents) -> _Plan:
-        plan = self._plans.setdefault(contents.index, _Plan())
+    def _plan(self, contents: Contents, worker: int | str | None) -> _Plan:
+        plan = self._plans.get(contents.index)
+        if plan is None or worker not in (None, plan.worker):
+            plan = self._plans[contents.index] = _Plan(contents.pid if worker is None else worker)
         plan.extend(contents, self._table)
         return plan
 

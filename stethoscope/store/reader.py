@@ -27,12 +27,12 @@ class Damaged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a series is called across segments. ``pid`` is set where workers are not merged."""
+    """What a series is called across segments. ``pid`` is set where workers are not merged (`stethoscope.store.merge.worker_ids`)."""
 
     metric: Metric
     labels: tuple[str, ...]
     overflow: bool = False
-    pid: int = 0
+    pid: int | str = 0
 
 
 @dataclass(frozen=True, slots=True)

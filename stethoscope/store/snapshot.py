@@ -30,7 +30,8 @@ class Series:
     ``value`` is a number for counters and gauges, a `Distribution` for histograms. ``created`` is the
     Unix time in seconds at which the first worker made the series. ``overflow`` marks the one series
     that holds what the cap on series refused; its label values are all empty.
-    ``pid`` tells workers apart for gauges that are not merged (`Merge.ALL`), else it is 0.
+    ``pid`` tells workers apart for gauges that are not merged (`Merge.ALL`), else it is 0. It is a text where containers share
+    a folder and an older worker has the same process id: that, and four hexadecimal digits (``1-3fa2``).
     ``stamp`` is the Unix time at which a gauge was last set, 0.0 for all else. ``exemplars`` are of a histogram, by the
     number of the explicit bucket; only where they were asked for (`stethoscope.store.exemplars`).
     """
@@ -39,7 +40,7 @@ class Series:
     value: float | Distribution
     created: float
     overflow: bool = False
-    pid: int = 0
+    pid: int | str = 0
     stamp: float = 0.0
     exemplars: Mapping[int, Exemplar] | None = None
 
@@ -57,7 +58,7 @@ class Snapshot:
     """All that a service has recorded on this host, at one moment. Immutable, safe in any thread.
 
     ``taken_at`` is Unix time in seconds; ``families`` are by metric name, sorted.
-    ``workers`` are the process ids of living workers. ``seconds`` is the length of the window that
+    ``workers`` are the process ids of living workers, each of them once (as ``pid`` of `Series`). ``seconds`` is the length of the window that
     the numbers cover, or None when they count from the beginning. ``created`` is the Unix time at which the oldest
     series was made, None where that is not known. ``since_boot`` is when it was taken too, by a clock that nobody sets
     (`stethoscope.store.clock`): for the time between two snapshots.
@@ -66,7 +67,7 @@ class Snapshot:
     service: str
     taken_at: float
     families: Mapping[str, Family]
-    workers: tuple[int, ...] = ()
+    workers: tuple[int | str, ...] = ()
     seconds: float | None = None
     created: float | None = None
     since_boot: float = field(default_factory=since_boot, compare=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 import os
 import random
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from stethoscope.names import Kind, Merge, Metric
 from stethoscope.store.buckets import buckets_for
 from stethoscope.store.distribution import Distribution
-from stethoscope.store.merge import Merger, Part
+from stethoscope.store.layout import Role
+from stethoscope.store.merge import Merger, Part, worker_rank
 from stethoscope.store.reader import read_image
 from stethoscope.store.segment import private_segment
 from stethoscope.store.totals import folded_image, image_of
@@ -147,6 +150,33 @@ def test_a_gauge_that_is_not_merged_has_a_series_for_each_living_worker(mode: Me
     metric = GAUGES[mode]
     assert merged([part({(metric, "x"): A})]) == {(metric.name, f"x{os.getpid()}"): 5.0}
     assert merged([part({(metric, "x"): A}, alive=False)]) == {}
+
+
+def written_by(one: Part, *, pid: int, identity: bytes, role: Role = Role.WORKER, alive: bool = True) -> Part:
+    contents = dataclasses.replace(one.contents, pid=pid, identity=identity, role=role)
+    return Part(contents, alive)
+
+
+def test_workers_that_have_one_process_id_are_told_apart() -> None:
+    """B4: containers that share a volume, in each of which the worker is process 1."""
+    metric = GAUGES[Merge.LIVEALL]
+    one, other, third = (part({(metric, "x"): (value, 50.0)}, created=0.0) for value in (1.0, 2.0, 3.0))
+    deputy = written_by(one, pid=1, identity=b"\x00" * 16, role=Role.DEPUTY)
+    first = written_by(other, pid=1, identity=b"\x3f\xa2" * 8)
+    second = written_by(third, pid=1, identity=b"\xbc\x01" * 8)
+    merger, expected = (
+        Merger(),
+        {(metric.name, "x1-0000"): 1.0, (metric.name, "x1"): 2.0, (metric.name, "x1-bc01"): 3.0},
+    )
+    assert plain(merger.merge([first])[0]) == {(metric.name, "x1"): 2.0}
+    for parts in itertools.permutations([deputy, first, second]):
+        assert merged(parts) == expected
+        assert plain(merger.merge(parts)[0]) == expected
+    ended = Part(first.contents, alive=False)
+    assert plain(merger.merge([ended, second])[0]) == {(metric.name, "x1"): 3.0}, "by any reader, new or old"
+    assert merged([ended, second]) == {(metric.name, "x1"): 3.0}
+    ids: list[int | str] = ["2", 10, "1-bc01", 1]
+    assert sorted(ids, key=worker_rank) == [1, "1-bc01", "2", 10]
 
 
 def test_a_metric_that_two_segments_define_otherwise_is_counted_as_a_conflict_and_not_mixed() -> None:

@@ -27,9 +27,9 @@ def first(snapshot: Snapshot, metric: Metric, **labels: str) -> float | None:
     return next((value for _, value in numbers(snapshot, metric, **labels)), None)
 
 
-def by_worker(snapshot: Snapshot, metric: Metric) -> dict[int, float]:
+def by_worker(snapshot: Snapshot, metric: Metric) -> dict[int | str, float]:
     """The sum of each living worker's series, of a gauge that is not merged."""
-    found: dict[int, float] = {}
+    found: dict[int | str, float] = {}
     for series, value in numbers(snapshot, metric):
         found[series.pid] = found.get(series.pid, 0.0) + value
     return found

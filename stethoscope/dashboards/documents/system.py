@@ -52,7 +52,9 @@ class Machine(TypedDict):
 class Worker(TypedDict):
     """A living worker process, as it was sampled last."""
 
-    pid: Annotated[int, "Its process id."]
+    pid: Annotated[
+        int | str, "Its process id; more than that (1-3fa2, say) where a worker in another container has the same."
+    ]
     uptime_seconds: Annotated[float | None, "Time since it was started."]
     cpu_ratio: Annotated[float | None, "Processor time, as a share of one core."]
     memory_bytes: Annotated[float | None, "Physical memory (RSS)."]
@@ -154,7 +156,7 @@ def machine(window: Snapshot) -> Machine:
 
 
 def workers(window: Snapshot) -> list[Worker]:
-    def of(metric: Metric) -> dict[int, float]:
+    def of(metric: Metric) -> dict[int | str, float]:
         return by_worker(window, metric)
 
     uptime, cpu, memory, unique = map(

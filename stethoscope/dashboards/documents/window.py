@@ -23,7 +23,7 @@ class Window(TypedDict):
     ]
     seconds: Annotated[float, "How long it really is: up to a minute longer than asked for, or shorter after a start."]
     until_unix_seconds: Annotated[float, "When it ends, as Unix time."]
-    workers: Annotated[list[int], "Process ids of the living workers; ended ones are in the numbers too."]
+    workers: Annotated[list[int | str], "Process ids of the living workers; ended ones are in the numbers too."]
 
 
 class Beside(Protocol):
