@@ -24,8 +24,10 @@ Hint = dict[str, Any]
 BeforeSend = Callable[[Event, Hint], Event | None]
 
 CARRIED: Final = "sentry"
+SERVED: Final = frozenset(("http.server", "websocket.server"))
+"""Operations of transactions that are requests. Those of jobs, and whatever else an app makes, keep their names."""
 _REPORTED: Final = "__stethoscope_reported__"
-"""On an exception that an event was made of: the ID of the request it was made in, empty outside of one."""
+"""On an exception that an event was made of in a request: the ID of that."""
 
 
 def initialise(options: SentryOptions) -> None:
@@ -90,7 +92,7 @@ class Client:
             if self._options.environments and event.get("environment") not in self._options.environments:
                 return None
             current = CURRENT.get()
-            if _is_second(hint, current):
+            if _is_second(hint, current if _is_served(current) else None):
                 return None
             if current is not None:
                 self.tell(event, current)
@@ -101,11 +103,17 @@ class Client:
         return event
 
     def tell(self, event: Event, current: Current) -> None:
-        """What the SDK's integrations do not know, or get wrong: the whole route template."""
+        """What the SDK's integrations do not know, or get wrong: the whole route template.
+
+        Of what a task does once its request is over, and of transactions that are no requests, only where it comes from.
+        """
+        event.setdefault("tags", {})["request_id"] = current.request_id
+        if not _is_served(current) or _is_of_another_kind(event):
+            return
         route = self.route(current)
         event["transaction"] = route
         event["transaction_info"] = {"source": "route"}
-        event.setdefault("tags", {}).update({"request_id": current.request_id, "http.route": route})
+        event["tags"]["http.route"] = route
         event.setdefault("contexts", {})["stethoscope"] = self.describe(current)
 
     def route(self, current: Current) -> str:
@@ -136,22 +144,38 @@ class _Passing:
         return None if passed is None else self._ours(passed, hint)
 
 
-def is_reported(error: BaseException, current: Current | None) -> bool:
-    """Whether there was an event of an exception: in this request, or, outside of one, in any."""
-    request = getattr(error, _REPORTED, None)
-    return request is not None and (current is None or request == current.id)
+def is_reported(error: BaseException, current: Current) -> bool:
+    """Whether there was an event of an exception in this request."""
+    return getattr(error, _REPORTED, None) == current.id
+
+
+def _is_served(current: Current | None) -> bool:
+    """Whether the app still serves it; a task that it has started goes on in its context for as long as it likes."""
+    return current is not None and current.token is not None
+
+
+def _is_of_another_kind(event: Event) -> bool:
+    """Whether it is a transaction that is no request."""
+    trace = (event.get("contexts") or {}).get("trace") or {}
+    return event.get("type") == "transaction" and trace.get("op") not in SERVED
 
 
 def _is_second(hint: Hint, current: Current | None) -> bool:
-    """Notes that there is an event now. One exception object that is raised again and again is one event a request."""
+    """Whether there was an event of an exception in the request; notes that there is one now.
+
+    One exception object that is raised again and again is one event a request. Outside of requests the SDK tells what
+    comes twice; only what comes from a request, to a layer outside of ours, is known to us, and only the first time.
+    """
     raised = hint.get("exc_info")
     error = raised[1] if raised else None
     if error is None:
         return False
-    if is_reported(error, current):
-        return True
     try:
-        setattr(error, _REPORTED, b"" if current is None else current.id)
+        if current is None:
+            return error.__dict__.pop(_REPORTED, None) is not None
+        if is_reported(error, current):
+            return True
+        setattr(error, _REPORTED, current.id)
     except Exception:  # an exception that takes no attributes
         pass
     return False

@@ -17,7 +17,7 @@ from sentry_sdk.tracing_utils import has_tracing_enabled
 from sentry_sdk.utils import event_from_exception
 
 from stethoscope.asgi import Scope
-from stethoscope.exporters.sentry.client import CARRIED, Client, is_reported
+from stethoscope.exporters.sentry.client import CARRIED, SERVED, Client, is_reported
 
 if TYPE_CHECKING:
     from stethoscope.current import Current
@@ -72,7 +72,7 @@ class SentryRequests:
             )
             sentry_sdk.capture_event(event, hint=hint)
         transaction = sentry_sdk.get_current_scope().transaction
-        if transaction is not None:
+        if transaction is not None and transaction.op in SERVED:
             # Also for one that ends outside of us, where nothing is current any more.
             route = self._client.route(exchange)
             transaction.name, transaction.source = route, "route"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sqlite3
+from contextvars import Context
 
 import sentry_sdk
 from fastapi import APIRouter, FastAPI
@@ -79,6 +81,49 @@ async def _plain(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/flush":
         sentry_sdk.flush(timeout=10)  # holds the event loop, which is what the test is after
     await PlainTextResponse("ok")(scope, receive, send)
+
+
+async def _nightly(begin: asyncio.Event) -> None:
+    """A job that a request has started, with a transaction of its own."""
+    await begin.wait()
+    with sentry_sdk.isolation_scope(), sentry_sdk.start_transaction(op="task", name="nightly", source="task"):
+        try:
+            raise RuntimeError("nightly")
+        except RuntimeError as error:
+            sentry_sdk.capture_exception(error)
+
+
+async def _calling(called: ASGIApp, scope: Scope, receive: Receive) -> None:
+    """A job outside of requests that calls an app in its own process."""
+
+    async def take(message: object) -> None:
+        pass
+
+    with sentry_sdk.isolation_scope(), sentry_sdk.start_transaction(op="task", name="calling", source="task"):
+        await called({**scope, "path": "/called", "headers": [(b"x-request-id", b"called")]}, receive, take)
+
+
+def jobs() -> ASGIApp:
+    """An app with work beside its requests."""
+    begin, started = asyncio.Event(), list[asyncio.Task[None]]()
+    called = stethoscope.Stethoscope(_plain, service="plain")
+    errors = [ValueError("carrier"), KeyError("parcel")]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["path"]:
+            case "/start":
+                started.append(asyncio.create_task(_nightly(begin)))
+            case "/begin":
+                begin.set()
+                await started[0]
+            case "/call":
+                await asyncio.create_task(_calling(called, scope, receive), context=Context())
+            case "/repeat":
+                for error in errors * 2:
+                    Context().run(sentry_sdk.capture_exception, error)
+        await _plain(scope, receive, send)
+
+    return stethoscope.install(app, service="plain")
 
 
 def by_variable() -> ASGIApp:

@@ -89,6 +89,39 @@ def test_plain_app_has_events_transactions_and_a_scope_for_each_request() -> Non
     assert context["seconds"] > context["budget_seconds"] == 0.000001
 
 
+def test_work_beside_requests_keeps_its_names_and_says_which_request_it_comes_from() -> None:
+    with told("jobs") as (received, url):
+        for identity, path in (("0", "/start"), ("1", "/begin"), ("2", "/call")):
+            get(f"{url}{path}", identity)
+        transactions, (error,) = received.transactions(5), received.errors(1)
+    assert {
+        (
+            one["contexts"]["trace"]["op"],
+            one["transaction"],
+            one["transaction_info"]["source"],
+            one["tags"].get("request_id"),
+        )
+        for one in transactions
+    } == {
+        *(("http.server", "__unmatched__", "route", identity) for identity in "012"),
+        ("task", "nightly", "task", "0"),
+        ("task", "calling", "task", None),
+    }
+    jobs = [one for one in transactions if one["contexts"]["trace"]["op"] == "task"]
+    assert (error["transaction"], tag(error, "request_id")) == ("nightly", "0")
+    for one in [error, *jobs]:
+        assert "stethoscope" not in one["contexts"]
+        assert "http.route" not in one["tags"]
+    assert {one["contexts"]["trace"].get("status") for one in jobs} == {None}
+
+
+def test_an_exception_that_is_raised_again_outside_of_requests_is_an_event_again() -> None:
+    with told("jobs") as (received, url):
+        get(f"{url}/repeat", "0")
+        errors = received.errors(4)
+    assert [one["exception"]["values"][0]["type"] for one in errors] == ["ValueError", "KeyError"] * 2
+
+
 @pytest.mark.parametrize(("environments", "reported"), [("production|staging", 1), ("production", 0)])
 def test_release_and_environment_go_along_and_other_environments_do_not_report(
     environments: str, reported: int
