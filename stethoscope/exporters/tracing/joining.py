@@ -22,6 +22,7 @@ from stethoscope.current import CURRENT
 from stethoscope.exporters.tracing.pending import Pending
 
 _DEEPEST: Final = 32
+_TELLING: Final = ("opentelemetry.instrumentation.asgi", "starlette.middleware.opentelemetry")
 
 _watched: Final[WeakSet[AnyProvider]] = WeakSet()
 
@@ -52,10 +53,18 @@ def has_inside(app: object) -> bool:
     FastAPI's own telemetry.
     """
     return any(
-        type(inner).__module__ in ("opentelemetry.instrumentation.asgi", "starlette.middleware.opentelemetry")
-        or _is_telling_fastapi(inner)
+        _is_telling(type(inner)) or _is_telling_fastapi(inner) or any(_is_telling(kind) for kind in _to_be_built(inner))
         for inner in _stack(app)
     )
+
+
+def _is_telling(kind: object) -> bool:
+    return getattr(kind, "__module__", "") in _TELLING
+
+
+def _to_be_built(app: object) -> Iterator[object]:
+    """Starlette builds its stack when the first request has come to it, which is too late for us."""
+    return (getattr(one, "cls", None) for one in getattr(app, "user_middleware", None) or ())
 
 
 def _is_telling_fastapi(app: object) -> bool:

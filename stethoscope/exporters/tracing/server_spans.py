@@ -119,6 +119,9 @@ class ServerSpans(hot.Spans):
         if type(pending) is not Pending:
             return
         if pending.sampled is False or not pending.is_sampled:
+            if pending.joined is INVALID_SPAN:
+                # Left to a layer inside, which has not recorded it, under IDs that it alone knows, or was told to leave it out.
+                return
             if seconds > self._budget or (exchange.error and exchange.error != "client_disconnect"):
                 self._keep(pending, exchange, status, seconds, exception)
             return

@@ -26,6 +26,7 @@ from stethoscope.exporters.later import Later
 from stethoscope.exporters.tracing.server_spans import ServerSpans
 from stethoscope.middleware.layer import Layer
 from stethoscope.settings import Settings
+from stethoscope.thresholds import Thresholds
 from tests.exporters.tracing.spans import Traced, told
 
 Make = Callable[[TracerProvider], tuple[Any, Layer]]
@@ -103,6 +104,8 @@ ALL = [
     contrib_for_fastapi,
     starlettes_inside,
 ]
+INSIDE = [native_inside, contrib_inside, contrib_for_fastapi, starlettes_inside]
+"""Those that are found in the app's stack."""
 MOUNTED = (native_mounted, starlettes_inside)
 
 
@@ -152,12 +155,19 @@ def test_failed_request_has_one_server_span_too(make: Make) -> None:
     assert len(servers(traced)) == 1
 
 
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", [make for make in ALL if make not in INSIDE])
 def test_failed_request_that_they_do_not_sample_is_kept_once(make: Make) -> None:
     traced = Traced(ALWAYS_OFF)
     calls(make, traced, 0, 1)
     (span,) = servers(traced)
     assert told(span)["stethoscope.sampling.kept"] == "error"
+
+
+@pytest.mark.parametrize("make", INSIDE)
+def test_failed_request_that_a_layer_inside_does_not_sample_is_not_kept_in_another_trace(make: Make) -> None:
+    traced = Traced(ALWAYS_OFF)
+    calls(make, traced, 0, 1)
+    assert servers(traced) == []
 
 
 def test_what_they_were_told_to_leave_out_is_left_out() -> None:
@@ -167,5 +177,5 @@ def test_what_they_were_told_to_leave_out_is_left_out() -> None:
         return layer, layer
 
     traced = Traced()
-    calls(make, traced, 1)
+    calls(make, traced, 0, 1, settings=Settings(thresholds=Thresholds.resolve({"request_p95": (1e-9, 1.0)})))
     assert traced.spans() == []
