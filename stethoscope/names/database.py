@@ -101,7 +101,7 @@ POOL_TIMEOUTS = Metric(
 )
 POOL_WAIT_TIME = _seconds(
     "db_client_connection_wait_time_seconds",
-    "Time to get a connection from the pool.",
+    "Time to get a connection from the pool, before it is pinged where pools do that.",
     _POOL,
     "db.client.connection.wait_time",
 )

@@ -47,7 +47,7 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
     ),
     Illness.POOL_EXHAUSTED: (
         f"Waits for a connection ended without one, or one in twenty took more than {_LONG * 1000:g} ms (`thresholds`: `query_p95`), not "
-        "counting those for which a connection was opened. `occurrences` are the waits in vain and the long ones.",
+        "counting those for which a connection was opened, nor the time of a ping (`pool_pre_ping`). `occurrences` are the waits in vain and the long ones.",
         "db:5432/shop",
         {"timeouts": 3, "wait_p95_seconds": 0.85, "size": 5, "most": 15},
     ),

@@ -110,12 +110,12 @@ class PoolWatch:
     def add(self, pool: object) -> None:
         self._pools.add(pool)
 
-    def taken(self, asked: float, reused: bool) -> Checkout:
-        """A connection was asked for at ``asked``, and is there."""
+    def taken(self, asked: float, there: float, reused: bool) -> Checkout:
+        """A connection was asked for at ``asked``, was ``there``, and is given out now."""
         request = CURRENT.get()
         work = None if request is None else work_of(request)
         checkout = Checkout(self, work, reused)
-        self.wait_time.record(max(checkout.started - asked, 0.0))
+        self.wait_time.record(max(there - asked, 0.0))
         if work is not None:
             if not work.checkouts:
                 work.quiet_since = checkout.started

@@ -37,13 +37,15 @@ from stethoscope.instruments.sqlalchemy.checkouts import (
 )
 from stethoscope.instruments.sqlalchemy.explain import Explainer
 from stethoscope.instruments.sqlalchemy.loaders import describe
-from stethoscope.instruments.sqlalchemy.own import OURS, own_dialects
+from stethoscope.instruments.sqlalchemy.own import own_dialects
 from stethoscope.instruments.sqlalchemy.pools import pool_name, read_pool
 from stethoscope.instruments.sqlalchemy.vitals import Vitals
 
 if TYPE_CHECKING:
     from stethoscope.instruments.database.instrument import Instrument
 
+_THERE: Final = "stethoscope there"
+"""What it carries under, until it is given out, when the pool had it."""
 _NEAR: Final = 8
 """Frames between an event of a pool and what it comes from."""
 # What SQLAlchemy calls a product, and the semantic conventions (v1.37, ``db.system.name``) do.
@@ -69,6 +71,7 @@ class _Watched:
         if watch is None:
             watch = self.pools[pool] = self.instrument.pool(self.database.pool, read_pool)
             watch.add(pool)
+            _around_pool(pool, watch, self.instrument)
         return watch
 
 
@@ -123,7 +126,6 @@ def _begin(engine: Engine, instrument: Instrument) -> _Watched:
     database.look_ahead = eager.look
     watch = watched.watch_of(engine.pool)
     watch.fetches_late = watch.fetches_late or fetches_late(dialect)
-    _around_connect(dialect, watch, instrument)
     return watched
 
 
@@ -150,21 +152,26 @@ def _around_execution(dialect: Any, database: Database) -> None:
     dialect.do_execute_no_params = lambda cursor, sql, context=None: plain(cursor, sql, (), context)
 
 
-def _around_connect(dialect: Any, pool: PoolWatch, instrument: Instrument) -> None:
-    connect = dialect.connect
+def _around_pool(pool: Any, watch: PoolWatch, instrument: Instrument) -> None:
+    """Time how its connections are opened, whoever does that, and note when one is there: a ping comes later, and is no wait for others."""
+    create, get = pool._invoke_creator, type(pool)._do_get
+    itself = weakref.ref(pool)  # or it would be kept by its own method after it was disposed of
 
-    @wraps(connect)
-    def timed(*arguments: Any, **options: Any) -> Any:
+    def created(record: Any) -> Any:
         started = perf_counter()
-        connection = connect(*arguments, **options)
+        connection = create(record)
         try:
-            if not OURS.get():
-                pool.create_time.record(perf_counter() - started)
+            watch.create_time.record(perf_counter() - started)
         except Exception as error:
             instrument.failed(error)
         return connection
 
-    dialect.connect = timed
+    def got() -> Any:
+        record = get(itself())
+        record.record_info[_THERE] = perf_counter()
+        return record
+
+    pool._invoke_creator, pool._do_get = created, got
 
 
 def _look_for_stale(database: Database, dialect: Any, error: BaseException, cursor: Any, context: Any) -> None:
@@ -247,7 +254,7 @@ def _connect(watched: _Watched, pool: PoolWatch, plain: Callable[[Engine], Any],
         record = connection.record_info
         if record is not None and CHECKOUT not in record:
             reused = connection.info.setdefault(CHECKOUT, started) != started
-            record[CHECKOUT] = pool.taken(started, reused)
+            record[CHECKOUT] = pool.taken(started, record.pop(_THERE, started), reused)
     except Exception as error:
         watched.instrument.failed(error)
     return connection

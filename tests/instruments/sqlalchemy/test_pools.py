@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import stethoscope
 from stethoscope import names
 from stethoscope.dashboards.documents.database import pools
+from stethoscope.instruments.sqlalchemy import engines
 from stethoscope.names import Metric
 from stethoscope.store.recorder import Recorder
 from tests.instruments.reading import numbers, sum_of
@@ -121,6 +124,52 @@ def test_wait_create_and_use_are_timed(tmp_path: Path, own: Recorder) -> None:
     (name,) = numbers(own, names.POOL_CREATE_TIME.name)
     assert name == (f"{tmp_path}/shop",)
     assert sum_of(own, names.POOL_CREATE_TIME.name, name) <= sum_of(own, names.POOL_WAIT_TIME.name, name)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", [pool.QueuePool, pool.NullPool])
+def test_connections_of_a_creator_are_opened_too(own: Recorder, kind: type[pool.Pool]) -> None:
+    """One that fetches a token first, say: the engine's dialect connects nothing."""
+    engine = stethoscope.watch(
+        sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(":memory:"), poolclass=kind)
+    )
+    for _ in range(2):
+        with engine.connect():
+            pass
+    assert count(own, names.POOL_CREATE_TIME) == (2 if kind is pool.NullPool else 1)
+    engine.dispose()
+
+
+def test_ping_is_no_wait_for_a_connection(tmp_path: Path, own: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = queue(tmp_path, pool_pre_ping=True)
+    pings = iter((100.0, 200.0))
+    now = [0.0]
+    monkeypatch.setattr(engines, "perf_counter", lambda: now[0])
+
+    def ping(_: object) -> bool:
+        now[0] = next(pings)
+        return True
+
+    monkeypatch.setattr(engine.dialect, "do_ping", ping)
+    for _ in range(3):
+        with engine.connect():
+            pass
+    assert next(pings, None) is None
+    assert count(own, names.POOL_WAIT_TIME) == 3
+    assert sum_of(own, names.POOL_WAIT_TIME.name, (f"{tmp_path}/shop",)) == 0
+    engine.dispose()
+
+
+def test_pool_that_was_disposed_of_is_not_kept(tmp_path: Path, own: Recorder) -> None:
+    engine = queue(tmp_path)
+    with engine.connect():
+        pass
+    old = weakref.ref(engine.pool)
+    engine.dispose()
+    assert old() is None
+    with engine.connect():
+        pass
+    assert count(own, names.POOL_CREATE_TIME) == 2
     engine.dispose()
 
 
