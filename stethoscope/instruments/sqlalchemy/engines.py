@@ -39,7 +39,7 @@ from stethoscope.instruments.sqlalchemy.explain import Explainer
 from stethoscope.instruments.sqlalchemy.loaders import describe
 from stethoscope.instruments.sqlalchemy.own import own_dialects
 from stethoscope.instruments.sqlalchemy.pools import pool_name, read_pool
-from stethoscope.instruments.sqlalchemy.vitals import Vitals
+from stethoscope.instruments.sqlalchemy.vitals import Vitals, vitals_of
 
 if TYPE_CHECKING:
     from stethoscope.instruments.database.instrument import Instrument
@@ -58,12 +58,14 @@ _everything: weakref.ref[Instrument] | None = None
 class _Watched:
     """An engine's dialect, and where it is recorded."""
 
-    __slots__ = ("database", "instrument", "listens", "pools")
+    __slots__ = ("database", "instrument", "listens", "pools", "vitals")
 
     def __init__(self, instrument: Instrument, database: Database) -> None:
         self.instrument = instrument
         self.database = database
         self.listens = False
+        self.vitals: Vitals | None = None
+        """Kept for it, where they are wanted."""
         self.pools: WeakKeyDictionary[Pool, PoolWatch] = WeakKeyDictionary()
 
     def watch_of(self, pool: Pool) -> PoolWatch:
@@ -120,7 +122,7 @@ def _begin(engine: Engine, instrument: Instrument) -> _Watched:
     )
     watched = _watched[dialect] = _Watched(instrument, database)
     if "database-vitals" in instrument.chosen:
-        Vitals(instrument, engine, database.pool)
+        watched.vitals = vitals_of(instrument, engine, database.pool)
     if "explain" in instrument.chosen:
         database.explain = Explainer(instrument, engine).ask
     database.look_ahead = eager.look

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from stethoscope.error_type import error_type
 from stethoscope.instruments.database.plans import Scan, postgresql_scans, sqlite_scans, tables_of
-from stethoscope.instruments.sqlalchemy.own import own_engine, visit
+from stethoscope.instruments.sqlalchemy.own import OwnConnections
 from stethoscope.names.findings import Illness, Severity
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _AGAIN_AFTER: Final = 3600.0
 """Seconds until a query is explained again."""
+_IDLE: Final = 60.0
+"""Seconds without a question, after which the thread ends."""
 _MOST_WAITING: Final = 16
 _MOST_KNOWN: Final = 2_000
 _MOST_CHARACTERS: Final = 16_384
@@ -42,11 +44,11 @@ class _Question(NamedTuple):
 
 
 class Explainer:
-    """Of one database. Any thread may ask; the thread that answers is started by the first question, and again after a fork."""
+    """Of one database. Any thread may ask; the thread that answers is started by a question, where there is none."""
 
     def __init__(self, instrument: Instrument, engine: sa.Engine) -> None:
         self._instrument = instrument
-        self._own = own_engine(engine)
+        self._own = OwnConnections(engine)
         self._system = engine.dialect.name
         self._asked: dict[str, float] = {}
         self._start_over()
@@ -56,6 +58,8 @@ class Explainer:
         self._process = os.getpid()
         self._questions: queue.Queue[_Question] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()
+        """Held to ask, or to end the thread: so that no question is left with nobody to answer it."""
 
     def ask(self, query: Query, sql: str, parameters: Any, route: str, site: str) -> None:
         """Have a query explained, unless it was lately. Never waits: what finds no room is asked another time."""
@@ -64,20 +68,31 @@ class Explainer:
             return
         if self._process != os.getpid():
             self._start_over()
-        try:
-            self._questions.put_nowait(_Question(query, sql, parameters, route, site))
-        except queue.Full:
-            return
+        with self._turn:
+            try:
+                self._questions.put_nowait(_Question(query, sql, parameters, route, site))
+            except queue.Full:
+                return
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._answer, name="stethoscope explain", daemon=True)
+                self._thread.start()
         if len(self._asked) >= _MOST_KNOWN:
             self._asked.clear()
         self._asked[query.fingerprint] = now + _AGAIN_AFTER
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._answer, name="stethoscope explain", daemon=True)
-            self._thread.start()
+
+    def _next(self) -> _Question | None:
+        """None when nothing was asked in a while: engines come and go, and their threads with them."""
+        try:
+            return self._questions.get(timeout=_IDLE)
+        except queue.Empty:
+            with self._turn:
+                if self._questions.empty():
+                    self._thread = None
+                    return None
+            return self._questions.get()
 
     def _answer(self) -> None:
-        while True:
-            question = self._questions.get()
+        while question := self._next():
             try:
                 self._explain(question)
             except Exception as error:
@@ -91,7 +106,9 @@ class Explainer:
         self._questions.join()
 
     def _explain(self, question: _Question) -> None:
-        for scan in visit(self._own, lambda connection: list(self._scans(connection, question))):
+        if self._own.over:
+            return
+        for scan in self._own.visit(lambda connection: list(self._scans(connection, question))):
             index = f"CREATE INDEX ON {scan.table} ({', '.join(scan.columns)})"
             if self._system == "sqlite":
                 index = (

@@ -7,9 +7,10 @@ of a visit; read-only, and with a limit of a second for each statement where the
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 import sqlalchemy as sa
@@ -29,23 +30,47 @@ _LIMITS: Final = {
 }
 
 
-def own_engine(engine: sa.Engine) -> sa.Engine:
-    """An engine that opens a connection for each visit."""
-    own = sa.create_engine(engine.url, creator=engine.pool._creator, poolclass=NullPool)
-    own_dialects.add(own.dialect)
-    return own
+class OwnConnections:
+    """To the database of an engine of the app's, which is not kept by them: once it is gone they are over."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._dialect = weakref.ref(engine.dialect)
+        # As it connects knows its dialect, so the one must not be kept either.
+        self._creator = creator = _weakly(engine.pool._creator)
+        self._engine = sa.create_engine(
+            engine.url, creator=lambda record: _created(creator, record), poolclass=NullPool
+        )
+        own_dialects.add(self._engine.dialect)
+
+    @property
+    def over(self) -> bool:
+        return self._dialect() is None or self._creator() is None
+
+    def visit(self, ask: Callable[[sa.Connection], Result]) -> Result:
+        """What ``ask`` finds with a connection of its own. For a thread without an event loop. Raises what the database does."""
+        token = OURS.set(True)
+        try:
+            if self._engine.dialect.is_async:
+                return asyncio.run(_visit_async(self._engine, ask))
+            with self._engine.connect() as connection:
+                return ask(_limited(connection))
+        finally:
+            OURS.reset(token)
 
 
-def visit(own: sa.Engine, ask: Callable[[sa.Connection], Result]) -> Result:
-    """What ``ask`` finds with a connection of its own. For a thread without an event loop. Raises what the database does."""
-    token = OURS.set(True)
+def _weakly(creator: Any) -> Callable[[], Any]:
+    """The function of a pool that connects. All that are made of the pool have the same one."""
     try:
-        if own.dialect.is_async:
-            return asyncio.run(_visit_async(own, ask))
-        with own.connect() as connection:
-            return ask(_limited(connection))
-    finally:
-        OURS.reset(token)
+        return weakref.ref(creator)
+    except TypeError:  # an object of the app's that allows none
+        return lambda: creator
+
+
+def _created(creator: Callable[[], Any], record: Any) -> Any:
+    found = creator()
+    if found is None:
+        raise RuntimeError("the engine is gone")
+    return NullPool(found)._invoke_creator(record)  # which knows whether the app's takes the record
 
 
 async def _visit_async(own: sa.Engine, ask: Callable[[sa.Connection], Result]) -> Result:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 
 from stethoscope import names
-from stethoscope.instruments.sqlalchemy.own import own_engine, visit
+from stethoscope.instruments.sqlalchemy.own import OwnConnections
 from stethoscope.names import Metric
 
 if TYPE_CHECKING:
@@ -44,17 +45,33 @@ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) OR
 _TUPLES: Final = ("returned", "fetched", "inserted", "updated", "deleted")
 
 
-class Vitals:
-    """Of one database."""
+def vitals_of(instrument: Instrument, engine: sa.Engine, pool: str) -> Vitals:
+    """Of the database that this engine shares with all others whose pools have the name; to be kept as long as the engine."""
+    known: WeakValueDictionary[str, Vitals] = instrument.recorder.companion(Vitals, WeakValueDictionary)
+    vitals = known.get(pool)
+    if vitals is None:
+        vitals = known.setdefault(pool, Vitals(instrument, pool))
+    vitals.add(engine)
+    return vitals
 
-    def __init__(self, instrument: Instrument, engine: sa.Engine, pool: str) -> None:
+
+class Vitals:
+    """Of one database, as long as somebody keeps this."""
+
+    def __init__(self, instrument: Instrument, pool: str) -> None:
         self._recorder = instrument.recorder
-        self._own = own_engine(engine)
-        self._system = engine.dialect.name
         self._pool = pool
+        self._ways: list[tuple[str, OwnConnections]] = []
+        """To it, by its system: those of engines that are gone are left out."""
         self._before: dict[tuple[str, ...], float] = {}
         self._asking: threading.Thread | None = None
-        self._recorder.every(ASKED_EVERY, DUTY, self.begin)
+        self._recorder.every_while(ASKED_EVERY, DUTY, self, Vitals.begin)
+
+    def add(self, engine: sa.Engine) -> None:
+        self._ways = [*self._living(), (engine.dialect.name, OwnConnections(engine))]
+
+    def _living(self) -> list[tuple[str, OwnConnections]]:
+        return [way for way in self._ways if not way[1].over]
 
     def begin(self) -> None:
         """Ask, in a thread, if it is this process's turn and nobody waits for an answer already."""
@@ -64,9 +81,13 @@ class Vitals:
             self._asking.start()
 
     def ask(self) -> None:
-        """Ask now. A database that does not answer is one that is not up."""
+        """Ask now, once, whatever the number of engines. A database that does not answer is one that is not up."""
+        self._ways = living = self._living()
+        if not living:
+            return
+        system, own = living[0]
         try:
-            visit(self._own, {"postgresql": self._postgresql, "sqlite": self._sqlite}.get(self._system, _nothing))
+            own.visit({"postgresql": self._postgresql, "sqlite": self._sqlite}.get(system, _nothing))
         except Exception as error:
             self._set(names.DATABASE_UP, 0.0)
             self._recorder.warn_once(f"vitals {self._pool}", "no vitals of the database %s: %r", self._pool, error)

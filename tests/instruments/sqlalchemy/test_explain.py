@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import stethoscope
 from stethoscope import names
 from stethoscope.instruments.database.instrument import instrument_of
-from stethoscope.instruments.sqlalchemy import engines
+from stethoscope.instruments.sqlalchemy import engines, explain
 from stethoscope.settings import Settings
 from stethoscope.store.recorder import Recorder
 from stethoscope.thresholds import Thresholds
@@ -84,8 +86,8 @@ async def ask_async(own: Recorder, url: str, *statements: tuple[sa.TextClause, M
 
 
 def wait_for(engine: sa.Engine) -> None:
-    explain: Any = engines._watched[engine.dialect].database.explain
-    explain.__self__.wait()
+    explainer: Any = engines._watched[engine.dialect].database.explain
+    explainer.__self__.wait()
 
 
 def test_table_that_is_read_to_find_little_is_found_with_the_index_to_make(own: Recorder, url: str) -> None:
@@ -118,8 +120,30 @@ def test_explaining_uses_no_connection_of_the_apps_pool_and_counts_no_query(own:
 
 def test_database_that_is_gone_by_then_is_a_failure_of_ours_alone(own: Recorder, tmp_path: Path) -> None:
     engine = stethoscope.watch(sa.create_engine(f"sqlite:///{tmp_path}/gone/x"))
-    explain: Any = engines._watched[engine.dialect].database.explain
+    explainer: Any = engines._watched[engine.dialect].database.explain
     query = engines._watched[engine.dialect].database._statements.learn("SELECT 1").query
-    explain(query, "SELECT 1", (), ROUTE, "")
+    explainer(query, "SELECT 1", (), ROUTE, "")
     wait_for(engine)
     assert numbers(own, names.INTERNAL_ERRORS.name) == {("explain",): 1}
+
+
+def test_engine_that_is_gone_is_kept_by_nobody_and_its_thread_ends(
+    own: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explain, "_IDLE", 0.0)
+    engine = stethoscope.watch(sa.create_engine(f"sqlite:///{tmp_path}/shop"))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1").all()
+    dialect, gone = engine.dialect, weakref.ref(engine.dialect)
+    explainer: Any = engines._watched[dialect].database.explain
+    query = engines._watched[dialect].database._statements.learn("SELECT 2").query
+    explainer.__self__.wait()
+    while explainer.__self__._thread is not None:  # it ends by itself, and another one is started
+        pass
+    engine.dispose()
+    del engine, dialect, connection
+    gc.collect()
+    assert gone() is None
+    explainer(query, "SELECT 2", (), ROUTE, "")
+    explainer.__self__.wait()
+    assert numbers(own, names.INTERNAL_ERRORS.name) == {}

@@ -59,11 +59,10 @@ def explain(engine: sa.Engine) -> Any:
     return found.__self__
 
 
-def vitals(recorder: Recorder) -> Vitals:
-    """That watches the engine already, as the housekeeping thread would call it."""
-    (found,) = [chore.task for chore in recorder.chores if chore.where == "database-vitals"]
-    asked: Any = found
-    return asked.__self__  # type: ignore[no-any-return]
+def vitals(engine: sa.Engine) -> Vitals:
+    found = engines._watched[engine.dialect].vitals
+    assert found is not None
+    return found
 
 
 def test_app_that_holds_its_only_connection_is_explained_and_its_database_asked(
@@ -77,7 +76,7 @@ def test_app_that_holds_its_only_connection_is_explained_and_its_database_asked(
     with alone.connect() as connection:
         # Nobody else gets one now: what took the app's would wait, and fail.
         explain(alone).wait()
-        vitals(own).ask()
+        vitals(alone).ask()
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
     assert [kind for kind, _, _ in findings(own) if kind == "sequential_scan"] == ["sequential_scan"]
     assert numbers(own, names.DATABASE_UP.name) == {(pool_name(alone),): 1}
@@ -93,7 +92,7 @@ def test_app_gets_its_only_connection_at_once_while_ours_waits_for_a_lock(
     with admin.connect() as locking:
         locking.exec_driver_sql("BEGIN")
         locking.exec_driver_sql("LOCK TABLE held IN ACCESS EXCLUSIVE MODE")
-        asking = threading.Thread(target=vitals(own).ask)
+        asking = threading.Thread(target=vitals(alone).ask)
         asking.start()
         with admin.connect() as looking:
             waits(looking)
@@ -120,7 +119,7 @@ def test_connection_that_is_ended_while_vitals_are_asked_for_is_said_once_and_th
 ) -> None:
     with alone.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
-    asked = vitals(own)
+    asked = vitals(alone)
     pool = pool_name(alone)
     with caplog.at_level(logging.WARNING), admin.connect() as locking:
         locking.exec_driver_sql("BEGIN")
