@@ -112,8 +112,9 @@ class Gatherer:
             if conflicts:
                 reading.skipped["conflict"] += conflicts
             if self._folder and not all(part.alive for part in reading.parts):
+                living = [part.contents for part in parts if part.alive]
                 with suppress(OSError):
-                    fold(self._folder, self._cap)
+                    fold(self._folder, self._cap, living)
             created = self._merger.created()
             news = self._news(reading)
         self._tell(news)

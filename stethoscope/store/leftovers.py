@@ -25,4 +25,4 @@ def fold_leftovers(folder: Folder, cap: int, more_than: int = MOST) -> None:
             return
         with no_fork:
             from stethoscope.store.totals import fold  # the code that reads: most processes never need it
-        fold(folder, cap, _AT_ONCE)
+        fold(folder, cap, at_most=_AT_ONCE)

@@ -39,6 +39,11 @@ class Part:
     alive: bool
 
 
+def _precedence(part: Part) -> _Precedence:
+    """Sorts segments by whose definition of a metric holds: the dead before the living, and then the older first."""
+    return part.alive, part.contents.age_rank
+
+
 def worker_ids(parts: Iterable[Part]) -> dict[bytes, int | str]:
     """By the identity of their segments, what tells living writers from each other: their process ids.
 
@@ -175,8 +180,10 @@ class _Places:
 class _Table:
     """What the merger knows of a metric across segments."""
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: Metric, precedence: _Precedence) -> None:
         self.metric = metric
+        self.precedence = precedence
+        """Of the segment that has defined it."""
         self.known: list[_Known] = []
         self.slots = 0
         self._numbers: dict[Key, int] = {}
@@ -256,6 +263,7 @@ class _Plan:
         return number
 
 
+_Precedence = tuple[bool, tuple[bool, float]]
 _Placed = list[tuple[Part, _Places]]
 """The segments that have anything of a metric, and where."""
 _Rounded = Callable[[float, float], float]
@@ -264,24 +272,29 @@ _Rounded = Callable[[float, float], float]
 class Merger:
     """Merges the segments of one service again and again. For one thread at a time; what it returns is for any."""
 
-    def __init__(self, rounded: _Rounded = add) -> None:
-        """``rounded`` makes one number of a sum and of what rounding took from it."""
+    def __init__(self, rounded: _Rounded = add, definitions: Mapping[str, Metric] | None = None) -> None:
+        """``rounded`` makes one number of a sum and of what rounding took from it.
+
+        ``definitions`` hold by the metric's name, whatever segments say.
+        """
         self._rounded = rounded
-        self._plans: WeakKeyDictionary[Index, _Plan] = WeakKeyDictionary()
-        self._tables: dict[str, _Table] = {}
+        self._definitions = definitions or {}
+        self._order: list[bytes] = []
+        """Identities of the last segments, by precedence."""
+        self._start_over()
         self._lock = ReentrantLock()
         """Held while tables change, and while a family is made of them: both may be in different threads."""
 
     def merge(self, parts: Sequence[Part], pause: Callable[[], None] = lambda: None) -> tuple[Families, int]:
         """Families by name, and the number of series left out because their metric is defined otherwise.
 
-        Where definitions of a metric differ, that of the youngest worker holds: after a deploy the new
-        one. ``pause`` is called now and then, to let other threads run.
+        Where definitions of a metric differ, that of the youngest living worker holds, or else of the youngest: after a deploy
+        the new one. ``pause`` is called now and then, to let other threads run.
         """
-        parts = sorted(parts, key=lambda part: part.contents.age_rank, reverse=True)
+        parts = sorted(parts, key=_precedence, reverse=True)
         workers = worker_ids(parts)
         with self._lock:
-            plans = [self._plan(part.contents, workers.get(part.contents.identity)) for part in parts]
+            plans = self._plans_of(parts, workers)
             placed: dict[str, _Placed] = {name: [] for name in self._tables}
             for part, plan in zip(parts, plans, strict=True):
                 for name, places in plan.places.items():
@@ -298,18 +311,38 @@ class Merger:
         """The Unix time at which the oldest series was made; None without any."""
         return min((known.created for table in self._tables.values() for known in table.known), default=None)
 
-    def _plan(self, contents: Contents, worker: int | str | None) -> _Plan:
+    def _start_over(self) -> None:
+        self._plans: WeakKeyDictionary[Index, _Plan] = WeakKeyDictionary()
+        self._tables: dict[str, _Table] = {}
+        self._outdated = False
+        """Whether a segment defines a metric otherwise than one whose definition should not hold any more."""
+
+    def _plans_of(self, parts: Sequence[Part], workers: Mapping[bytes, int | str]) -> list[_Plan]:
+        """Plans for parts that come by precedence. All readers agree on the definitions, however long they have been reading."""
+        order, before = [part.contents.identity for part in parts], self._order
+        self._order = order
+        plans = [self._plan(part, workers.get(part.contents.identity)) for part in parts]
+        if self._outdated or (before and before != order and any(None in plan.series for plan in plans)):
+            self._start_over()
+            plans = [self._plan(part, workers.get(part.contents.identity)) for part in parts]
+        return plans
+
+    def _plan(self, part: Part, worker: int | str | None) -> _Plan:
+        contents = part.contents
         plan = self._plans.get(contents.index)
         if plan is None or worker not in (None, plan.worker):
             plan = self._plans[contents.index] = _Plan(contents.pid if worker is None else worker)
-        plan.extend(contents, self._table)
+        plan.extend(contents, partial(self._table, _precedence(part)))
         return plan
 
-    def _table(self, metric: Metric) -> _Table | None:
+    def _table(self, precedence: _Precedence, metric: Metric) -> _Table | None:
         table = self._tables.get(metric.name)
         if table is None:
-            table = self._tables[metric.name] = _Table(metric)
-        return table if table.metric is metric or _same(table.metric, metric) else None
+            table = self._tables[metric.name] = _Table(self._definitions.get(metric.name, metric), precedence)
+        if table.metric is metric or _same(table.metric, metric):
+            return table
+        self._outdated |= precedence > table.precedence and metric.name not in self._definitions
+        return None
 
     def _family(self, table: _Table, placed: _Placed, pause: Callable[[], None]) -> Family:
         with self._lock:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from operator import lt
 from typing import NamedTuple, TypeVar, cast
 
 from stethoscope.names import Kind, Metric
@@ -115,15 +116,53 @@ class _Difference(Mapping[str, Family]):
         return len(self._families)
 
 
+_Name = tuple[tuple[str, ...], bool]
+"""A series' labels, and whether it is the overflow series."""
+
+
 def _family_minus(family: Family, earlier: Family | None) -> Family:
     if earlier is None or family.metric.kind is Kind.GAUGE or _defined_otherwise(family.metric, earlier.metric):
         return family
     before = {(one.labels, one.overflow): one.value for one in earlier.series}
-    series = [_series_minus(one, before.pop((one.labels, one.overflow), None)) for one in family.series]
-    # What is there no more has moved into the overflow series, with all that it had counted before.
-    return Family(
-        family.metric, tuple(reduce(_series_minus, before.values(), one) if one.overflow else one for one in series)
-    )
+    series = [_series_minus(one, before.get((one.labels, one.overflow))) for one in family.series]
+    if any(one.overflow for one in series):
+        moved = dict(_moved(family.series, before))
+        series = [_less_what_moved(one, moved) for one in series]
+    return Family(family.metric, tuple(series))
+
+
+def _moved(
+    series: Iterable[Series], before: Mapping[_Name, float | Distribution]
+) -> Iterator[tuple[_Name, float | Distribution]]:
+    """What has moved into the overflow series: all that is there no more had counted before, and what others have lost, that were
+    made again since.
+    """
+    present = {(one.labels, one.overflow): one.value for one in series}
+    for name, then in before.items():
+        now = present.get(name)
+        if now is None:
+            yield name, then
+        elif isinstance(now, float) and isinstance(then, float) and now < then:
+            yield name, then - now
+        elif isinstance(now, Distribution) and isinstance(then, Distribution) and _fell(now, then):
+            yield name, _by_cells(then.minus(now))
+
+
+def _less_what_moved(series: Series, moved: Mapping[_Name, float | Distribution]) -> Series:
+    if series.overflow:
+        return reduce(_series_minus, moved.values(), series)
+    if isinstance(series.value, Distribution) and (series.labels, False) in moved:
+        return replace(series, value=_by_cells(series.value))
+    return series
+
+
+def _by_cells(difference: Distribution) -> Distribution:
+    """A difference of states of which neither is the older in all cells: none is negative, and buckets are counted from them."""
+    return Distribution(difference.buckets, difference.cells, difference.sum)
+
+
+def _fell(now: Distribution, then: Distribution) -> bool:
+    return any(map(lt, now.cumulative, then.cumulative))
 
 
 def _defined_otherwise(one: Metric, other: Metric) -> bool:

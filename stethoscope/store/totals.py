@@ -18,9 +18,10 @@ it changed. No reader ever waits for a folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Final
 
 from stethoscope.names import Kind
@@ -61,8 +62,11 @@ def totals_identity(folder: Folder) -> bytes:
         os.close(descriptor)
 
 
-def fold(folder: Folder, cap: int, at_most: int | None = None) -> int:
+def fold(folder: Folder, cap: int, living: Sequence[Contents] | None = None, *, at_most: int | None = None) -> int:
     """Fold all dead segments, or ``at_most`` so many, unless somebody else is doing so. Returns how many were folded.
+
+    ``living`` are segments of living writers, for those who have just read them: the totals follow what these define, and keep
+    the series that these have.
 
     Raises OSError when the new totals cannot be written: then everything is as before.
     """
@@ -71,12 +75,13 @@ def fold(folder: Folder, cap: int, at_most: int | None = None) -> int:
             return 0
         folder.remove_unfinished()
         totals = _totals_or_none(folder)
-        dead, left_behind = _dead_segments(folder, totals.index.folded if totals else set())
-        dead = dict(islice(dead.items(), at_most))
+        found = _segments(folder, totals.index.folded if totals else set(), with_living=living is None)
+        dead = dict(islice(found.dead.items(), at_most))
         if dead:
             parts = [Part(contents, alive=False) for contents in ([totals] if totals else []) + list(dead.values())]
             identities = [contents.identity for contents in dead.values()]
-            _write(folder, folded_image(parts, identities + left_behind, cap), dead)
+            image = folded_image(parts, identities + found.left_behind, cap, living or found.living)
+            _write(folder, image, dead)
         for name in dead:
             folder.remove(name)
         return len(dead)
@@ -94,10 +99,12 @@ def _write(folder: Folder, image: bytes, dead: Mapping[str, Contents]) -> None:
         folder.write(TOTALS, image)
 
 
-def folded_image(parts: Iterable[Part], folded: Iterable[bytes], cap: int) -> bytes:
+def folded_image(parts: Iterable[Part], folded: Iterable[bytes], cap: int, living: Iterable[Contents] = ()) -> bytes:
     """The bytes of totals that take these parts' place. Sums are rounded upwards: those that readers see never become less."""
-    families, _ = Merger(rounded=upwards).merge(list(parts))
-    return image_of(families, folded, cap)
+    living = sorted(living, key=lambda contents: contents.age_rank)
+    definitions = {metric.name: metric for contents in living for metric in contents.index.metrics}
+    families, _ = Merger(rounded=upwards, definitions=definitions).merge(list(parts))
+    return image_of(families, folded, cap, living)
 
 
 def _totals_or_none(folder: Folder) -> Contents | None:
@@ -108,34 +115,51 @@ def _totals_or_none(folder: Folder) -> Contents | None:
         return None
 
 
-def _dead_segments(folder: Folder, folded: set[bytes]) -> tuple[dict[str, Contents], list[bytes]]:
-    """Segments of writers that have died, by name; and the identities of those that are in the totals already."""
-    dead, left_behind = {}, []
+@dataclass(slots=True)
+class _Segments:
+    """What a folder finds."""
+
+    dead: dict[str, Contents] = field(default_factory=dict)
+    """Of writers that have died, by name."""
+    left_behind: list[bytes] = field(default_factory=list)
+    """Identities of dead segments that are in the totals already."""
+    living: list[Contents] = field(default_factory=list)
+
+
+def _segments(folder: Folder, folded: set[bytes], *, with_living: bool) -> _Segments:
+    found = _Segments()
     for name in folder.names():
         if not name.endswith(SUFFIX):
             continue
         with suppress(FileNotFoundError, FolderError, Damaged):
-            contents = _read_if_dead(folder, name)
-            if contents and contents.identity in folded:
-                left_behind.append(contents.identity)
+            part = _read(folder, name, with_living=with_living)
+            if part is None:
+                continue
+            if part.alive:
+                found.living.append(part.contents)
+            elif part.contents.identity in folded:
+                found.left_behind.append(part.contents.identity)
                 folder.remove(name)
-            elif contents:
-                dead[name] = contents
-    return dead, left_behind
+            else:
+                found.dead[name] = part.contents
+    return found
 
 
-def _read_if_dead(folder: Folder, name: str) -> Contents | None:
+def _read(folder: Folder, name: str, *, with_living: bool) -> Part | None:
     descriptor = folder.open(name)
     try:
-        return None if writer_holds(descriptor) else SegmentReader(descriptor).read()
+        alive = writer_holds(descriptor)
+        return None if alive and not with_living else Part(SegmentReader(descriptor).read(), alive)
     finally:
         os.close(descriptor)
 
 
-def image_of(families: Mapping[str, Family], folded: Iterable[bytes], cap: int) -> bytes:
-    """The bytes of a segment that holds these families, with at most ``cap`` series each.
+def image_of(
+    families: Mapping[str, Family], folded: Iterable[bytes], cap: int, living: Sequence[Contents] = ()
+) -> bytes:
+    """The bytes of a segment that holds these families, with at most ``cap`` series each, and those that the ``living`` have.
 
-    Series beyond the cap are added to the overflow series, so that totals stay exact. Gauges that
+    Further series are added to the overflow series, so that totals stay exact. Gauges that
     only living workers have are left out.
     """
     segment = private_segment(Role.TOTALS)
@@ -149,18 +173,31 @@ def image_of(families: Mapping[str, Family], folded: Iterable[bytes], cap: int) 
     ]
     for number, family in enumerate(kept):
         segment.append_metric(family.metric)
-        for series in capped(family, cap):
+        for series in capped(family, cap, living):
             _append_series(segment, number, ordinal, series)
             ordinal += 1
     return segment.image()
 
 
-def capped(family: Family, cap: int) -> Iterable[Series]:
-    """The family's series with those beyond the cap, the youngest, merged into the overflow series."""
+def capped(family: Family, cap: int, living: Iterable[Contents] = ()) -> Iterable[Series]:
+    """The family's series with those beyond the cap, the youngest, merged into the overflow series.
+
+    None of those that the ``living`` have: readers would see it go back to what these have counted.
+    """
     plain = sorted((series for series in family.series if not series.overflow), key=lambda series: series.created)
     if len(plain) <= cap:
         return family.series
-    return [*plain[:cap], *_merged([*plain[cap:], *(series for series in family.series if series.overflow)], family)]
+    used = _labels_of(family, living)
+    surplus = [series for series in plain[cap:] if series.labels not in used]
+    kept = [*plain[:cap], *(series for series in plain[cap:] if series.labels in used)]
+    overflow = [series for series in family.series if series.overflow]
+    return [*kept, *(_merged([*surplus, *overflow], family) if surplus else overflow)]
+
+
+def _labels_of(family: Family, living: Iterable[Contents]) -> set[tuple[str, ...]]:
+    name = family.metric.name
+    entries = chain.from_iterable(contents.index.series for contents in living)
+    return {entry.key.labels for entry in entries if entry.key.metric.name == name and not entry.key.overflow}
 
 
 def _merged(surplus: list[Series], family: Family) -> Iterable[Series]:

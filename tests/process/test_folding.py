@@ -341,6 +341,43 @@ def record_once(pipe: Connection, place: Path, count: float) -> None:
     pipe.send("recorded")
 
 
+def test_no_series_goes_back_beyond_the_cap_when_one_of_its_workers_ends(place: Path) -> None:
+    """A14, B5: whoever folds, and windows say that nothing has happened."""
+    bury(place, {"/a": 1, "/b": 1})
+    gatherer = gatherer_in(place, cap=2)
+    gatherer.gather()
+    with running(record_once_and_stay, place, "/x") as worker:
+        worker.hear()
+        bury(place, {"/x": 1000})
+        before = gatherer.gather()
+        assert [value(gatherer_in(place, cap=2).gather(), REQUESTS, "/x") for _ in range(2)] == [1001, 1001]
+        bury(place, {"/x": 1})
+        fold(Folder(str(place)), 2)
+        after = gatherer.gather()
+        assert value(after, REQUESTS, "/x") == 1002
+        assert total(after.minus(before, 15.0), REQUESTS) == 1
+
+
+def test_a_canary_that_ends_takes_no_totals_along(place: Path) -> None:
+    """B39: it had other bounds, and the workers that go on have those of the totals."""
+    bury(place, {"/a": 1000})
+    gatherer = gatherer_in(place)
+    gatherer.gather()
+    with running(record_once_and_stay, place) as worker:
+        worker.hear()
+        with running(be_a_canary, place) as canary:
+            canary.hear()
+            assert value(gatherer.gather(), SECONDS, "/a") == 1
+        for reader in (gatherer, gatherer, gatherer_in(place)):
+            assert value(reader.gather(), SECONDS, "/a") == 1001
+
+
+def be_a_canary(pipe: Connection, place: Path) -> None:
+    recorder_in(place).histogram(SECONDS._replace(bounds=(0.5,)), ("/a",)).record(0.05)
+    pipe.send("recorded")
+    pipe.recv()
+
+
 def test_a_reader_keeps_files_of_the_living_open_and_none_of_the_dead(place: Path) -> None:
     """B5: a folder in which nobody can fold, so that the dead stay."""
     for _ in range(20):
@@ -354,9 +391,10 @@ def test_a_reader_keeps_files_of_the_living_open_and_none_of_the_dead(place: Pat
     assert len(held) == 1
 
 
-def record_once_and_stay(pipe: Connection, place: Path) -> None:
+def record_once_and_stay(pipe: Connection, place: Path, route: str = "/a") -> None:
     recorder = recorder_in(place)
-    recorder.counter(REQUESTS, ("/a",)).add(1.0)
+    recorder.counter(REQUESTS, (route,)).add(1.0)
+    recorder.histogram(SECONDS, (route,)).record(0.05)
     pipe.send("recorded")
     pipe.recv()
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stethoscope.names import REQUEST_DURATION, Kind, Merge, Metric
 from stethoscope.store.clock import since_boot
+from stethoscope.store.distribution import Distribution
 from stethoscope.store.folder import Folder
 from stethoscope.store.history import LONGEST_WINDOW, History, needed
 from stethoscope.store.housekeeper import STEP
@@ -19,7 +20,7 @@ from stethoscope.store.reader import read_image
 from stethoscope.store.recorder import Recorder
 from stethoscope.store.snapshot import Snapshot
 from stethoscope.store.totals import image_of
-from tests.store.images import COUNTER, GAUGES, HISTOGRAM, part, plain
+from tests.store.images import COUNTER, GAUGES, HISTOGRAM, Recorded, part, plain
 
 
 class Clock:
@@ -127,6 +128,25 @@ def test_a_series_that_the_cap_has_moved_into_the_overflow_series_counts_no_seco
         ("histogram", "a"): (0.0, {}),
         ("histogram", "overflow"): (0.0, {}),
     }
+
+
+def test_a_series_that_was_made_again_after_it_moved_into_the_overflow_series_adds_nothing_to_a_window() -> None:
+    """A14: a worker has it again, with less than it had when it moved."""
+    both = {(COUNTER, label): 1000.0 for label in "abc"} | {(HISTOGRAM, label): {50: 10} for label in "abc"}
+    again: Recorded = {
+        (COUNTER, "b"): 5.0,
+        (COUNTER, "c"): 0.0,
+        (HISTOGRAM, "b"): {50: 1, 51: 2},
+        (HISTOGRAM, "c"): {700: 1},
+    }
+    families, _ = Merger().merge([part(both)])
+    later, _ = Merger().merge([Part(read_image(image_of(families, (), 1)), alive=False), part(again)])
+    window = Snapshot("test", 1.0, later).minus(Snapshot("test", 0.0, families), 60.0)
+    found = window.families["counter"].series, window.families["histogram"].series
+    assert sum(one.value for one in found[0] if isinstance(one.value, float)) == 5
+    distributions = [one.value for one in found[1] if isinstance(one.value, Distribution)]
+    assert sum((Counter(one.cells) for one in distributions), Counter()) == {50: 1, 51: 2, 700: 1}
+    assert sum(one.count for one in distributions) == 4
 
 
 def test_a_window_over_a_change_of_bounds_counts_from_the_change() -> None:

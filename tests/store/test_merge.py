@@ -19,7 +19,7 @@ from stethoscope.store.buckets import buckets_for
 from stethoscope.store.distribution import Distribution
 from stethoscope.store.layout import Role
 from stethoscope.store.merge import Merger, Part, worker_rank
-from stethoscope.store.reader import read_image
+from stethoscope.store.reader import SegmentReader, read_image
 from stethoscope.store.segment import private_segment
 from stethoscope.store.totals import folded_image, image_of
 from tests.store.images import COUNTER, GAUGES, HISTOGRAM, Recorded, merged, part, plain
@@ -194,6 +194,47 @@ def test_a_metric_that_two_segments_define_otherwise_is_counted_as_a_conflict_an
             ("histogram", "b"): (50, {5: 10}),
             ("counter", "a"): 3.0,
         }
+
+
+OTHERWISE = Metric("histogram", Kind.HISTOGRAM, "", ("label",), "seconds", (0.5,))
+definitions = st.lists(st.tuples(st.sampled_from([HISTOGRAM, OTHERWISE]), st.booleans()), min_size=1, max_size=4)
+
+
+def started(metric: Metric, at: float, *, alive: bool = True) -> Part:
+    """A worker that has counted once."""
+    return Part(dataclasses.replace(part({(metric, "a"): {5: 1}}).contents, created=at), alive)
+
+
+@given(scrapes=st.lists(st.tuples(definitions, st.booleans()), min_size=1, max_size=5), data=st.data())
+def test_all_readers_agree_on_a_definition_however_long_they_have_been_reading(
+    scrapes: list[tuple[list[tuple[Metric, bool]], bool]], data: st.DataObject
+) -> None:
+    """B39: during a rolling deploy, the answer depended on which worker was asked."""
+    old, workers = Merger(), [started(metric, 1000.0 + place) for place, metric in enumerate((HISTOGRAM, OTHERWISE))]
+    for number, (found, keep) in enumerate(scrapes):
+        new = [started(metric, 1001.5 - number + place, alive=alive) for place, (metric, alive) in enumerate(found)]
+        workers = data.draw(st.permutations([*(workers if keep else []), *new]))
+        families, conflicts = old.merge(workers)
+        fresh, conflicts_now = Merger().merge(workers)
+        assert (plain(families), conflicts) == (plain(fresh), conflicts_now)
+        assert families["histogram"].metric == fresh["histogram"].metric
+
+
+def test_a_younger_worker_that_defines_a_metric_late_is_followed() -> None:
+    """B39: it was there, and had not recorded that metric yet, when the reader first saw it."""
+    old, young, merger = started(HISTOGRAM, 1000.0), private_segment(), Merger()
+    reader = SegmentReader(-1)
+    for known in (HISTOGRAM, OTHERWISE):
+        contents = dataclasses.replace(reader.parse(young.image(), young.used), created=2000.0)
+        assert merger.merge([old, Part(contents, alive=True)])[0]["histogram"].metric == known
+        young.append_metric(OTHERWISE)
+        young.append_series(0, b'["a"]', 2000.0, overflow=False)
+
+
+def test_the_definition_of_a_living_worker_holds_against_that_of_a_younger_one_that_has_ended() -> None:
+    """B39: a canary with other bounds that was taken back."""
+    families, conflicts = Merger().merge([started(OTHERWISE, 2000.0, alive=False), started(HISTOGRAM, 1000.0)])
+    assert (families["histogram"].metric, conflicts) == (HISTOGRAM, 1)
 
 
 def test_totals_do_not_hold_on_to_a_definition_that_workers_have_given_up() -> None:

@@ -88,6 +88,23 @@ def test_a_cap_never_changes_a_sum_however_often_it_is_applied(batches: list[lis
         assert len(found) <= cap + 1
 
 
+def test_a_series_that_a_living_worker_has_is_kept_beyond_the_cap() -> None:
+    """A14, B5: in the overflow series, it would go back to what the living have counted."""
+    dead = part({(COUNTER, label): 10.0 for label in "abcd"}, alive=False)
+    living = part({(COUNTER, "c"): 1.0, (HISTOGRAM, "d"): {5: 1}})
+    totals = Part(read_image(folded_image([dead], [], 1, [living.contents])), alive=False)
+    assert merged([totals]) == {("counter", "a"): 10.0, ("counter", "c"): 10.0, ("counter", "overflow"): 20.0}
+    later = Part(read_image(folded_image([totals], [], 1)), alive=False)
+    assert merged([later]) == {("counter", "a"): 10.0, ("counter", "overflow"): 30.0}
+
+
+def test_totals_at_their_cap_that_all_living_workers_have_gain_no_overflow_series() -> None:
+    """A14."""
+    dead, living = (part({(COUNTER, label): 10.0 for label in "ab"}, alive=alive) for alive in (False, True))
+    totals = Part(read_image(folded_image([dead], [], 1, [living.contents])), alive=False)
+    assert merged([totals]) == {("counter", "a"): 10.0, ("counter", "b"): 10.0}
+
+
 def test_a_family_within_its_cap_is_left_alone() -> None:
     family = Family(Metric("m", Kind.COUNTER, ""), (Series((), 1.0, 0.0),))
     assert capped(family, 1) is family.series
