@@ -48,8 +48,13 @@ class Trace(Protocol):
     def is_sampled(self) -> bool:
         """Whether the trace's spans are exported."""
 
-    def add_query(self, system: str, operation: str, collection: str, text: str, seconds: float, error: str) -> None:
-        """A database operation has just ended in the calling thread. ``text`` is without literals, ``error`` empty if there was none."""
+    def add_query(
+        self, system: str, operation: str, collection: str, text: str, seconds: float, error: str, context: object
+    ) -> None:
+        """A database operation has just ended in the calling thread. ``text`` is without literals, ``error`` empty if there was none.
+
+        ``context`` is what the library knows the operation by.
+        """
 
 
 class Current(hot.Current):

@@ -118,10 +118,12 @@ class Pending(hot.Pending, Context):
             self.fill()
         return bool(self.sampled)
 
-    def add_query(self, system: str, operation: str, collection: str, text: str, seconds: float, error: str) -> None:
+    def add_query(
+        self, system: str, operation: str, collection: str, text: str, seconds: float, error: str, context: object
+    ) -> None:
         """See `stethoscope.current.Trace`."""
         if self.is_sampled:
-            self.spans.queries.add(system, operation, collection, text, seconds, error)
+            self.spans.queries.add(system, operation, collection, text, seconds, error, context)
 
     # What a mapping is looked into by: filled first.
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from time import time_ns
 
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 
 class QuerySpans:
     """Children of the span that is current where an operation ends. Any thread.
 
-    Silent where opentelemetry-instrumentation-sqlalchemy makes such spans: it refuses to where it does not
-    know the installed SQLAlchemy.
+    Silent where instrumentation is suppressed, and for operations that opentelemetry-instrumentation-sqlalchemy has made a
+    span of: it may know some engines only, and refuses all where it does not know the installed SQLAlchemy.
     """
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def add(self, system: str, operation: str, collection: str, text: str, seconds: float, error: str) -> None:
-        if _is_told_by_contrib():  # which may have been switched on since
+    def add(
+        self, system: str, operation: str, collection: str, text: str, seconds: float, error: str, context: object
+    ) -> None:
+        if _is_told_by_contrib(context) or get_value(_SUPPRESS_INSTRUMENTATION_KEY):
             return
         ended = time_ns()
         told = {"db.system.name": system, "db.operation.name": operation, "db.query.text": text}
@@ -38,7 +40,6 @@ class QuerySpans:
         span.end(ended)
 
 
-def _is_told_by_contrib() -> bool:
-    module = sys.modules.get("opentelemetry.instrumentation.sqlalchemy")
-    instrumentor = getattr(module, "SQLAlchemyInstrumentor", None)
-    return instrumentor is not None and bool(instrumentor().is_instrumented_by_opentelemetry)
+def _is_told_by_contrib(context: object) -> bool:
+    # It leaves its span on SQLAlchemy's context of an execution, before that begins (`EngineTracer._before_cur_exec`).
+    return getattr(context, "_otel_span", None) is not None

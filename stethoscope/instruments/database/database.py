@@ -110,7 +110,7 @@ class Database:
                     if statement.offset is not None:
                         self._look_at_offset(work, statement, parameters, ended - started)
                 if request is not None and request.trace is not None:
-                    self._trace(request.trace, statement.query, ended - started, "")
+                    self._trace(request.trace, statement.query, ended - started, "", context)
                 if ended - started > self.looked_at_from:
                     self._look_at_long(work, statement.query, sql, parameters, (started, ended, rows))
             except Exception as error:
@@ -118,7 +118,7 @@ class Database:
 
         def failed(cursor: Any, sql: str, context: Any, started: float, ended: float, error: BaseException) -> None:
             on_error(error, cursor, context)
-            self._failed(sql, started, ended, error)
+            self._failed(sql, context, started, ended, error)
 
         known, learn = self._statements.known, self._statements.learn
         return watched(execute, answered, failed, known, self.looked_at_from, many)
@@ -148,7 +148,7 @@ class Database:
         if ended - started > self.instrument.slow:
             self.instrument.note_slow(self, query, ended - started, rows, work)
 
-    def _failed(self, sql: str, started: float, ended: float, error: BaseException) -> None:
+    def _failed(self, sql: str, context: object, started: float, ended: float, error: BaseException) -> None:
         """An operation has ended with an error, which is the app's to look at."""
         try:
             seconds = ended - started
@@ -157,7 +157,7 @@ class Database:
             self.instrument.recorder.histogram(names.QUERY_DURATION, labels).record(seconds)
             request = CURRENT.get()
             if request is not None and request.trace is not None:
-                self._trace(request.trace, query, seconds, labels[3])
+                self._trace(request.trace, query, seconds, labels[3], context)
             work = None if request is None else work_of(request)
             if work is not None:
                 work.add(seconds)
@@ -167,8 +167,8 @@ class Database:
         except Exception as failure:
             self.instrument.failed(failure)
 
-    def _trace(self, trace: Trace, query: Query, seconds: float, error: str) -> None:
-        trace.add_query(self.system, query.operation, query.collection, query.text, seconds, error)
+    def _trace(self, trace: Trace, query: Query, seconds: float, error: str, context: object) -> None:
+        trace.add_query(self.system, query.operation, query.collection, query.text, seconds, error, context)
 
     def _work(self) -> Work | None:
         request = CURRENT.get()

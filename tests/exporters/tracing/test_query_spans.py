@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 from sqlalchemy import create_engine, text
@@ -18,7 +19,7 @@ from stethoscope.asgi import Receive, Scope, Send
 from stethoscope.exporters.tracing.server_spans import ServerSpans
 from stethoscope.settings import Settings
 from tests.exporters.tracing.spans import Traced, told
-from tests.middleware.scripted import Records
+from tests.middleware.scripted import Records, plain
 
 
 def call(traced: Traced, directory: Path) -> None:
@@ -64,6 +65,22 @@ def test_queries_of_an_unsampled_request_make_no_spans(tmp_path: Path) -> None:
     traced = Traced(ALWAYS_OFF)
     call(traced, tmp_path / "segments")
     assert [span for span in traced.spans() if span.kind is SpanKind.CLIENT] == []
+
+
+def test_queries_make_no_spans_where_instrumentation_is_suppressed(records: Records) -> None:
+    traced, engine = Traced(), create_engine("sqlite://")
+    stethoscope.watch(engine)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("select 1")
+            with suppress_instrumentation():
+                connection.exec_driver_sql("select 2, 3")
+        await plain(scope, receive, send)
+
+    traced.call(records, app)
+    engine.dispose()
+    assert [told(span)["db.query.text"] for span in traced.spans() if span.kind is SpanKind.CLIENT] == ["select ?"]
 
 
 def test_an_exception_that_tells_of_a_statement_is_recorded_without_its_values(records: Records) -> None:

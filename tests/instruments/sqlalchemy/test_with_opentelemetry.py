@@ -16,10 +16,14 @@ from opentelemetry.trace import SpanKind
 
 import stethoscope
 from stethoscope import names
-from stethoscope.exporters.tracing.query_spans import QuerySpans
+from stethoscope.asgi import Receive, Scope, Send
+from stethoscope.exporters.tracing.server_spans import ServerSpans
+from stethoscope.middleware.layer import Layer
+from stethoscope.settings import Settings
 from stethoscope.store.recorder import Recorder
 from tests.instruments.reading import numbers
 from tests.instruments.sqlalchemy.shop import ROUTE, in_thread, request
+from tests.middleware.scripted import plain, run
 
 QUERIES = 5
 
@@ -93,16 +97,40 @@ def test_metrics_of_both_have_names_of_their_own(own: Recorder, telemetry: Telem
     assert not ours & {name.replace(".", "_") for name in theirs}
 
 
-def test_spans_of_queries_are_theirs_alone_whoever_came_first(telemetry: Telemetry) -> None:
-    spans = QuerySpans(telemetry.traces.get_tracer("ours"))
+@pytest.mark.parametrize("ours_first", [True, False], ids=["ours first", "theirs first"])
+def test_spans_are_theirs_alone_for_the_engines_that_they_know(
+    own: Recorder, telemetry: Telemetry, ours_first: bool
+) -> None:
+    theirs, ours = sa.create_engine("sqlite://"), sa.create_engine("sqlite://")
+    if not ours_first:
+        telemetry.instrument(theirs)
 
-    def ours() -> list[str]:
-        telemetry.spans.clear()
-        spans.add("sqlite", "SELECT", "", "SELECT ?", 0.001, "")
-        return [span.name for span in telemetry.spans.get_finished_spans() if span.kind is SpanKind.CLIENT]
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for table, engine in (("theirs", theirs), ("ours", ours)):
+            with engine.connect() as connection:
+                connection.exec_driver_sql(f"SELECT 1 AS {table}")
+                with pytest.raises(sa.exc.OperationalError):
+                    connection.exec_driver_sql(f"SELECT 2 FROM {table}")
+        await plain(scope, receive, send)
 
-    assert ours() == ["SELECT"]
-    telemetry.instrument(sa.create_engine("sqlite://"))
-    assert ours() == []
-    SQLAlchemyInstrumentor().uninstrument()
-    assert ours() == ["SELECT"]
+    layer = Layer(app, own, Settings())
+    layer.appoint([ServerSpans(layer, Settings(), telemetry.traces.get_tracer("stethoscope"))])
+    for engine in (theirs, ours):
+        stethoscope.watch(engine)
+    if ours_first:
+        telemetry.instrument(theirs)
+    run(layer)
+    told = [
+        (
+            one.instrumentation_scope.name,
+            (one.attributes or {}).get("db.query.text") or (one.attributes or {})["db.statement"],
+        )
+        for one in telemetry.spans.get_finished_spans()
+        if one.kind is SpanKind.CLIENT and one.name != "connect" and one.instrumentation_scope
+    ]
+    assert told == [
+        ("opentelemetry.instrumentation.sqlalchemy", "SELECT 1 AS theirs"),
+        ("opentelemetry.instrumentation.sqlalchemy", "SELECT 2 FROM theirs"),
+        ("stethoscope", "SELECT ? AS ours"),
+        ("stethoscope", "SELECT ? FROM ours"),
+    ]
