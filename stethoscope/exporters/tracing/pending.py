@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from stethoscope.exporters.tracing.conventions import Attributes
     from stethoscope.exporters.tracing.server_spans import ServerSpans
 
-_making: Final = ReentrantLock()
-"""Held while a context is filled. Re-entrant: a sampler or a processor may look at the current context meanwhile."""
+_MAKING: Final = "_making"
+"""Under which name a context has a lock of its own, held while it is filled.
+
+Re-entrant: a sampler or a processor may look at the current context meanwhile. Not one for all: a sampler may log, and
+wait for a handler whose formatter is asking for the current span of another request.
+"""
 
 
 class Pending(hot.Pending, Context):
@@ -62,7 +66,7 @@ class Pending(hot.Pending, Context):
 
         Raises nothing: without a span, the parent stays the current one.
         """
-        with _making:
+        with self.__dict__.setdefault(_MAKING, ReentrantLock()):  # in one step, whichever thread comes first
             if self._begun:
                 return
             self._begun = True

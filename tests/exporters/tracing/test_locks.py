@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import get_current_span
 
 from stethoscope.asgi import Receive, Scope, Send
 from stethoscope.exporters.tracing.batches import Batches, Limits
 from tests.exporters.tracing.spans import Traced
-from tests.middleware.scripted import Records, plain
+from tests.middleware.scripted import Records, plain, run
 
 
 class FailingSampler(Sampler):
@@ -66,6 +66,39 @@ def test_a_span_may_end_while_it_is_told_that_there_are_no_more_threads(
     with hearing(caplog, lambda: traced.tracer.start_span("of the handler").end()):
         assert comes_to_its_end(lambda: traced.tracer.start_span("of the app").end())
     assert [span.name for span in traced.spans()] == ["of the app", "of the handler"]
+
+
+class Asking(Sampler):
+    """Has ``ask`` called when it is asked itself, the first time, and knows whether that came to its end."""
+
+    def __init__(self) -> None:
+        self.ask: Callable[[], object] = lambda: None
+        self.answered: list[bool] = []
+        self._asked = False
+
+    def should_sample(self, *arguments: object, **more: object) -> SamplingResult:
+        if not self._asked:
+            self._asked = True
+            self.answered.append(comes_to_its_end(self.ask))
+        return SamplingResult(Decision.RECORD_AND_SAMPLE)
+
+    def get_description(self) -> str:
+        return "asks"
+
+
+def test_another_request_may_ask_for_its_span_while_a_sampler_is_asked(records: Records) -> None:
+    sampler = Asking()
+    traced = Traced(sampler)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        get_current_span()
+        await plain(scope, receive, send)
+
+    layer = traced.around(records, app)
+    sampler.ask = lambda: run(layer)
+    run(layer)
+    assert sampler.answered == [True]
+    assert len(traced.spans()) == 2
 
 
 def test_another_thread_may_ask_for_the_current_span_while_it_is_told_that_none_can_be_made(
