@@ -277,8 +277,10 @@ def test_request_that_is_cancelled_gives_it_back(own: Recorder, postgresql: Clus
 
 # The same query under way twice
 
-LOCK = sa.text("SELECT pg_advisory_xact_lock_shared(:key)")
-"""Is under way as long as somebody else holds the lock, whatever the machine does."""
+LOCK = sa.text("SELECT under_way(:key)")
+"""Is so as long as somebody else holds the lock, whatever the machine does. By a function that is not known to change anything."""
+_UNDER_WAY = """CREATE OR REPLACE FUNCTION under_way(key integer) RETURNS integer LANGUAGE sql
+AS 'SELECT pg_advisory_xact_lock_shared(key); SELECT 1'"""
 
 Waiting = Callable[[int], Awaitable[None]]
 
@@ -286,6 +288,7 @@ Waiting = Callable[[int], Awaitable[None]]
 @asynccontextmanager
 async def held(admin: sa.Connection) -> AsyncIterator[Waiting]:
     """Holds the locks 1 and 2, until as many queries wait for them as said, and longer than what may be a chance."""
+    admin.exec_driver_sql(_UNDER_WAY)
     admin.execute(sa.text("SELECT pg_advisory_lock(1), pg_advisory_lock(2)"))
     count = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 
