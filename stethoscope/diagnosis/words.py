@@ -101,6 +101,11 @@ def _cure_unused_eager_load(subject: str, facts: Facts) -> str:
     return f"Take .options({option}({subject})) out of the query.{_where(facts)}"
 
 
+def _cure_sequential_scan(subject: str, facts: Facts) -> str:
+    before = f", after CREATE EXTENSION IF NOT EXISTS {facts['extension']}" if facts.get("extension") else ""
+    return f"{facts.get('statement') or 'Make an index on the columns that the query filters by'}{before}."
+
+
 def _pool_exhausted(subject: str, facts: Facts) -> str:
     waits = "1 wait" if facts.get("timeouts") == 1 else f"{_figure(facts, 'timeouts', 'no')} waits"
     long = f", one in twenty took above {_time(facts, 'wait_p95_seconds')}" if "wait_p95_seconds" in facts else ""
@@ -147,9 +152,7 @@ _CURES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
     Illness.FAR_OFFSET: lambda subject, facts: (
         f"Page by key instead of OFFSET: WHERE (key) > (last key of the page before) ORDER BY key LIMIT n, as sqlakeyset does.{_where(facts)}"
     ),
-    Illness.SEQUENTIAL_SCAN: lambda subject, facts: (
-        str(facts.get("statement") or "Make an index on the columns that the query filters by") + "."
-    ),
+    Illness.SEQUENTIAL_SCAN: _cure_sequential_scan,
     Illness.POOL_EXHAUSTED: lambda subject, facts: (
         f"Raise pool_size or max_overflow (now {_figure(facts, 'size', '?')}, at most {_figure(facts, 'most', 'unlimited')}) if the "
         "database has room for it, and keep connections for a shorter time."

@@ -41,7 +41,8 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
         {"table": "orders", "offset": 20_000, "worst_seconds": 0.0123, "site": "orders.py:52 in page"},
     ),
     Illness.SEQUENTIAL_SCAN: (
-        f"Only with `explain`: a table of {SCANNED_FROM:,} rows or more is read from end to end, to find at most a tenth of it.",
+        f"Only with `explain`: a table of {SCANNED_FROM:,} rows or more is read from end to end, to find at most a tenth of it. On "
+        "PostgreSQL only where columns are compared, or searched by a pattern (LIKE): that needs an index of the `extension` pg_trgm.",
         "5be7f2d06d3bdd4e",
         {"table": "orders", "rows": 50_000, "statement": "CREATE INDEX ON orders (voucher)"},
     ),
@@ -107,7 +108,7 @@ EVIDENCE: Final[Mapping[str, str]] = {
     "parameters, identical": "how many different ones, and how many queries had the same ones at most",
     "relationship, loader, many": "what the ORM loaded, why it did (`lazy`, `refresh`, `columns`), whether it is a collection",
     "way, configured, requests": "how it was loaded ahead, whether the relationship itself asks for that, in how many watched requests",
-    "offset, rows, found, columns, statement": "rows passed over; rows of the table, rows expected, columns filtered by, the index to make",
+    "offset, rows, expected_rows, columns, statement, extension": "rows passed over; rows of the table, rows expected, columns filtered by, the index to make, and what of PostgreSQL's it needs",
     "timeouts, wait_p95_seconds, checkouts, size, most": "of a pool: waits in vain, length of the long ones of those that got a connection, number of these, its limits",
 }
 

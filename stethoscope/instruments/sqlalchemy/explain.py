@@ -34,6 +34,9 @@ _MOST_KNOWN: Final = 2_000
 _MOST_CHARACTERS: Final = 16_384
 """Of a statement, and of a parameter: plans repeat both."""
 
+_ROWS: Final = """
+SELECT nspname, relname, reltuples FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE relname = ANY(:names)"""
+
 
 class _Question(NamedTuple):
     query: Query
@@ -109,17 +112,13 @@ class Explainer:
         if self._own.over:
             return
         for scan in self._own.visit(lambda connection: list(self._scans(connection, question))):
-            index = f"CREATE INDEX ON {scan.table} ({', '.join(scan.columns)})"
-            if self._system == "sqlite":
-                index = (
-                    f"CREATE INDEX {scan.table}_{'_'.join(scan.columns)} ON {scan.table} ({', '.join(scan.columns)})"
-                )
             evidence = {
-                "table": scan.table,
+                "table": f"{scan.schema}.{scan.table}" if scan.schema else scan.table,
                 "rows": scan.rows,
                 "expected_rows": scan.found,
                 "columns": ", ".join(scan.columns),
-                "statement": index,
+                "statement": self._index(scan),
+                **({"extension": "pg_trgm"} if scan.patterns else {}),
                 "text": question.query.text[:600],
                 "site": question.site,
             }
@@ -127,16 +126,23 @@ class Explainer:
                 Illness.SEQUENTIAL_SCAN, Severity.WARNING, question.route, question.query.fingerprint, evidence
             )
 
+    def _index(self, scan: Scan) -> str:
+        quote = self._own.quote
+        statement = scan.index_statement(quote)
+        if self._system == "sqlite":  # which makes up no names
+            name = quote("_".join((scan.table, *scan.columns)))
+            return statement.replace("CREATE INDEX", f"CREATE INDEX {name}", 1)
+        return statement
+
     def _scans(self, connection: sa.Connection, question: _Question) -> Iterator[Scan]:
         if self._system == "postgresql":
-            answer: Any = _driver(connection, f"EXPLAIN (FORMAT JSON) {question.sql}", question.parameters).scalar()
+            answer: Any = _driver(
+                connection, f"EXPLAIN (VERBOSE, FORMAT JSON) {question.sql}", question.parameters
+            ).scalar()
             plan = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
             names = sorted(set(tables_of(plan)))
-            rows = connection.execute(
-                sa.text("SELECT relname, sum(reltuples) FROM pg_class WHERE relname = ANY(:names) GROUP BY 1"),
-                {"names": names},
-            )
-            yield from postgresql_scans(plan, {row[0]: row[1] for row in rows})
+            rows = connection.execute(sa.text(_ROWS), {"names": names})
+            yield from postgresql_scans(plan, {(row[0], row[1]): row[2] for row in rows})
         elif self._system == "sqlite":
             lines = [row[-1] for row in _driver(connection, f"EXPLAIN QUERY PLAN {question.sql}", question.parameters)]
             scanned = [line.split()[1 + line.startswith("SCAN TABLE")] for line in lines if line.startswith("SCAN ")]

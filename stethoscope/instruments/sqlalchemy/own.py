@@ -46,6 +46,10 @@ class OwnConnections:
     def over(self) -> bool:
         return self._dialect() is None or self._creator() is None
 
+    def quote(self, name: str) -> str:
+        """As the database wants it in a statement."""
+        return self._engine.dialect.identifier_preparer.quote(name)
+
     def visit(self, ask: Callable[[sa.Connection], Result]) -> Result:
         """What ``ask`` finds with a connection of its own. For a thread without an event loop. Raises what the database does."""
         token = OURS.set(True)

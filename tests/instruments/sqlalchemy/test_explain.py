@@ -147,3 +147,28 @@ def test_engine_that_is_gone_is_kept_by_nobody_and_its_thread_ends(
     explainer(query, "SELECT 2", (), ROUTE, "")
     explainer.__self__.wait()
     assert numbers(own, names.INTERNAL_ERRORS.name) == {}
+
+
+def test_statement_of_the_cure_runs_where_names_have_to_be_quoted_and_it_is_another_schemas_table(
+    own: Recorder, postgresql: Cluster
+) -> None:
+    url = postgresql.url("pg8000")
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with admin.connect() as connection:
+            for statement in (
+                'CREATE SCHEMA "Tenant"',
+                'CREATE TABLE "Tenant"."Order" ("Voucher" text)',
+                'INSERT INTO "Tenant"."Order" SELECT \'v\' || i FROM generate_series(1, 5000) i',
+                "ANALYZE",
+            ):
+                connection.exec_driver_sql(statement)
+            ask(own, url, (sa.text('SELECT * FROM "Tenant"."Order" WHERE "Voucher" = :voucher'), {"voucher": "v7"}))
+            (note,) = own.notes(names.FINDINGS_FOUND)
+            facts: Any = note.content["evidence"]
+            assert facts["statement"] == 'CREATE INDEX ON "Tenant"."Order" ("Voucher")'
+            connection.exec_driver_sql(facts["statement"])
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql('DROP SCHEMA IF EXISTS "Tenant" CASCADE')
+        admin.dispose()
