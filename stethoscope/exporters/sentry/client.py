@@ -10,7 +10,7 @@ from sentry_sdk.transport import HttpTransportCore
 
 from stethoscope import names
 from stethoscope.current import CURRENT, Current
-from stethoscope.exporters.sentry.scrubbing import Event, scrub
+from stethoscope.exporters.sentry.scrubbing import Event, scrub, scrub_log, scrub_streamed
 from stethoscope.names import UNMATCHED_ROUTE
 
 if TYPE_CHECKING:
@@ -79,10 +79,16 @@ class Client:
         if client is self._watched:
             return
         self._watched = client
-        for name in ("before_send", "before_send_transaction"):
-            theirs = client.options.get(name)
+        experiments = client.options.get("_experiments") or {}
+        for name, ours in {
+            "before_send": self._pass,
+            "before_send_transaction": self._pass,
+            "before_send_log": self._pass_log,
+            "before_send_span": self._pass_span,
+        }.items():
+            theirs = client.options.get(name) or experiments.get(name)
             if not isinstance(theirs, _Passing):
-                client.options[name] = _Passing(theirs, self._pass)
+                client.options[name] = _Passing(theirs, ours)
         _silence(client, self._options)
         if isinstance(client.transport, HttpTransportCore):
             client.transport.on_dropped_event = self._lost  # type: ignore[assignment, method-assign]  # made to be overridden
@@ -101,6 +107,23 @@ class Client:
             self._recorder.failed("sentry", error)
             return None  # it may hold what must not leave
         return event
+
+    def _pass_log(self, log: Event, hint: Hint) -> Event | None:
+        try:
+            scrub_log(log)
+        except Exception as error:
+            self._recorder.failed("sentry", error)
+            return None
+        return log
+
+    def _pass_span(self, span: Event, hint: Hint) -> Event | None:
+        """A span that is sent by itself, without a transaction."""
+        try:
+            scrub_streamed(span, query_strings=self._query_strings)
+        except Exception as error:
+            self._recorder.failed("sentry", error)
+            return {**span, "name": "", "attributes": {}}  # none can be dropped
+        return span
 
     def tell(self, event: Event, current: Current) -> None:
         """What the SDK's integrations do not know, or get wrong: the whole route template.

@@ -44,6 +44,32 @@ def scrub(event: Event, *, query_strings: bool, local_variables: bool) -> None:
     _scrub_logged(event.get("logentry"))
 
 
+def scrub_log(log: Event) -> None:
+    """A line of a log, with the arguments that it was made of among its attributes."""
+    attributes = log.get("attributes")
+    told = attributes if isinstance(attributes, dict) else {}
+    is_statement = str(told.get("logger.name") or "").startswith(_QUERY_CRUMBS)
+    without = without_literals if is_statement else without_values
+    if isinstance(log.get("body"), str):
+        log["body"] = without(log["body"])
+    for name, value in told.items():
+        if name.startswith("sentry.message.") and isinstance(value, str):
+            told[name] = without(value)
+
+
+def scrub_streamed(span: Event, *, query_strings: bool) -> None:
+    """A span that is sent without a transaction: it has a name for a description, and attributes for data."""
+    attributes = span.get("attributes")
+    if not isinstance(attributes, dict):
+        return
+    whole = {"op": attributes.get("sentry.op"), "description": span.get("name"), "data": attributes}
+    _scrub_span(whole, query_strings=query_strings)
+    if attributes.get("sentry.segment.name") == span.get("name"):  # it is the first of its trace here
+        attributes["sentry.segment.name"] = whole["description"]
+    span["name"] = whole["description"]
+    _scrub_told(attributes, query_strings=query_strings)
+
+
 def _scrub_request(request: object, *, query_strings: bool) -> None:
     if not isinstance(request, dict):
         return

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stethoscope.exporters.sentry.scrubbing import Event, scrub
+from stethoscope.exporters.sentry.scrubbing import Event, scrub, scrub_log, scrub_streamed
 
 SECRET = "bob@secret.example"
 FAILED = f"(a.Error) no '{SECRET}'\n[SQL: SELECT '{SECRET}']\n[parameters: ('{SECRET}',)]"
@@ -51,6 +51,24 @@ def test_what_drivers_and_sqlalchemy_say_is_without_values_wherever_it_is() -> N
     ]
     logged = {"message": "failed: %s", "formatted": f"failed: {FAILED}", "params": [FAILED, repr(ValueError(FAILED))]}
     assert SECRET not in scrubbed({"exception": {"values": exceptions}, "logentry": logged})
+
+
+def test_lines_of_logs_and_spans_that_are_sent_by_themselves_are_scrubbed_too() -> None:
+    failed = {
+        "body": f"failed: {FAILED}",
+        "attributes": {"logger.name": "shop", "sentry.message.parameter.0": repr(ValueError(FAILED))},
+    }
+    parameters = {"sentry.message.parameter.1": f"('{SECRET}',)"}
+    shown = {"body": f"[cached] ('{SECRET}',)", "attributes": {"logger.name": "sqlalchemy.engine.Engine", **parameters}}
+    for log in (failed, shown):
+        scrub_log(log)
+    said: Event = {"body": f"mail to '{SECRET}'", "attributes": {"logger.name": "shop"}}
+    scrub_log(said)
+    attributes = {"sentry.op": "db", "sentry.segment.name": STATEMENTS[0], "db.query.text": STATEMENTS[0]}
+    span: Event = {"name": STATEMENTS[0], "attributes": attributes}
+    scrub_streamed(span, query_strings=False)
+    assert SECRET not in json.dumps([failed, shown, span])
+    assert said["body"] == f"mail to '{SECRET}'"
 
 
 def test_what_the_app_says_is_its_own() -> None:
