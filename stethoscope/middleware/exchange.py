@@ -72,6 +72,16 @@ class Exchange(hot.Exchange, Current):
     """`error.type` of a recorded request, empty where all went well."""
     excluded: bool
     """Whether ``exclude`` covers the path: then it is not recorded."""
+    _recorded: bool
+    """Whether nothing is left to record: it is recorded, or excluded."""
+    _last: bool
+    """Whether the last message of the response is on its way, or has been sent."""
+    _parts: int
+    """Messages of the body that said there was more to come."""
+    _trailers: bool
+    """Whether the response announced trailers, with which it ends."""
+    _headers: Any
+    """The response's headers, as the app gave them."""
 
     def __init__(self, layer: Layer, scope: Scope, receive: Receive, send: Send) -> None:
         self.started = clock()
