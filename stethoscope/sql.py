@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+MOST_CHARACTERS: Final = 16_384
+"""Of a statement that are looked at."""
+
 _BEFORE_NAMES: Final = frozenset(("FROM", "JOIN", "INTO", "UPDATE", "TABLE", "AS", "ON", "."))
 
 _BACKSLASH: Final = frozenset(("mysql", "mariadb"))
@@ -52,10 +55,13 @@ class Token(NamedTuple):
 def without_literals(sql: str, system: str = "") -> str:
     """A statement with ``?`` for each literal, its placeholders as they are. Comments are gone. Never raises.
 
+    Of a longer one its first 16 kB, with an ellipsis.
+
     ``system`` is a database product (``db.system.name``); of one that is not known the rules are not known either.
     """
     shown = {"literal", "number"}
-    return "".join(["?" if kind in shown else text for kind, text in tokens_of(sql, system)])
+    text = "".join(["?" if kind in shown else text for kind, text in tokens_of(sql[:MOST_CHARACTERS], system)])
+    return f"{text}…" if len(sql) > MOST_CHARACTERS else text
 
 
 def tokens_of(sql: str, system: str) -> Iterator[Token]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stethoscope.sql import without_literals
+from stethoscope.sql import MOST_CHARACTERS, without_literals
 
 SECRET = "bob@secret.example"
 
@@ -41,3 +41,8 @@ def test_of_an_unknown_product_all_that_may_be_a_literal_is_one(sql: str, shown:
 )
 def test_products_have_rules_of_their_own(product: str, sql: str, shown: str) -> None:
     assert without_literals(sql, product) == shown
+
+
+def test_a_statement_that_goes_on_and_on_is_cut_and_what_is_cut_through_is_a_literal() -> None:
+    told = without_literals(f"{'a' * (MOST_CHARACTERS - 8)} '{SECRET}'")
+    assert told == f"{'a' * (MOST_CHARACTERS - 8)} ?…"

@@ -34,6 +34,8 @@ _MORE: Final = re.compile(r"(?:\n|\\n)(?![\s(]).*", re.DOTALL)
 # Class names before what a driver says, and the tuple of a number and a text that MySQL's have for arguments.
 _BEGINNING: Final = re.compile(r"\s*(?:\([\w.]+\) )?(?:<class '[\w.]+'>: )?(?:\(\d+, [\"'])?")
 _REFUSED: Final = re.compile(r"(query argument \$\d+[^:\n]*: |duplicate key value is ).*", re.DOTALL)
+_GROUP: Final = "+---------------- "
+"""What begins an exception in a group, as Python prints it."""
 _NAME: Final = r"\b(?:column|constraint|function|index|relation|schema|sequence|table|type) \"[\w.]+\""
 _QUOTED: Final = re.compile(rf"({_NAME})|['\"`](?:.*['\"`]|.*)", re.DOTALL)
 
@@ -48,8 +50,11 @@ def stacktrace_of(error: BaseException) -> str:
     text = "".join(format_exception(error))
     for one in _with_causes(error):
         said, told = str(one), message_of(one)
-        if said != told:
-            # Within a group of exceptions each line has a margin.
+        if said == told:
+            continue
+        text = text.replace(said, told)
+        if "\n" in said and _GROUP in text:
+            # Within a group of exceptions each line has a margin. Costly for a text that is long.
             lines = r"[ |]*".join([re.escape(line) for line in said.splitlines(keepends=True)])
             text = re.sub(lines, told.replace("\\", r"\\"), text)
     return text

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from stethoscope.sql import Token, tokens_of
+from stethoscope.sql import MOST_CHARACTERS, Token, tokens_of
 
-MOST_CHARACTERS: Final = 16_384
-"""Of a statement that are looked at."""
 _MOST_TEXT: Final = 1_800
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from stethoscope.instruments.database.call_site import Depth
-from stethoscope.instruments.database.outline import MOST_CHARACTERS, Outline, outline
+from stethoscope.instruments.database.outline import Outline, outline
+from stethoscope.sql import MOST_CHARACTERS
 from stethoscope.store.series import HistogramSeries
 
 _MOST_STATEMENTS: Final = 5_000

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stethoscope.instruments.database.outline import MOST_CHARACTERS, Operand, outline
+from stethoscope.instruments.database.outline import Operand, outline
+from stethoscope.sql import MOST_CHARACTERS
 
 PRODUCTS = ("postgresql", "sqlite", "mysql", "something")
 
