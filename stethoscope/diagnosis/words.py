@@ -158,7 +158,8 @@ _CURES: Final[Mapping[Illness, Callable[[str, Facts], str]]] = {
         "database has room for it, and keep connections for a shorter time."
     ),
     Illness.LEAKED_CONNECTION: lambda subject, facts: (
-        f"Take connections and sessions in a with block, so that each way out gives them back.{_where(facts)}"
+        "Take connections and sessions in a with block, so that each way out gives them back; a task that does so and goes on "
+        f"when its request is over leaks nothing, it only keeps one for longer than the request.{_where(facts)}"
     ),
     Illness.STALE_CONNECTION: lambda subject, facts: (
         "Make the engine with pool_pre_ping=True, or pool_recycle below the time after which the server or a proxy "
