@@ -39,7 +39,7 @@ typedef struct {
 
 #define FIELDS(F)                                                                                                       \
     F(reads) F(offset) F(over) F(trace) F(carried) F(quiet_since) F(runs) F(writes) F(parameters) F(worst) F(ended)      \
-    F(seconds) F(identical) F(count)
+    F(seconds) F(identical) F(count) F(apart)
 #define FIELD(field) static Field field_##field = {.name = #field};
 FIELDS(FIELD)
 static Field field_last_writes = {.name = "writes"}; /* of `Uses`: a field is quick for one type at a time */
@@ -303,13 +303,14 @@ static PyTypeObject WatchedType = {
 
 typedef struct {
     double worst, ended, seconds;
-    long long identical, writes, count;
+    long long identical, writes, count, apart;
 } Uses;
 
 static int get_uses(PyObject *self, Uses *uses) {
     return get_number(self, &field_worst, &uses->worst) && get_number(self, &field_ended, &uses->ended) &&
            get_number(self, &field_seconds, &uses->seconds) && get_whole(self, &field_identical, &uses->identical) &&
-           get_whole(self, &field_last_writes, &uses->writes) && get_whole(self, &field_count, &uses->count);
+           get_whole(self, &field_last_writes, &uses->writes) && get_whole(self, &field_count, &uses->count) &&
+           get_whole(self, &field_apart, &uses->apart);
 }
 
 static int set_uses(PyObject *self, const Uses *uses) {
@@ -317,16 +318,19 @@ static int set_uses(PyObject *self, const Uses *uses) {
            set(self, &field_seconds, PyFloat_FromDouble(uses->seconds)) &&
            set(self, &field_identical, PyLong_FromLongLong(uses->identical)) &&
            set(self, &field_last_writes, PyLong_FromLongLong(uses->writes)) &&
-           set(self, &field_count, PyLong_FromLongLong(uses->count));
+           set(self, &field_count, PyLong_FromLongLong(uses->count)) &&
+           set(self, &field_apart, PyLong_FromLongLong(uses->apart));
 }
 
 /* One more with the parameters of this key. */
 static int add_key(PyObject *keys, PyObject *key, double started, double ended, long long writes, Uses *uses) {
     PyObject *before = PyDict_GetItemWithError(keys, key);
     if (before == NULL) {
-        if (PyErr_Occurred() ||
-            (PyDict_GET_SIZE(keys) < MOST_PARAMETERS && PyDict_SetItem(keys, key, one) < 0))
+        Py_ssize_t known = PyDict_GET_SIZE(keys);
+        if (PyErr_Occurred() || (known < MOST_PARAMETERS && PyDict_SetItem(keys, key, one) < 0))
             return 0;
+        if (known > 0 && known < MOST_PARAMETERS && started - uses->ended >= APART)
+            uses->apart++;
     } else if (writes == uses->writes && started - uses->ended < APART) {
         long long times = PyLong_AsLongLong(before) + 1;
         PyObject *more = PyLong_FromLongLong(times);

@@ -23,8 +23,8 @@ Facts = Mapping[str, object]
 
 KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
     Illness.N_PLUS_ONE: (
-        f"One query, {N_PLUS_ONE_FROM} times or more in a request, each time with other parameters, at least half of them from one "
-        "line. Pages, lists of values and writes do not count.",
+        f"One query, {N_PLUS_ONE_FROM} times or more in a request, each time with other parameters and within 50 ms of the one before, at "
+        "least half of them from one line. What is asked after a pause waits for news. Pages, lists of values and writes do not count.",
         "Order.items",
         {"queries": 30, "seconds": 0.041, "loader": "lazy", "many": True, "site": "orders.py:31 in orders"},
     ),
@@ -54,7 +54,8 @@ KINDS: Final[Mapping[Illness, tuple[str, str, Facts]]] = {
     ),
     Illness.LEAKED_CONNECTION: (
         "A request was over, background tasks and all, and had a connection still; or the garbage collector found one. "
-        "From the first one on, the line is known.",
+        "From the first one on, the line is known. A task of the request's that is not awaited (`asyncio.create_task`) and has a "
+        "connection by then is found as well, though it may give it back in the end: nobody knows at that time.",
         "db:5432/shop",
         {"site": "orders.py:60 in basket"},
     ),

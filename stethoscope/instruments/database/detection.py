@@ -67,7 +67,7 @@ def _found(instrument: Instrument, route: str, work: Work) -> Iterator[Found]:
 
 
 def repetitions(query: Query | Outline, uses: Uses, critical: float) -> Iterator[Found]:
-    different = len(uses.parameters)
+    different = len(uses.parameters) - uses.apart
     site, share = _most(uses.sites)
     facts = {"queries": uses.count, "seconds": round(uses.seconds, 6), "site": site, **_facts(query)}
     severe = uses.count >= _MANY or uses.seconds > critical

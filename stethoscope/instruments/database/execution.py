@@ -24,7 +24,7 @@ clock = perf_counter
 MOST_PARAMETERS: Final = 10_000
 """Different ones of one query that a request remembers."""
 APART: Final = 0.05
-"""Seconds between two identical queries from which on they are a wait for news, and not a repetition."""
+"""Seconds between two runs of one query from which on they are a wait for news, and neither a repetition nor a part of a loop."""
 
 Execute = Callable[..., None]
 """``execute(cursor, statement, parameters, context)``: has a cursor of the DB-API (PEP 249) execute a statement."""
@@ -99,6 +99,8 @@ def add_up_plainly(
         if key is not None:
             if key not in parameters:
                 if room > 0:
+                    if parameters and started - uses.ended >= APART:
+                        uses.apart += 1
                     parameters[key] = 1
                     room -= 1
             elif writes == uses.writes and started - uses.ended < APART:

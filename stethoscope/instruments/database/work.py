@@ -32,6 +32,7 @@ class Uses:
     """What a request did with one query."""
 
     __slots__ = (
+        "apart",
         "block_at",
         "count",
         "ended",
@@ -50,6 +51,8 @@ class Uses:
         self.seconds = self.worst = 0.0
         self.parameters: dict[int, int] = {}
         """By key, how often with the same ones: one after the other, with nothing written in between."""
+        self.apart = 0
+        """Of the different ones, how many were asked for the first time after a pause: they wait for news."""
         self.identical = 1
         """The most of them."""
         self.ended = 0.0

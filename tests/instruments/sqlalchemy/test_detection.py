@@ -127,6 +127,18 @@ def test_async_session_is_no_different(own: Recorder, tmp_path: Path) -> None:
     assert str(evidence(own)["site"]).endswith("run.<locals>.work")
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["in a loop", "for news"])
+def test_one_query_after_another_is_a_loop_and_one_after_a_pause_waits_for_news(
+    own: Recorder, session: Session, now: list[float], pause: float
+) -> None:
+    def work() -> None:
+        for last in range(8):
+            session.execute(sa.select(Item.label).where(Item.id > last)).all()
+            now[0] += pause
+
+    assert [kind for kind, _, _ in found(own, work, session)] == ([] if pause else ["n_plus_one"])
+
+
 def test_loop_of_the_apps_own_is_named_by_its_statement(own: Recorder, session: Session) -> None:
     def work() -> None:
         for number in range(1, 11):

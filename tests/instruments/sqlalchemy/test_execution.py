@@ -124,9 +124,19 @@ Runs = list[execution.Run]
         [(1, 0.0, 0.25, 3, 0), (2, 0.25, 0.5, -1, 0), (1, 0.5, 1.5, 0, 0)],
         [(1, 0.0, 0.01, -1, 0), (1, 0.02, 0.03, -1, 0), (1, 0.04, 0.05, -1, 1), (1, 0.06, 0.07, -1, 1)],
         [(1, 0.0, 0.01, -1, 0), (1, 0.2, 0.3, -1, 0), (None, 0.3, 0.4, 7, 2)],
+        [(1, 0.0, 0.01, -1, 0), (2, 0.2, 0.3, -1, 0), (3, 0.31, 0.4, -1, 0), (4, 0.46, 0.5, -1, 0)],
         [(key, 0.0, 0.0, -1, 0) for key in range(execution.MOST_PARAMETERS + 5)],
+        [(key, float(key), float(key), -1, 0) for key in range(execution.MOST_PARAMETERS + 5)],
     ],
-    ids=["none", "different", "repeated until a write", "apart", "too many"],
+    ids=[
+        "none",
+        "different",
+        "repeated until a write",
+        "apart",
+        "different and apart",
+        "too many",
+        "too many and apart",
+    ],
 )
 def test_runs_are_added_up_the_same_both_ways(runs: Runs) -> None:
     def added(add_up: Callable[..., float]) -> object:
@@ -145,12 +155,12 @@ def test_what_is_counted_while_records_change_the_fields_class_stays_right() -> 
         __slots__ = ("more",)
 
     class Other:
-        __slots__ = ("a", "b", "c", "count", "ended", "identical", "parameters", "seconds", "worst", "writes")
+        __slots__ = ("a", "apart", "b", "c", "count", "ended", "identical", "parameters", "seconds", "worst", "writes")
 
     def nested(seconds: float) -> None:
         other: Any = Other()
         other.parameters, other.worst, other.ended, other.seconds = {}, 0.0, 0.0, 0.0
-        other.identical, other.writes, other.count = 0, 0, 0
+        other.identical, other.writes, other.count, other.apart = 0, 0, 0, 0
         execution.add_up(other, runs, lambda _: None, lambda _: None)
         assert (other.count, other.seconds) == (2, 3.0)
 
