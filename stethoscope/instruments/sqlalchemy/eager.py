@@ -2,7 +2,8 @@
 
 What a query loads ahead is read once from what it was compiled to. There is no event for a look at an
 attribute that is loaded: while a request is watched, the attributes of the classes in question are of a class of ours, which
-differs in that it takes note. It is the same object, with the same place in SQLAlchemy's caches.
+differs in that it takes note. It is the same object, and says of itself that it is of the class that it was of, so that it has the
+same place in SQLAlchemy's caches.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ class _Noting(InstrumentedAttribute[Any]):
             except Exception:
                 pass
         return InstrumentedAttribute.__get__(self, instance, owner)
+
+    def _gen_cache_key(self, *arguments: Any) -> Any:
+        """As it is without us: by it SQLAlchemy finds what it has compiled, and the class is a part of it."""
+        key = InstrumentedAttribute._gen_cache_key(self, *arguments)
+        return None if key is None else (key[0], InstrumentedAttribute, *key[2:])
 
 
 def _note(owner: Any, key: str) -> None:

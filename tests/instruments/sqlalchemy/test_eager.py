@@ -15,6 +15,7 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     Session,
+    aliased,
     contains_eager,
     joinedload,
     lazyload,
@@ -268,14 +269,24 @@ def test_after_the_first_requests_one_a_second_is_watched(
 
 
 def test_a_watched_class_makes_the_same_queries(own: Recorder, engine: sa.Engine) -> None:
-    def query() -> Any:
-        return sa.select(Order).where(Order.items.any(), Order.id > 1).options(selectinload(Order.items))
+    def queries() -> list[sa.Select[Any]]:
+        return [
+            sa.select(Order).where(Order.id > 1).options(selectinload(Order.items)),
+            sa.select(Order.id).join(Order.items),
+            sa.select(aliased(Order).id),
+            sa.select(Order).where(Order.items.any(Item.id == 1)),
+        ]
 
-    keys: list[Any] = [query()._generate_cache_key()]
+    keys: list[list[object]] = []
+    watched: list[type] = []
 
     def work(session: Session) -> None:
-        look_at_items(session)
-        keys.append(query()._generate_cache_key())
+        numbers_of(session, selectinload(Order.items))
+        watched.append(type(Order.items))
+        keys.append([query._generate_cache_key() for query in queries()])
 
+    keys.append([query._generate_cache_key() for query in queries()])
     ask(own, engine, work, times=1)
+    assert watched != [InstrumentedAttribute]
+    assert None not in keys[0]
     assert keys[0] == keys[1]
