@@ -386,7 +386,7 @@ def test_a_reader_keeps_files_of_the_living_open_and_none_of_the_dead(place: Pat
     with running(record_once_and_stay, place) as living, Folder(str(place)).exclusive("fold"):
         living.hear()
         seen = [value(gatherer.gather(), REQUESTS, "/a") for _ in range(2)]
-        held = [name for name in opened() if name.endswith(SUFFIX)]
+        held = [name for name in opened(place) if name.endswith(SUFFIX)]
     assert seen == [21, 21]
     assert len(held) == 1
 
@@ -399,11 +399,13 @@ def record_once_and_stay(pipe: Connection, place: Path, route: str = "/a") -> No
     pipe.recv()
 
 
-def opened() -> Iterator[str]:
-    """The files that this process has open."""
+def opened(place: Path) -> Iterator[str]:
+    """The files of a folder that this process has open."""
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # the folder's own, by now
-            yield str(descriptor.readlink())
+            name = str(descriptor.readlink())
+            if name.startswith(f"{place}{os.sep}"):
+                yield name
 
 
 def test_more_dead_than_a_process_may_open_files_are_read_and_folded(place: Path) -> None:
