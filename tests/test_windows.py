@@ -42,7 +42,9 @@ def get(served, path):
     scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "path": path,
              "raw_path": path.encode(), "query_string": b"", "root_path": "", "scheme": "http",
              "headers": [(b"authorization", f"Bearer {TOKEN}".encode())], "client": ("h", 1), "server": ("h", 2)}
-    asyncio.run(served(scope, receive, send))
+    # Not `run`, which would look for the loops of Windows.
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(served(scope, receive, send))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]).decode()
 
 
