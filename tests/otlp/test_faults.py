@@ -72,6 +72,17 @@ def fails(collector: MetricsCollector, answer: Answer, times: int = 2) -> None:
     collector.wait_for_attempts(collector.attempts + times)
 
 
+def fails_and_recovers(collector: MetricsCollector, pushing: Pushing, error: str, answer: Answer) -> None:
+    """Answer so until that is counted as ``error``, and then as one should, until nothing is missing."""
+    collector.next()
+    fails(collector, answer)
+    while not pushing.points().get(error):
+        threading.Event().wait(0.05)
+    pushing.recorder.counter(BEATS).add(1.0)
+    collector.answer = FINE
+    collector.until(lambda received: "beats" in received.metrics and beats(received) == 2.0)
+
+
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What we said, in a word each; anybody else's lines are an error."""
     assert {record.name for record in caplog.records} <= {"stethoscope"}
@@ -148,13 +159,7 @@ def test_a_receiver_that_is_ill(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with metrics(protocol) as collector, beating(place, collector.endpoint, protocol, monkeypatch) as pushing:
-        collector.next()
-        fails(collector, answer)
-        while not pushing.points().get(error):
-            threading.Event().wait(0.05)
-        pushing.recorder.counter(BEATS).add(1.0)
-        collector.answer = FINE
-        collector.until(lambda received: beats(received) == 2.0)
+        fails_and_recovers(collector, pushing, error, answer)
     assert lines(caplog)[:2] == ["down", "up"]  # the receiver may be gone before the last push
 
 
@@ -170,13 +175,7 @@ def test_a_receiver_that_refuses_all_is_asked_ever_less_often(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with metrics(protocol) as collector, beating(place, collector.endpoint, protocol, monkeypatch) as pushing:
-        collector.next()
-        fails(collector, answer)
-        while not pushing.points().get(error):
-            threading.Event().wait(0.05)
-        pushing.recorder.counter(BEATS).add(1.0)
-        collector.answer = FINE
-        collector.until(lambda received: "beats" in received.metrics and beats(received) == 2.0)
+        fails_and_recovers(collector, pushing, error, answer)
         collector.next()
     assert lines(caplog)[:2] == ["refused", "taken"]
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.page.watching import TOKEN, Watched
 from tests.servers import serve
-from tests.sidecar.running import sidecar
+from tests.sidecar.running import sidecar, until
 from tools.build_page import build
 
 PATIENCE_MS = 60_000
@@ -49,6 +49,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             pages = {"app": f"{server.url}/_stethoscope/", "sidecar": f"http://127.0.0.1:{beside.port}/"}
             watched = Watched(client, pages)
             watched.wake(workers=2)
+            bearer = {"authorization": f"Bearer {TOKEN}"}
+            until(
+                lambda: client.get(f"{pages['sidecar']}services", headers=bearer).json()
+            )  # or there is nobody to sign in to
             yield watched
 
 

@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from stethoscope.dashboards.stream import TICK
 from tests.page.app import HOSTILE, HOSTILE_FILE, QUOTED
 from tests.page.watching import TOKEN, Watched
-from tests.servers import serve
+from tests.servers import Server, serve
 from tools.build_page import BUILT, SOURCES
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -270,10 +271,17 @@ def test_a_worker_that_is_killed_is_gone_from_the_page_and_its_counts_stay(
     assert watched.ask("performance?window=all", served)["requests"]["count"] >= before > 0
 
 
-def test_a_service_that_goes_away_leaves_numbers_that_say_of_when_they_are(open_page: OpenPage, tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(tmp_path)}
+@contextmanager
+def service_of_its_own(folder: Path) -> Iterator[Server]:
+    """The test app, for a test that ends or stops it."""
+    folder.chmod(0o700)
+    env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(folder)}
     with serve("uvicorn", "tests.page.app:app", env=env) as server:
+        yield server
+
+
+def test_a_service_that_goes_away_leaves_numbers_that_say_of_when_they_are(open_page: OpenPage, tmp_path: Path) -> None:
+    with service_of_its_own(tmp_path) as server:
         page = open_page("overview", address=f"{server.url}/_stethoscope/")
         expect(page.locator(".verdict .pill")).to_have_text("Quiet")
     expect(page.locator(".state")).to_have_text("Connection lost, trying again")
@@ -285,9 +293,7 @@ def test_a_service_that_goes_away_leaves_numbers_that_say_of_when_they_are(open_
 
 def test_a_service_that_falls_silent_is_not_called_live(open_page: OpenPage, tmp_path: Path) -> None:
     """Its connection stays open, as one does whose other end is gone without a word."""
-    tmp_path.chmod(0o700)
-    env = {"STETHOSCOPE_TOKEN": TOKEN, "STETHOSCOPE_DIR": str(tmp_path)}
-    with serve("uvicorn", "tests.page.app:app", env=env) as server:
+    with service_of_its_own(tmp_path) as server:
         page = open_page("overview", address=f"{server.url}/_stethoscope/")
         expect(page.locator(".state")).to_have_text("Live")
         server.process.send_signal(signal.SIGSTOP)
